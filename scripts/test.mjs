@@ -1,0 +1,89 @@
+/**
+ * What `npm test` runs after the installation: the build, all static checks and all tests, each with its time. Ends
+ * with the line `N passed, N failed, N skipped`, in which every check counts as a test.
+ *
+ * `--tests` leaves the static checks out; what follows goes to mocha: `npm run test:unit -- --grep journal`.
+ */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { build } from "./build.mjs";
+import { continueWithProjectNode, run } from "./processes.mjs";
+
+await continueWithProjectNode();
+
+const CHECKS = [
+  { name: "format", command: "prettier", args: ["--check", "--log-level", "warn", "."], remedy: "npm run format" },
+  { name: "lint", command: "eslint", args: [".", "--max-warnings", "0"], remedy: "npm run lint -- --fix mends some" },
+  { name: "unused", command: "knip", args: ["--no-progress"], remedy: "remove what nobody uses, or see knip.json" },
+  { name: "package", command: "publint", args: ["run", "--strict"], remedy: "see package.json" },
+  // Older resolutions than that of Node 16 do not know `exports`, which all supported versions of Node have.
+  { name: "types", command: "attw", args: ["--pack", ".", "--profile", "node16"], remedy: "see package.json" },
+];
+
+const flags = process.argv.slice(2);
+const isTestsOnly = flags[0] === "--tests";
+const mochaArgs = isTestsOnly ? flags.slice(1) : flags;
+const totals = { passed: 0, failed: 0, skipped: 0 };
+
+const isBuilt = await check("build", "see the errors above", build);
+if (!isTestsOnly) {
+  for (const { name, command, args, remedy } of CHECKS) {
+    await check(name, remedy, () => run(command, args, { keepOutput: true }));
+  }
+}
+if (isBuilt) await runMocha();
+else console.log("\ntests  not run: they are those of the last build that succeeded");
+
+console.log(`\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
+process.exitCode = totals.failed > 0 ? 1 : 0;
+
+/** Runs one check, tells how it went, and shows its output where it failed. */
+async function check(name, remedy, action) {
+  const startMs = performance.now();
+  const { code, output } = await action();
+  const isGood = code === 0;
+  totals[isGood ? "passed" : "failed"] += 1;
+  if (!isGood) console.log(output.trimEnd());
+  const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
+  console.log(`check  ${name.padEnd(8)} ${isGood ? "ok" : `FAILED (${remedy})`}  ${seconds} s`);
+  return isGood;
+}
+
+async function runMocha() {
+  const folder = mkdtempSync(join(tmpdir(), "archipelago-test-"));
+  const file = join(folder, "result.json");
+  const startMs = performance.now();
+  try {
+    const reporter = ["--reporter", "scripts/test-reporter.cjs", "--reporter-option", `file=${file}`];
+    const specs = mochaArgs.some((arg) => arg.endsWith(".js")) ? [] : ["dist/test/**/*.spec.js"];
+    const { code } = await run("mocha", [...reporter, ...mochaArgs, ...specs]);
+    console.log(`tests  ${((performance.now() - startMs) / 1000).toFixed(1)} s`);
+    count(code, readResult(file));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function count(code, result) {
+  totals.passed += result.passed;
+  totals.failed += result.failed;
+  for (const { title, reason } of result.skipped) {
+    console.log(`skipped  ${title}${reason ? "" : ": no reason is given, which counts as a failure"}`);
+    totals[reason ? "skipped" : "failed"] += 1;
+  }
+  const isNothing = result.passed + result.failed + result.skipped.length === 0;
+  if (result.failed === 0 && (code !== 0 || isNothing)) {
+    console.log(`tests  mocha ended with code ${code}${isNothing ? " and ran no test" : ""}`);
+    totals.failed += 1;
+  }
+}
+
+/** What the reporter wrote; nothing where mocha did not get that far. */
+function readResult(file) {
+  try {
+    return JSON.parse(readFileSync(file, "utf8"));
+  } catch {
+    return { passed: 0, failed: 0, skipped: [] };
+  }
+}
