@@ -1,0 +1,156 @@
+/**
+ * The fleet as observed at one moment: hosts, workloads (policy joined with what runs), replicas, services.
+ * Plain data: it crosses processes as JSON and is stored in the bundle of a run.
+ *
+ * Not for: demand over time (series.ts, forecast.ts) and decisions (plan.ts).
+ */
+
+/** An amount of each resource. All values are >= 0. */
+export interface Resources {
+  readonly cpuMillis: number;
+  readonly memoryBytes: number;
+}
+
+/** A temporary mark on a host (cordon, reservation): who put it, and when it lapses. */
+export interface Mark {
+  /** Run id, or a foreign owner such as `kured`. */
+  readonly owner: string;
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number;
+}
+
+/** A machine that runs replicas. */
+export interface Host {
+  readonly id: string;
+  readonly zone: string;
+  /** The zone's name where racks are not known. */
+  readonly rack: string;
+  readonly capacity: Resources;
+  /** `standby`: part of the reserve, runs no work until reserved. */
+  readonly role: "member" | "standby";
+  /** `stopped` is normal for a standby that is not reserved. */
+  readonly state: "ready" | "stopped" | "unreachable";
+  /** Why it cannot be reached; only with `unreachable`. */
+  readonly stateReason?: string;
+  readonly cordoned?: Mark;
+  /** Set on a standby host while a run holds it. */
+  readonly reserved?: Mark;
+  /** Changes at every restart of the host. */
+  readonly bootId: string;
+  /** Result of the update's probe on this host, where it was run. */
+  readonly probe?: ProbeResult;
+}
+
+/** What a probe command printed and whether it matches what is wanted. */
+export interface ProbeResult {
+  /** Standard output, trimmed. */
+  readonly output: string;
+  readonly matches: boolean;
+  /** Why the probe ended with an error or could not be run; then `matches` is false. */
+  readonly error?: string;
+}
+
+/** How important a workload is when there is not enough for all. */
+export type Criticality = "critical" | "normal" | "sheddable";
+
+/** A unit of work: what is declared about it joined with what was discovered. */
+export interface Workload {
+  readonly name: string;
+  readonly island: string;
+  readonly criticality: Criticality;
+  /** Desired number of replicas; 1 for an exclusive workload. */
+  readonly copies: number;
+  /** A single writer: at most one copy is active at any moment; moved by hand-over, never by surge. */
+  readonly exclusive: boolean;
+  /** Longest pause of an exclusive workload in a hand-over. */
+  readonly maxPauseMs: number;
+  /** Replicas that may be unavailable at a moment, against `copies`, rounded down. */
+  readonly maxUnavailable: number;
+  /** What one replica holds at the very least. */
+  readonly request: Resources;
+  /** How a copy is started; absent when it was discovered and its platform knows how. */
+  readonly process?: ProcessSpec;
+  /** Name of its service at the traffic switch; absent for jobs without traffic. */
+  readonly service?: string;
+  readonly hooks: WorkloadHooks;
+}
+
+/** How a workload's process is started and watched on local and Linux hosts. */
+export interface ProcessSpec {
+  /** Program and arguments; no shell. */
+  readonly command: readonly string[];
+  /** Fixed port; 0 lets the agent choose one. It is given to the process as `PORT`. */
+  readonly port: number;
+  readonly health: HealthCheck;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** HTTP check: 2xx within the timeout means healthy. */
+export interface HealthCheck {
+  readonly path: string;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+}
+
+/** Where the application takes part: paths of its own HTTP server that the agent POSTs to. */
+export interface WorkloadHooks {
+  /** Called before a copy is drained or handed over; an answer of 409 means "not now". */
+  readonly beforeMove?: string;
+  /** Called on the new copy after it serves. */
+  readonly afterMove?: string;
+}
+
+/** State of one replica. `standby`: restored but not active (an exclusive copy before its cutover). */
+export type ReplicaState = "starting" | "healthy" | "unhealthy" | "quiesced" | "standby" | "stopped";
+
+/** One running copy of a workload on a host. */
+export interface Replica {
+  readonly id: string;
+  readonly workload: string;
+  readonly host: string;
+  readonly state: ReplicaState;
+  /** `host:port` where it serves; absent for jobs without a port. */
+  readonly address?: string;
+}
+
+/** One backend of a service at the traffic switch. */
+export interface Backend {
+  readonly replica: string;
+  readonly address: string;
+  /** Relative weight; 0 gets no new request. */
+  readonly weight: number;
+  /** Requests under way. */
+  readonly inFlight: number;
+  readonly healthy: boolean;
+}
+
+/** A service at the traffic switch. */
+export interface Service {
+  readonly name: string;
+  /** An exclusive service sends to its owner only. */
+  readonly exclusive: boolean;
+  /** Replica that owns an exclusive service. */
+  readonly owner?: string;
+  readonly backends: readonly Backend[];
+  /** Set while requests are parked: by which hand-over, and until when. */
+  readonly parked?: { readonly token: string; readonly expiresAt: number; readonly waiting: number };
+}
+
+/** A share of hosts for one workload family. */
+export interface Island {
+  readonly name: string;
+  readonly hosts: readonly string[];
+  /** Share of each host that is promised to the island, each 0..1. */
+  readonly share: { readonly cpu: number; readonly memory: number };
+}
+
+/** The whole fleet at one moment. Ids are unique within their list. */
+export interface Fleet {
+  /** Milliseconds since the epoch. */
+  readonly observedAt: number;
+  readonly islands: readonly Island[];
+  readonly hosts: readonly Host[];
+  readonly workloads: readonly Workload[];
+  readonly replicas: readonly Replica[];
+  readonly services: readonly Service[];
+}

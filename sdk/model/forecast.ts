@@ -1,0 +1,49 @@
+/**
+ * Forecasts: quantiles of one series, and joint sample paths of the demand of all workloads.
+ *
+ * Not for: the models themselves (providers/forecast).
+ *
+ * Invariants: quantile rows never cross, hold no NaN, and are >= 0 for the non-negative units of series.ts.
+ */
+
+/** Quantiles of one series over a horizon. */
+export interface QuantileForecast {
+  readonly id: string;
+  readonly startMs: number;
+  readonly stepMs: number;
+  /** Levels in (0, 1), ascending. */
+  readonly levels: readonly number[];
+  /** `rows[l][h]`: quantile `levels[l]` at step h. */
+  readonly rows: readonly (readonly number[])[];
+  /** Name of the model and what was repaired in the input, for people. */
+  readonly model: string;
+  readonly notes: readonly string[];
+  /** Those of the notes that say why the forecast is weak; plans warn with them. Absent: none. */
+  readonly warnings?: readonly string[];
+}
+
+/**
+ * Demand of all workloads as joint sample paths: the dependence between workloads is kept, so any quantile of any
+ * sum comes from summing within a path.
+ */
+export interface JointDemand {
+  readonly startMs: number;
+  readonly stepMs: number;
+  /** Number of steps of each path. */
+  readonly steps: number;
+  /** Workload names; index is `w` below. */
+  readonly workloads: readonly string[];
+  /** `cpuMillis[p][w * steps + h]`: demand of all replicas of workload w together on path p at step h. */
+  readonly cpuMillis: readonly (readonly number[])[];
+  /** Memory held by one replica of each workload, P95. */
+  readonly memoryBytes: readonly number[];
+}
+
+/** All that planning knows of the time ahead. */
+export interface Forecast {
+  readonly demand: JointDemand;
+  /** Per workload, for display: CPU quantiles at 0.05, 0.5, 0.95. */
+  readonly bands: readonly QuantileForecast[];
+  /** Workloads without usable metrics, each with the reason; they make a blocker. */
+  readonly missing: readonly { readonly workload: string; readonly reason: string }[];
+}

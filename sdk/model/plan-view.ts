@@ -1,0 +1,156 @@
+/**
+ * The plan as it travels in Pulumi's state and shows in a diff: maps whose keys say when, which and where, one short
+ * line a row, so that only changed rows show. Rendered as a table for messages.
+ *
+ * Not for: carrying a plan out; the full MigrationPlan lies in the plan cache and in the run's bundle.
+ *
+ * Invariant: equal plans have equal views; nothing in a view depends on the moment it is made.
+ */
+import type { MigrationPlan, Move, Opening, Wave } from "./plan";
+import { formatDurationShort } from "./units";
+
+/** A plan in rows. */
+export interface PlanView {
+  /** What will happen, in a sentence. */
+  readonly summary: string;
+  readonly decision: MigrationPlan["decision"];
+  /** Rows like `w1 02:00-02:06 canary host-00`: moves, capacity, demand. */
+  readonly waves: Readonly<Record<string, string>>;
+  readonly reserve: string;
+  readonly cost: string;
+  /** Rows like `capacity shop`: reason; fix. */
+  readonly blockers: Readonly<Record<string, string>>;
+  readonly skipped: Readonly<Record<string, string>>;
+  /** Next openings, soonest first. */
+  readonly openings: readonly string[];
+  readonly warnings: readonly string[];
+  /** First digits of the envelope's digest, for people. */
+  readonly digest: string;
+  /** Path of the plan's HTML page, from the program's folder. */
+  readonly page: string;
+}
+
+/** What a preview can say while inputs are not known yet. */
+export interface Unplanned {
+  /** Paths of the inputs that are missing, such as `islands[0].source.inventory`. */
+  readonly inputs: readonly string[];
+  readonly update: string;
+  readonly openings: readonly string[];
+}
+
+/** Says what is missing for a plan and what is known without one. */
+export function renderUnplanned(name: string, { inputs, update, openings }: Unplanned): string {
+  return [
+    `${name}: not planned yet; not known before it exists: ${inputs.join(", ")}`,
+    "  Create what it comes from first (a stack of its own, or `pulumi up` once), then preview again: a fleet that does not exist cannot be planned.",
+    `  update    ${update}`,
+    ...openings.map((opening, index) => `  ${index === 0 ? "openings" : "        "}  ${opening}`),
+  ].join("\n");
+}
+
+/** Turns a plan into rows. Times are in the window's time zone. */
+export function createPlanView(plan: MigrationPlan, timezone: string, page: string): PlanView {
+  return {
+    summary: summarize(plan, timezone),
+    decision: plan.decision,
+    waves: Object.fromEntries(plan.waves.map((wave) => [waveKey(wave, timezone), waveRow(wave)])),
+    reserve:
+      plan.reserve.hosts.length === 0
+        ? `none: ${plan.reserve.reason}`
+        : `${plan.reserve.hosts.join(", ")}: ${plan.reserve.reason}`,
+    cost: plan.cost.note,
+    blockers: Object.fromEntries(
+      plan.blockers.map(({ code, subject, reason, fix }) => [`${code} ${subject}`, `${reason}; fix: ${fix}`]),
+    ),
+    skipped: Object.fromEntries(plan.skipped.map(({ host, reason }) => [host, reason])),
+    openings: plan.nextOpenings.map((opening) => renderOpening(opening, timezone)),
+    warnings: plan.warnings,
+    digest: plan.digest.slice(0, 12),
+    page,
+  };
+}
+
+/** An opening as `Sat 2026-11-28 02:00 to 05:00 (saturdays, 3 h)`; the end has its day where that is another one. */
+export function renderOpening(opening: Opening, timezone: string): string {
+  const [start, end] = [formatDay(opening.startMs, timezone), formatDay(opening.endMs, timezone)];
+  const until = `${start === end ? "" : `${end} `}${formatTime(opening.endMs, timezone)}`;
+  const length = formatDurationShort(opening.endMs - opening.startMs);
+  return `${start} ${formatTime(opening.startMs, timezone)} to ${until} (${opening.window}, ${length})`;
+}
+
+/** The table that a preview shows as a message; lines of at most about 150 characters. */
+export function renderPlanTable(view: PlanView, title: string): string {
+  const lines = [`${title}: ${view.summary}`];
+  const waves = Object.entries(view.waves);
+  if (waves.length > 0) {
+    const width = Math.max(...waves.map(([key]) => key.length));
+    lines.push("", ...waves.map(([key, row]) => `  ${key.padEnd(width)}  ${row}`), "");
+    lines.push(`  reserve   ${view.reserve}`, `  cost      ${view.cost}`);
+  }
+  appendRows(lines, "skipped", view.skipped);
+  appendRows(lines, "BLOCKED", view.blockers);
+  for (const warning of view.warnings) lines.push(`  warning   ${warning}`);
+  view.openings.forEach((opening, index) => lines.push(`  ${index === 0 ? "openings" : "        "}  ${opening}`));
+  lines.push(`  envelope  ${view.digest}`, `  page      ${view.page}`);
+  return lines.join("\n");
+}
+
+function appendRows(lines: string[], label: string, rows: Readonly<Record<string, string>>): void {
+  Object.entries(rows).forEach(([key, row], index) => {
+    lines.push(`  ${(index === 0 ? label : "").padEnd(8)}  ${key}: ${row}`);
+  });
+}
+
+function summarize(plan: MigrationPlan, timezone: string): string {
+  const updated = plan.waves.flatMap((wave) => (wave.kind === "failback" ? [] : wave.hosts));
+  if (plan.decision === "nothing")
+    return `nothing to do: all hosts match (${plan.skipped.map(({ host }) => host).join(", ")})`;
+  if (plan.decision === "blocked") {
+    const count = plan.blockers.length;
+    return `BLOCKED by ${String(count)} reason${count === 1 ? "" : "s"}; nothing will start`;
+  }
+  const waves = plan.waves.filter(({ kind }) => kind !== "failback").length;
+  const moves = plan.waves.reduce((sum, wave) => sum + wave.moves.length, 0);
+  const opening = plan.opening ? `, in the opening of ${renderOpening(plan.opening, timezone)}` : "";
+  return (
+    `${String(updated.length)} host${updated.length === 1 ? "" : "s"} in ${String(waves)} wave${waves === 1 ? "" : "s"}, ${String(moves)} moves, ` +
+    `about ${formatDurationShort(plan.total.p50Ms)} (P95 ${formatDurationShort(plan.total.p95Ms)})${opening}`
+  );
+}
+
+function waveKey(wave: Wave, timezone: string): string {
+  const hosts =
+    wave.hosts.length > 4
+      ? `${wave.hosts.slice(0, 3).join(",")} and ${String(wave.hosts.length - 3)} more`
+      : wave.hosts.join(",");
+  return `w${String(wave.index)} ${formatTime(wave.startMs, timezone)}-${formatTime(wave.endMs, timezone)} ${wave.kind}${hosts ? ` ${hosts}` : ""}`;
+}
+
+function waveRow(wave: Wave): string {
+  const cores = (cpuMillis: number): string => (cpuMillis / 1000).toFixed(1);
+  const shown = wave.moves.slice(0, 4).map(renderMove);
+  if (wave.moves.length > shown.length) shown.push(`${String(wave.moves.length - shown.length)} more`);
+  const moves = shown.length === 0 ? "no moves" : shown.join(", ");
+  return `${moves}; demand ${cores(wave.demandCpuMillis)} of ${cores(wave.capacityCpuMillis)} cores`;
+}
+
+function renderMove(move: Move): string {
+  return move.to === undefined
+    ? `${move.workload} shed`
+    : `${move.workload} > ${move.to}${move.method === "hand-over" ? " (hand-over)" : ""}`;
+}
+
+function formatTime(ms: number, timezone: string): string {
+  return new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: timezone }).format(ms);
+}
+
+function formatDay(ms: number, timezone: string): string {
+  const weekday = new Intl.DateTimeFormat("en-GB", { weekday: "short", timeZone: timezone }).format(ms);
+  const date = new Intl.DateTimeFormat("en-CA", {
+    year: "numeric",
+    month: "2-digit",
+    day: "2-digit",
+    timeZone: timezone,
+  }).format(ms);
+  return `${weekday} ${date}`;
+}

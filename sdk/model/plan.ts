@@ -1,0 +1,214 @@
+/**
+ * The plan: waves of steps with times, reasons and blockers, inside an envelope that a person approves.
+ * Plain data, readable as JSON; rendering is in providers/report.
+ *
+ * Not for: how it is found (providers/plan) or carried out (providers/execute).
+ */
+import type { ProbeResult } from "./fleet";
+import type { Forecast } from "./forecast";
+
+/** What a run does to a host or workload; one call of a driver each. */
+export type PlanStep =
+  /** Start standby hosts and hold them for this run. */
+  | (StepBase & { readonly kind: "reserve"; readonly hosts: readonly string[] })
+  /** Give reserved hosts back. */
+  | (StepBase & { readonly kind: "release"; readonly hosts: readonly string[] })
+  | (StepBase & { readonly kind: "cordon"; readonly host: string })
+  | (StepBase & { readonly kind: "uncordon"; readonly host: string })
+  /** Start one more copy and wait until it is healthy. */
+  | (StepBase & MoveStep & { readonly kind: "start-copy"; readonly replica: string; readonly host: string })
+  /** Give a healthy copy its share of traffic. */
+  | (StepBase & MoveStep & { readonly kind: "admit"; readonly replica: string })
+  /** Take a copy out of traffic and wait until its requests are answered. */
+  | (StepBase & MoveStep & { readonly kind: "drain"; readonly replica: string; readonly deadlineMs: number })
+  | (StepBase & MoveStep & { readonly kind: "stop-copy"; readonly replica: string; readonly host: string })
+  /** Move an exclusive workload: park, quiesce, snapshot, restore, verify, cut over, resume. */
+  | (StepBase &
+      MoveStep & {
+        readonly kind: "hand-over";
+        readonly fromReplica: string;
+        readonly fromHost: string;
+        readonly toReplica: string;
+        readonly toHost: string;
+        readonly maxPauseMs: number;
+      })
+  /** Record version, configuration and placement before the first change. */
+  | (StepBase & { readonly kind: "snapshot"; readonly host: string })
+  | (StepBase & { readonly kind: "update"; readonly host: string })
+  | (StepBase & { readonly kind: "reboot"; readonly host: string })
+  | (StepBase & { readonly kind: "validate"; readonly host: string })
+  /** Watch the updated hosts for a while. */
+  | (StepBase & { readonly kind: "soak"; readonly hosts: readonly string[]; readonly durationMs: number });
+
+export type StepKind = PlanStep["kind"];
+
+interface StepBase {
+  /** Unique within the run: `w2/host-03/update`. */
+  readonly id: string;
+  /** Ids of steps that must be done first; all in the same wave. */
+  readonly after: readonly string[];
+  readonly expected: DurationQuantiles;
+}
+
+interface MoveStep {
+  /** The move this step belongs to. */
+  readonly move: string;
+  readonly workload: string;
+}
+
+export interface DurationQuantiles {
+  readonly p50Ms: number;
+  readonly p95Ms: number;
+}
+
+/** One transfer of a replica, with why. */
+export interface Move {
+  readonly id: string;
+  readonly workload: string;
+  readonly replica: string;
+  readonly newReplica: string;
+  readonly from: string;
+  /** Absent when the copy is shed for the time of the host's update and comes back to the same host. */
+  readonly to?: string;
+  readonly method: "surge" | "hand-over" | "shed";
+  readonly reason: string;
+  /** Score of the chosen target and of the best others, highest first. */
+  readonly scores: readonly TargetScore[];
+}
+
+export interface TargetScore {
+  readonly host: string;
+  readonly score: number;
+  /** Named parts that sum to the score. */
+  readonly parts: Readonly<Record<string, number>>;
+  /** Why it cannot be taken, where it cannot. */
+  readonly rejected?: string;
+}
+
+/** A group of hosts updated together, or the failback at the end. */
+export interface Wave {
+  /** From 1. */
+  readonly index: number;
+  readonly kind: "canary" | "update" | "failback";
+  readonly hosts: readonly string[];
+  /** Planned, milliseconds since the epoch. */
+  readonly startMs: number;
+  /** Planned end at the median and at P95. */
+  readonly endMs: number;
+  readonly endP95Ms: number;
+  readonly moves: readonly Move[];
+  readonly steps: readonly PlanStep[];
+  /**
+   * Share of joint paths in which some host is over its island's share of capacity in this wave, 0..1; with several
+   * islands, of the one where it is largest.
+   */
+  readonly overCapacityShare: number;
+  /** Lowest capacity of the island's serving hosts in this wave, and demand at the pool's quantile. */
+  readonly capacityCpuMillis: number;
+  readonly demandCpuMillis: number;
+}
+
+/** Why a plan cannot start, and what would help. */
+export interface Blocker {
+  readonly code: BlockerCode;
+  readonly subject: string;
+  readonly reason: string;
+  readonly fix: string;
+}
+
+export type BlockerCode =
+  | "capacity"
+  | "budget"
+  | "metrics"
+  | "unreachable"
+  | "window"
+  | "fit"
+  | "probe"
+  | "lease"
+  | "store"
+  | "foreign-mark"
+  | "unhealthy"
+  | "no-runner"
+  | "input";
+
+/** A time in which runs may start and work. */
+export interface Opening {
+  readonly window: string;
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
+/** A host left out, with the reason. */
+export interface SkippedHost {
+  readonly host: string;
+  readonly reason: string;
+}
+
+/** Reserve that the run holds from its start to its end. */
+export interface ReservePlan {
+  readonly hosts: readonly string[];
+  readonly reason: string;
+}
+
+export interface CostLine {
+  readonly reservedHostHours: number;
+  /** Absent when no price is known. */
+  readonly amount?: number;
+  readonly currency?: string;
+  readonly note: string;
+}
+
+/** What a person approves. Its digest is the plan's identity. */
+export interface Envelope {
+  /** Update commands, probe, expectation, reboot: digest of the update part of the spec. */
+  readonly updateDigest: string;
+  readonly update: string;
+  /** Hosts that may be changed, sorted. */
+  readonly hosts: readonly string[];
+  readonly budgets: Readonly<Record<string, number>>;
+  readonly maxPauseMs: Readonly<Record<string, number>>;
+  readonly hostsAtOnce: number;
+  readonly hostsPerZone: number;
+  readonly canaryHosts: number;
+  readonly maximumReserveHosts: number;
+  /** Nothing disruptive after this, relative to the opening: the window's length. */
+  readonly maximumDurationMs: number;
+  readonly confidence: number;
+  readonly windows: readonly string[];
+}
+
+/** A whole plan. `waves` is the schedule; it may be re-planned inside the envelope. */
+export interface MigrationPlan {
+  readonly v: 1;
+  readonly decision: "run" | "nothing" | "blocked";
+  /** Planning slot: time rounded down, milliseconds since the epoch. */
+  readonly slotMs: number;
+  readonly seed: number;
+  /** The opening it is planned for; absent when there is none. */
+  readonly opening?: Opening;
+  readonly nextOpenings: readonly Opening[];
+  readonly envelope: Envelope;
+  /** SHA-256 of the canonical JSON of the envelope, hex. */
+  readonly digest: string;
+  readonly reserve: ReservePlan;
+  readonly waves: readonly Wave[];
+  readonly skipped: readonly SkippedHost[];
+  readonly blockers: readonly Blocker[];
+  readonly warnings: readonly string[];
+  readonly total: DurationQuantiles;
+  readonly cost: CostLine;
+  /** Probe output of each host at planning. */
+  readonly probes: Readonly<Record<string, ProbeResult>>;
+}
+
+/** Everything planning needs; with it stored, the same plan can be rebuilt anywhere. */
+export interface Bundle {
+  readonly v: 1;
+  readonly packageVersion: string;
+  readonly spec: import("./policy").HostUpdateSpec;
+  readonly fleet: import("./fleet").Fleet;
+  readonly forecast: Forecast;
+  readonly slotMs: number;
+  /** Durations learned from earlier runs, by step kind. */
+  readonly durations: Readonly<Partial<Record<StepKind, DurationQuantiles>>>;
+}

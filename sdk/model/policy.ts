@@ -1,0 +1,133 @@
+/**
+ * Policy: what a person declared, fully resolved to plain numbers. `HostUpdateSpec` is what travels from the
+ * component to the provider; it is JSON.
+ *
+ * Not for: public argument types with units (sdk/components) and anything observed (fleet.ts).
+ */
+import type { Criticality, ProcessSpec, Resources, WorkloadHooks } from "./fleet";
+
+/** Where the hosts of an island come from. One kind per platform. */
+export type HostSource =
+  | {
+      readonly kind: "agents";
+      /** Path of the fleet's inventory: addresses, certificates, switch, run store (see drivers/inventory.ts). */
+      readonly inventory: string;
+    }
+  | {
+      /** The in-memory fleet; tests only. */
+      readonly kind: "memory";
+      readonly fleet: string;
+    };
+
+/** What is declared about a workload. */
+export interface WorkloadPolicy {
+  readonly name: string;
+  readonly criticality: Criticality;
+  /** Desired number of copies; absent: as many as were discovered. */
+  readonly copies?: number;
+  readonly exclusive: boolean;
+  readonly maxPauseMs: number;
+  /** Absent: half of the copies, rounded down, at least 0. */
+  readonly maxUnavailable?: number;
+  /** Absent: what the platform reports for it. */
+  readonly request?: Resources;
+  readonly process?: ProcessSpec;
+  readonly hooks: WorkloadHooks;
+}
+
+/** Where history and live metrics come from. */
+export type MetricsSpec =
+  | { readonly kind: "agent" }
+  | { readonly kind: "recorded"; /** CSV file; format in providers/observe/recorded.ts. */ readonly file: string }
+  | { readonly kind: "cloudWatch"; readonly region: string };
+
+/** A check of the user's own, run after the update and before traffic comes back. */
+export type ValidateSpec =
+  | { readonly kind: "http"; readonly url: string; readonly timeoutMs: number }
+  | { readonly kind: "command"; readonly command: string; readonly timeoutMs: number };
+
+export interface IslandSpec {
+  readonly name: string;
+  readonly source: HostSource;
+  /** Share of each host, 0..1. */
+  readonly guarantee: { readonly cpu: number; readonly memory: number };
+  readonly workloads: readonly WorkloadPolicy[];
+  readonly metrics: MetricsSpec;
+  readonly validate: readonly ValidateSpec[];
+}
+
+/** A calendar of openings. */
+export interface WindowSpec {
+  readonly name: string;
+  /** Five-field cron in `timezone`. */
+  readonly cron: string;
+  readonly durationMs: number;
+  /** IANA name. */
+  readonly timezone: string;
+  /** Half-open ranges of local dates, `YYYY-MM-DD/YYYY-MM-DD`, in which nothing opens; the end date is included. */
+  readonly freezes: readonly string[];
+}
+
+export interface PoolSpec {
+  readonly name: string;
+  /** Quantile of joint demand that reserve is bought for, 0.5..0.999. */
+  readonly quantile: number;
+  readonly maximumHosts: number;
+  /** Price of one reserved host for an hour, for the cost line; absent: unknown. */
+  readonly hostHourPrice?: { readonly amount: number; readonly currency: string };
+}
+
+export interface UpdateSpec {
+  /** Command whose output tells the version; it must change nothing. */
+  readonly probe: string;
+  /** Glob (`*`, `?`) that the probe's trimmed output must match. */
+  readonly expect: string;
+  readonly command: string;
+  readonly undo?: string;
+  readonly irreversible: boolean;
+  readonly reboot: boolean;
+  /** Deadline of `command` and of `undo`, each. */
+  readonly timeoutMs: number;
+  /** Expected time of `command`, P95; absent: a quarter of `timeoutMs`. */
+  readonly expectedMs?: number;
+}
+
+/** How failback treats placements. */
+export type FailbackPolicy = "if-better" | "origin" | "never";
+
+export interface LimitsSpec {
+  /** Hosts updated at once. */
+  readonly hostsAtOnce: number;
+  /** Hosts of one zone updated at once. */
+  readonly hostsPerZone: number;
+  /** Hosts in the first wave. */
+  readonly canaryHosts: number;
+  /** Wait after each wave in which validation must stay green. */
+  readonly soakMs: number;
+  /** How long a drain waits for requests under way before it gives up. */
+  readonly drainMs: number;
+}
+
+/** Everything a HostUpdate declares. */
+export interface HostUpdateSpec {
+  readonly v: 1;
+  readonly name: string;
+  readonly islands: readonly IslandSpec[];
+  readonly windows: readonly WindowSpec[];
+  readonly pool?: PoolSpec;
+  readonly update: UpdateSpec;
+  readonly limits: LimitsSpec;
+  /** P(demand <= capacity at every time of the run) must be at least this, 0..1. */
+  readonly confidence: number;
+  readonly failback: FailbackPolicy;
+  readonly whenClosed: "arm" | "skip" | "fail";
+  readonly whenBlocked: "show" | "fail";
+  readonly startedBy: "up" | "runner";
+  /** How long `pulumi up` stays with the run; absent: to its end. */
+  readonly attachForMs?: number;
+  /** Raise it to try again after `failed` or `cancelled`. */
+  readonly attempt: number;
+  /** Run store URL; absent: the one of the fleet's inventory. */
+  readonly store?: string;
+  readonly seed: number;
+}
