@@ -1,0 +1,340 @@
+/** A host update: what every host of some islands shall match, and how far a run may go to get there. */
+import * as fs from "node:fs";
+import * as path from "node:path";
+import * as pulumi from "@pulumi/pulumi";
+import {
+  renderPlanTable,
+  renderUnplanned,
+  stopRequestPath,
+  type HostUpdateSpec,
+  type LimitsSpec,
+  type Mistake,
+  type Phase,
+  type UpdateSpec,
+} from "../model";
+import {
+  duration,
+  flag,
+  later,
+  object,
+  oneOf,
+  optional,
+  percentage,
+  required,
+  text,
+  wholeNumber,
+  type Rule,
+} from "./argument-rules";
+import { parseArguments } from "./argument-error";
+import { CapacityPool } from "./capacity-pool";
+import type { Later } from "./later";
+import { MaintenanceRun } from "./maintenance-run";
+import { MaintenanceWindow } from "./maintenance-window";
+import { ResourceIsland } from "./resource-island";
+
+/** Arguments of {@link HostUpdate}. */
+export interface HostUpdateArgs {
+  /** Islands whose hosts are updated. */
+  islands: ResourceIsland[];
+  /** Calendars; the run works while any of them is open. */
+  windows: MaintenanceWindow[];
+  /** Reserve for the time of the run. @default no reserve */
+  pool?: CapacityPool;
+  update: UpdateArgs;
+  limits?: LimitsArgs;
+  /**
+   * P(demand stays within capacity at every time of the run) must be at least this.
+   * @default "95%"
+   */
+  confidence?: string;
+  /**
+   * What happens to placements at the end. Copies on reserved hosts and shed ones always come back.
+   * @default "if-better"
+   */
+  failback?: "if-better" | "origin" | "never";
+  /** What `pulumi up` does outside the windows. @default "arm" */
+  whenClosed?: "arm" | "skip" | "fail";
+  /** What a blocked plan does to `pulumi up`. @default "show" */
+  whenBlocked?: "show" | "fail";
+  /** Raise it to try again after a run failed or was cancelled. @default 1 */
+  attempt?: number;
+  /** Run store, such as "file:/srv/archipelago". @default the one of the fleet's inventory */
+  store?: pulumi.Input<string>;
+  /** Seed of everything drawn by chance in planning. @default 1 */
+  seed?: number;
+}
+
+/** The update itself. */
+export interface UpdateArgs {
+  /** Command that prints the version and changes nothing. */
+  probe: pulumi.Input<string>;
+  /** What the probe must print; `*` and `?` match any text and any character. */
+  expect: pulumi.Input<string>;
+  /** Command that updates a host, run by /bin/sh. */
+  command: pulumi.Input<string>;
+  /** Command that takes the update back. Without it, `irreversible: true` is needed. */
+  undo?: pulumi.Input<string>;
+  /** Says that you know there is no way back. @default false */
+  irreversible?: boolean;
+  /** Restart the host after the command. @default false */
+  reboot?: boolean;
+  /** Deadline of the command, and of undo. @default "15 minutes" */
+  timeout?: string;
+  /** How long the command takes, nearly always (P95). @default a quarter of the timeout */
+  expected?: string;
+}
+
+/** How far a run may go at a time. */
+export interface LimitsArgs {
+  /** Hosts updated at once. @default 1 */
+  hostsAtOnce?: number;
+  /** Hosts of one zone updated at once. @default 1 */
+  hostsPerZone?: number;
+  /** Hosts of the first wave. @default 1 */
+  canaryHosts?: number;
+  /** Wait after each wave in which checks must stay green. @default "30 seconds" */
+  soak?: string;
+  /** How long a drain waits for requests under way. @default "60 seconds" */
+  drain?: string;
+}
+
+const MINUTE_MS = 60_000;
+const DEFAULT_LIMITS: LimitsSpec = {
+  hostsAtOnce: 1,
+  hostsPerZone: 1,
+  canaryHosts: 1,
+  soakMs: 30_000,
+  drainMs: MINUTE_MS,
+};
+
+function instances<T>(of: abstract new (...args: never[]) => T, what: string, minimum: number): Rule<readonly T[]> {
+  return (value, field, mistakes) => {
+    if (Array.isArray(value) && value.length >= minimum && value.every((item) => item instanceof of))
+      return value as T[];
+    mistakes.push({
+      field,
+      value: Array.isArray(value) ? `${String(value.length)} items` : typeof value,
+      rule: `must be a list of at least ${String(minimum)} ${what}`,
+      remedy: `create one with new archipelago.${what}(...)`,
+    });
+    return undefined;
+  };
+}
+
+const pool: Rule<CapacityPool> = (value, field, mistakes) => {
+  if (value instanceof CapacityPool) return value;
+  mistakes.push({
+    field,
+    value: typeof value,
+    rule: "must be a CapacityPool",
+    remedy: "create one with new archipelago.CapacityPool(...)",
+  });
+  return undefined;
+};
+
+const argsRule = object({
+  islands: required(instances(ResourceIsland, "ResourceIsland", 1), "name the islands to update"),
+  windows: required(instances(MaintenanceWindow, "MaintenanceWindow", 1), "name at least one window"),
+  pool: optional(pool, undefined),
+  update: required(
+    object({
+      probe: required(later(text), 'give a command that prints the version, like "uname -r"'),
+      expect: required(later(text), 'say what the probe shall print, like "6.12.58*"'),
+      command: required(later(text), "give the command that updates a host"),
+      undo: optional(later(text), undefined),
+      irreversible: optional(flag, false),
+      reboot: optional(flag, false),
+      timeout: optional(duration(1000), 15 * MINUTE_MS),
+      expected: optional(duration(1), undefined),
+    }),
+    "say what the update is: { probe, expect, command, undo }",
+  ),
+  limits: optional(
+    object({
+      hostsAtOnce: optional(wholeNumber(1, 1000), DEFAULT_LIMITS.hostsAtOnce),
+      hostsPerZone: optional(wholeNumber(1, 1000), DEFAULT_LIMITS.hostsPerZone),
+      canaryHosts: optional(wholeNumber(1, 1000), DEFAULT_LIMITS.canaryHosts),
+      soak: optional(duration(), DEFAULT_LIMITS.soakMs),
+      drain: optional(duration(100), DEFAULT_LIMITS.drainMs),
+    }),
+    undefined,
+  ),
+  confidence: optional(percentage, 0.95),
+  failback: optional(oneOf(["if-better", "origin", "never"]), "if-better" as const),
+  whenClosed: optional(oneOf(["arm", "skip", "fail"]), "arm" as const),
+  whenBlocked: optional(oneOf(["show", "fail"]), "show" as const),
+  attempt: optional(wholeNumber(1, 1_000_000), 1),
+  store: optional(later(text), undefined),
+  seed: optional(wholeNumber(0, 2 ** 31 - 1), 1),
+});
+type CheckedUpdate = NonNullable<ReturnType<typeof argsRule>>;
+
+/**
+ * Wants `update.probe` to match `update.expect` on every host of its islands. `pulumi preview` shows the plan;
+ * `pulumi up` carries it out while a window is open, and arms it otherwise. Hosts that match already are skipped, so
+ * that a second run does nothing.
+ *
+ * @example
+ * const kernel = new archipelago.HostUpdate("kernel", {
+ *   islands: [shop], windows: [saturdays], pool: reserve,
+ *   update: {
+ *     probe: "uname -r", expect: "6.12.58*",
+ *     command: "apt-get install -y linux-image-6.12.58-amd64",
+ *     undo: "apt-get remove -y linux-image-6.12.58-amd64",
+ *     reboot: true,
+ *   },
+ * });
+ * export const { phase, nextOpening, planDigest } = kernel;
+ */
+export class HostUpdate extends pulumi.ComponentResource {
+  /** Where the run stands. */
+  readonly phase: pulumi.Output<Phase>;
+  /** Why it stands there, for people. */
+  readonly phaseReason: pulumi.Output<string>;
+  /** When a window opens next, ISO 8601; the current opening while one is open; "" when none comes. */
+  readonly nextOpening: pulumi.Output<string>;
+  /** SHA-256 of the envelope: what a person approves. */
+  readonly planDigest: pulumi.Output<string>;
+  /** Path of the HTML report of the last run; "" before one. */
+  readonly report: pulumi.Output<string>;
+  /** Output of the probe on each host, as last observed. */
+  readonly hostVersions: pulumi.Output<Readonly<Record<string, string>>>;
+
+  /** @throws ArgumentError with every mistake in `args` */
+  constructor(name: string, args: HostUpdateArgs, options?: pulumi.ComponentResourceOptions) {
+    super("archipelago:index:HostUpdate", name, {}, options);
+    const checked = parseArguments(`HostUpdate "${name}"`, args, argsRule, validateUpdate);
+    const run = new MaintenanceRun(`${name}-run`, normalizeUpdate(name, checked), { parent: this });
+    showPlan(name, run);
+    passOnInterrupts(run);
+    this.phase = run.phase;
+    this.phaseReason = run.phaseReason;
+    this.nextOpening = run.nextOpening;
+    this.planDigest = run.planDigest;
+    this.report = run.report;
+    this.hostVersions = run.hostVersions;
+    this.registerOutputs({ phase: run.phase, nextOpening: run.nextOpening, planDigest: run.planDigest });
+  }
+}
+
+function validateUpdate({ islands, windows, update, limits }: CheckedUpdate, mistakes: Mistake[]): void {
+  if (update.undo === undefined && !update.irreversible) {
+    mistakes.push({
+      field: "update.undo",
+      value: undefined,
+      rule: "must be given, or the update be declared irreversible",
+      remedy: "give the command that takes it back, or set irreversible: true",
+    });
+  }
+  if (update.undo !== undefined && update.irreversible) {
+    mistakes.push({
+      field: "update.irreversible",
+      value: true,
+      rule: "contradicts update.undo",
+      remedy: "leave one of them out",
+    });
+  }
+  if (update.expected !== undefined && update.expected > update.timeout) {
+    mistakes.push({
+      field: "update.expected",
+      value: update.expected,
+      rule: `must be at most update.timeout (${String(update.timeout)} ms)`,
+      remedy: "raise timeout",
+    });
+  }
+  if (limits && limits.canaryHosts > limits.hostsAtOnce) {
+    mistakes.push({
+      field: "limits.canaryHosts",
+      value: limits.canaryHosts,
+      rule: "must be at most limits.hostsAtOnce",
+      remedy: "a canary is the smallest wave: lower it",
+    });
+  }
+  validateUnique(
+    "islands",
+    islands.map(({ islandName }) => islandName),
+    mistakes,
+  );
+  validateUnique(
+    "windows",
+    windows.map(({ spec }) => spec.name),
+    mistakes,
+  );
+}
+
+function validateUnique(field: string, names: readonly string[], mistakes: Mistake[]): void {
+  names.forEach((name, index) => {
+    if (names.indexOf(name) < index) {
+      mistakes.push({
+        field: `${field}[${String(index)}]`,
+        value: name,
+        rule: "stands twice",
+        remedy: "leave one out",
+      });
+    }
+  });
+}
+
+function normalizeUpdate(name: string, checked: CheckedUpdate): Later<HostUpdateSpec> {
+  const { update, limits, pool: reserve } = checked;
+  const updateSpec: Later<UpdateSpec> = {
+    probe: update.probe,
+    expect: update.expect,
+    command: update.command,
+    ...(update.undo === undefined ? {} : { undo: update.undo }),
+    irreversible: update.irreversible,
+    reboot: update.reboot,
+    timeoutMs: update.timeout,
+    ...(update.expected === undefined ? {} : { expectedMs: update.expected }),
+  };
+  return {
+    v: 1,
+    name,
+    islands: checked.islands.map(({ spec }) => spec),
+    windows: checked.windows.map(({ spec }) => spec),
+    ...(reserve ? { pool: reserve.spec } : {}),
+    update: updateSpec,
+    limits: limits
+      ? {
+          hostsAtOnce: limits.hostsAtOnce,
+          hostsPerZone: limits.hostsPerZone,
+          canaryHosts: limits.canaryHosts,
+          soakMs: limits.soak,
+          drainMs: limits.drain,
+        }
+      : DEFAULT_LIMITS,
+    confidence: checked.confidence,
+    failback: checked.failback,
+    whenClosed: checked.whenClosed,
+    whenBlocked: checked.whenBlocked,
+    startedBy: "up",
+    attempt: checked.attempt,
+    ...(checked.store === undefined ? {} : { store: checked.store }),
+    seed: checked.seed,
+  };
+}
+
+/** The plan as a table on the run's row, in previews only: in an update it would show again after the run. */
+function showPlan(name: string, run: MaintenanceRun): void {
+  if (!pulumi.runtime.isDryRun()) return;
+  run.plan.apply((view) => pulumi.log.info(renderPlanTable({ ...view, page: path.resolve(view.page) }, name), run));
+  run.unplanned.apply((unplanned) => pulumi.log.info(renderUnplanned(name, unplanned), run));
+}
+
+/**
+ * The engine does not tell a provider about Ctrl-C: the program leaves a stop request, and the run stops at its next
+ * step border. The run's own `urn` would come too late: it is known once the run has ended.
+ */
+function passOnInterrupts(run: MaintenanceRun): void {
+  if (pulumi.runtime.isDryRun()) return;
+  const folder = process.cwd();
+  run.urnInput.apply((urn) => {
+    const file = stopRequestPath(folder, urn);
+    fs.rmSync(file, { force: true });
+    process.once("SIGINT", () => {
+      fs.mkdirSync(path.dirname(file), { recursive: true });
+      fs.writeFileSync(file, JSON.stringify({ at: Date.now(), reason: "Ctrl-C in pulumi up" }));
+      process.exit(130);
+    });
+  });
+}

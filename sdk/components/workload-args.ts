@@ -1,0 +1,185 @@
+/** Arguments of workloads, shared by islands (policy) and local fleets (what to start). */
+import type { Mistake, ProcessSpec, WorkloadPolicy } from "../model";
+import { parsePercentage } from "../model";
+import {
+  byteSize,
+  cpu,
+  duration,
+  list,
+  name,
+  object,
+  oneOf,
+  optional,
+  required,
+  text,
+  texts,
+  wholeNumber,
+  type Resolved,
+  type Rule,
+} from "./argument-rules";
+
+/** Policy of one workload. What runs where is discovered; what is declared here is what you want of it. */
+export interface WorkloadArgs {
+  /** Its name, as the platform knows it. */
+  name: string;
+  /**
+   * Who goes first when there is not enough for all. `sheddable` work may be stopped while its host is updated.
+   * @default "normal"
+   */
+  criticality?: "critical" | "normal" | "sheddable";
+  /**
+   * Desired number of copies, or `"exclusive"` for a single writer, which is handed over and never doubled.
+   * @default as many as are found running
+   */
+  copies?: number | "exclusive";
+  /** @default half of the copies may be unavailable, none of an exclusive one */
+  budget?: {
+    /** Copies that may be unavailable at any moment: a number, or a share like "25%" of declared `copies`, rounded down. */
+    maxUnavailable: number | string;
+  };
+  /**
+   * Longest pause of an exclusive workload in a hand-over.
+   * @default "2 seconds"
+   */
+  maxPause?: string;
+  /** What one copy holds at the very least. @default what the platform reports */
+  request?: { cpu?: string; memory?: string };
+  /** Program and arguments of a copy, without a shell. @default what the agent knows of the running copies */
+  command?: string[];
+  /** Fixed port of a copy, given to it as PORT. @default a free port for each copy */
+  port?: number;
+  /** Health check of a copy: a path, or a path with times. @default "/health" each second, 1 second time limit */
+  health?: string | { path: string; interval?: string; timeout?: string };
+  /** Environment of a copy, added to what the agent gives. Not for secrets: it lies in the state in clear text. */
+  environment?: { [key: string]: string };
+  /** Paths of the application's own server that the agent POSTs to. */
+  hooks?: {
+    /** Before a copy is drained or handed over; answering 409 means "not now". */
+    beforeMove?: string;
+    /** After the new copy serves. */
+    afterMove?: string;
+  };
+}
+
+const DEFAULT_MAX_PAUSE_MS = 2000;
+const DEFAULT_HEALTH = { path: "/health", intervalMs: 1000, timeoutMs: 1000 } as const;
+
+const copies: Rule<number | "exclusive"> = (value, field, mistakes) => {
+  if (value === "exclusive" || (Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 10_000)) {
+    return value as number | "exclusive";
+  }
+  mistakes.push({ field, value, rule: 'must be a whole number from 1 to 10000, or "exclusive"', remedy: "change it" });
+  return undefined;
+};
+
+const maxUnavailable: Rule<number | string> = (value, field, mistakes) => {
+  if (Number.isInteger(value) && (value as number) >= 0) return value as number;
+  if (typeof value === "string" && /^\d+(\.\d+)?%$/.test(value)) return value;
+  mistakes.push({ field, value, rule: 'must be a whole number >= 0 or a share like "25%"', remedy: "change it" });
+  return undefined;
+};
+
+const healthTimes = object({
+  path: required(text, 'give the path, like "/health"'),
+  interval: optional(duration(50), DEFAULT_HEALTH.intervalMs),
+  timeout: optional(duration(10), DEFAULT_HEALTH.timeoutMs),
+});
+
+const health: Rule<ProcessSpec["health"]> = (value, field, mistakes) => {
+  if (typeof value === "string") {
+    if (value.startsWith("/")) return { ...DEFAULT_HEALTH, path: value };
+    mistakes.push({ field, value, rule: 'must be a path that begins with "/"', remedy: 'write it like "/health"' });
+    return undefined;
+  }
+  const times = healthTimes(value, field, mistakes);
+  return times && { path: times.path, intervalMs: times.interval, timeoutMs: times.timeout };
+};
+
+const fields = {
+  name: required(name, "name the workload"),
+  criticality: optional(oneOf(["critical", "normal", "sheddable"]), "normal" as const),
+  copies: optional(copies, undefined),
+  budget: optional(
+    object({ maxUnavailable: required(maxUnavailable, "say how many copies may be unavailable") }),
+    undefined,
+  ),
+  maxPause: optional(duration(100), DEFAULT_MAX_PAUSE_MS),
+  request: optional(object({ cpu: optional(cpu, 0), memory: optional(byteSize, 0) }), undefined),
+  command: optional(list(text, 1), undefined),
+  port: optional(wholeNumber(0, 65_535), 0),
+  health: optional(health, DEFAULT_HEALTH),
+  environment: optional(texts, {}),
+  hooks: optional(object({ beforeMove: optional(text, undefined), afterMove: optional(text, undefined) }), undefined),
+};
+
+/** Rule of one workload's arguments; its result is read by the `normalize` functions here. */
+export const workloadRule = object(fields);
+/** A workload whose arguments have been checked one by one. */
+export type CheckedWorkload = Resolved<typeof fields>;
+
+/** Checks that need several fields or workloads at once. */
+export function validateWorkloads(workloads: readonly CheckedWorkload[], field: string, mistakes: Mistake[]): void {
+  workloads.forEach((workload, index) => {
+    const at = `${field}[${String(index)}]`;
+    const budget = workload.budget?.maxUnavailable;
+    if (workloads.findIndex(({ name }) => name === workload.name) < index) {
+      mistakes.push({
+        field: `${at}.name`,
+        value: workload.name,
+        rule: "must be unique",
+        remedy: "rename one of them",
+      });
+    }
+    if (typeof budget === "string" && typeof workload.copies !== "number") {
+      mistakes.push({
+        field: `${at}.budget.maxUnavailable`,
+        value: budget,
+        rule: "is a share of copies that are not declared",
+        remedy: "declare copies, or give a number",
+      });
+    }
+    if (workload.copies === "exclusive" && budget !== undefined && budget !== 0) {
+      mistakes.push({
+        field: `${at}.budget`,
+        value: budget,
+        rule: 'does not fit copies: "exclusive"',
+        remedy: "leave budget out and set maxPause",
+      });
+    }
+  });
+}
+
+/** Checked arguments to policy. */
+export function normalizeWorkload(workload: CheckedWorkload): WorkloadPolicy {
+  const { budget, request, command } = workload;
+  const exclusive = workload.copies === "exclusive";
+  const copies = workload.copies === "exclusive" ? 1 : workload.copies;
+  return {
+    name: workload.name,
+    criticality: workload.criticality,
+    exclusive,
+    maxPauseMs: workload.maxPause,
+    ...(copies === undefined ? {} : { copies }),
+    ...(exclusive
+      ? { maxUnavailable: 0 }
+      : budget
+        ? { maxUnavailable: normalizeBudget(budget.maxUnavailable, copies ?? 0) }
+        : {}),
+    ...(request ? { request: { cpuMillis: request.cpu, memoryBytes: request.memory } } : {}),
+    ...(command ? { process: normalizeProcess(workload, command) } : {}),
+    hooks: {
+      ...(workload.hooks?.beforeMove ? { beforeMove: workload.hooks.beforeMove } : {}),
+      ...(workload.hooks?.afterMove ? { afterMove: workload.hooks.afterMove } : {}),
+    },
+  };
+}
+
+/** How a copy is started. */
+export function normalizeProcess(workload: CheckedWorkload, command: readonly string[]): ProcessSpec {
+  return { command, port: workload.port, health: workload.health, environment: workload.environment };
+}
+
+/** Budgets are rounded down: 25 % of 6 copies is 1. */
+function normalizeBudget(budget: number | string, copies: number): number {
+  return typeof budget === "number" ? budget : Math.floor(copies * parsePercentage(budget));
+}

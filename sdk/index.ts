@@ -1,0 +1,19 @@
+/**
+ * Archipelago keeps services up while the machines under them are updated: Pulumi components for islands, windows,
+ * reserve and host updates.
+ *
+ * @packageDocumentation
+ */
+export { ResourceIsland } from "./components/resource-island";
+export type { HostSourceArgs, MetricsArgs, ResourceIslandArgs, ValidateArgs } from "./components/resource-island";
+export { CapacityPool } from "./components/capacity-pool";
+export type { CapacityPoolArgs } from "./components/capacity-pool";
+export { MaintenanceWindow } from "./components/maintenance-window";
+export type { MaintenanceWindowArgs } from "./components/maintenance-window";
+export { HostUpdate } from "./components/host-update";
+export type { HostUpdateArgs, LimitsArgs, UpdateArgs } from "./components/host-update";
+export { LocalFleet } from "./components/local-fleet";
+export type { LocalFleetArgs } from "./components/local-fleet";
+export type { WorkloadArgs } from "./components/workload-args";
+export { ArgumentError } from "./components/argument-error";
+export type { IslandSpec, Mistake, Phase, PoolSpec, WindowSpec } from "./model";
