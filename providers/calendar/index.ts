@@ -1,0 +1,3 @@
+/** Calendar of maintenance windows: openings and mistakes. Pure: time is a parameter. */
+export { currentOpening, nextOpenings, openingsOf } from "./openings";
+export { validateWindow } from "./validate-window";
