@@ -1,0 +1,132 @@
+/**
+ * Conformal quantiles: from the signed errors that a procedure made on past origins to the quantiles of its next
+ * error, with the finite-sample correction that raw residual quantiles lack.
+ *
+ * Not for: making the errors (seasonal-naive.ts).
+ *
+ * Sources: split (inductive) conformal prediction, Papadopoulos et al., "Inductive Confidence Machines for
+ * Regression", ECML 2002, and Lei et al., "Distribution-Free Predictive Inference for Regression", JASA 113, 2018;
+ * weights that fade with age, Barber, Candes, Ramdas and Tibshirani, "Conformal Prediction Beyond Exchangeability",
+ * Annals of Statistics 51(2), 2023. One set of errors per horizon: Stankeviciute et al., NeurIPS 2021.
+ */
+
+/** Errors sorted, each with the probability that the next one is below it. */
+export interface ErrorDistribution {
+  readonly sorted: Float64Array;
+  /** `below[i]`: probability that the next error is below `sorted[i]`; ascending, in (0, 1). */
+  readonly below: Float64Array;
+  readonly deviation: number;
+}
+
+/**
+ * Sorts weighted errors and places them. n independent errors of equal weight sit at i / (n + 1), i = 1..n, which
+ * leaves room for a next error beyond all of them. Errors of long horizons overlap, so that fewer of them are
+ * independent: `independent` takes the place of n and leaves more room.
+ * @param errors finite numbers
+ * @param weights > 0, one for each error
+ * @param independent number of errors that share no part of their horizons, at least 1
+ */
+export function createErrorDistribution(
+  errors: Float64Array,
+  weights: Float64Array,
+  independent: number = errors.length,
+): ErrorDistribution {
+  const order = Uint32Array.from(errors.keys()).sort((a, b) => (errors[a] ?? 0) - (errors[b] ?? 0));
+  const sorted = Float64Array.from(order, (index) => errors[index] ?? 0);
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  const shrink = independent / (independent + 1);
+  const below = new Float64Array(sorted.length);
+  let cumulative = 0;
+  order.forEach((index, position) => {
+    const weight = weights[index] ?? 0;
+    const middle = (cumulative + weight / 2) / total;
+    below[position] = 0.5 + (middle - 0.5) * shrink;
+    cumulative += weight;
+  });
+  return { sorted, below, deviation: weightedDeviation(errors, weights) };
+}
+
+/**
+ * Quantile of the next error. Between two seen errors it is interpolated; beyond the outermost ones it goes on like a
+ * normal tail of the errors' own deviation, because a finite sample says nothing there.
+ * @param level in (0, 1)
+ */
+export function errorQuantile({ sorted, below, deviation }: ErrorDistribution, level: number): number {
+  const count = sorted.length;
+  if (count === 0) return 0;
+  const position = firstAtLeast(below, level);
+  const first = below[0] ?? 1;
+  const last = below[count - 1] ?? 0;
+  if (position === 0) {
+    const tail = Math.min(0, normalQuantile(level) - normalQuantile(first));
+    return (sorted[0] ?? 0) + tail * deviation;
+  }
+  if (position === count) {
+    const tail = Math.max(0, normalQuantile(level) - normalQuantile(last));
+    return (sorted[count - 1] ?? 0) + tail * deviation;
+  }
+  const [leftShare, rightShare] = [below[position - 1] ?? 0, below[position] ?? 1];
+  const [left, right] = [sorted[position - 1] ?? 0, sorted[position] ?? 0];
+  return left + ((right - left) * (level - leftShare)) / (rightShare - leftShare);
+}
+
+/** Index of the first value >= wanted; the length when there is none. */
+function firstAtLeast(ascending: Float64Array, wanted: number): number {
+  let low = 0;
+  let high = ascending.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((ascending[middle] ?? 0) < wanted) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function weightedDeviation(errors: Float64Array, weights: Float64Array): number {
+  let total = 0;
+  let mean = 0;
+  let squares = 0;
+  errors.forEach((error, index) => {
+    const weight = weights[index] ?? 0;
+    // West's incremental form (1979): no cancellation for large errors that are nearly equal.
+    total += weight;
+    const before = error - mean;
+    mean += (before * weight) / total;
+    squares += weight * before * (error - mean);
+  });
+  return total === 0 ? 0 : Math.sqrt(Math.max(0, squares / total));
+}
+
+/**
+ * Quantile of the standard normal distribution, to 1.15e-9 relative.
+ * Source: P. J. Acklam, "An algorithm for computing the inverse normal cumulative distribution function", 2003.
+ * @param level in (0, 1)
+ */
+export function normalQuantile(level: number): number {
+  const tail = 0.02425;
+  if (level < tail) return normalTail(Math.sqrt(-2 * Math.log(level)));
+  if (level > 1 - tail) return -normalTail(Math.sqrt(-2 * Math.log(1 - level)));
+  const q = level - 0.5;
+  const r = q * q;
+  return (
+    ((((((-3.969683028665376e1 * r + 2.209460984245205e2) * r - 2.759285104469687e2) * r + 1.38357751867269e2) * r -
+      3.066479806614716e1) *
+      r +
+      2.506628277459239) *
+      q) /
+    (((((-5.447609879822406e1 * r + 1.615858368580409e2) * r - 1.556989798598866e2) * r + 6.680131188771972e1) * r -
+      1.328068155288572e1) *
+      r +
+      1)
+  );
+}
+
+function normalTail(q: number): number {
+  return (
+    (((((-7.784894002430293e-3 * q - 3.223964580411365e-1) * q - 2.400758277161838) * q - 2.549732539343734) * q +
+      4.374664141464968) *
+      q +
+      2.938163982698783) /
+    ((((7.784695709041462e-3 * q + 3.224671290700398e-1) * q + 2.445134137142996) * q + 3.754408661907416) * q + 1)
+  );
+}
