@@ -1,0 +1,170 @@
+/**
+ * Capacity on joint paths: the load of a cell on every path at every step, and on how many paths it is too much.
+ *
+ * The demand of a workload on a path is split over its serving copies by weight. While copies move, the lowest total
+ * weight of the wave divides, and every copy that serves at any time of the wave counts in full: an upper bound for
+ * every order in which the steps of the wave can come.
+ *
+ * Not for: memory, which does not vary over paths (placement.ts).
+ */
+import type { Copy, DemandGrid, Problem } from "./problem";
+
+/** Steps of the demand grid, relative to its first one; `to` is not included. */
+export interface StepRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Load of one cell: `load[path * steps + step]`, millicores. */
+export type CellLoad = Float64Array;
+
+/** Sums of floating-point numbers in different orders differ by far less than this, millicores. */
+export const CPU_TOLERANCE_MILLIS = 1e-3;
+
+/** Number of paths; at least one, so that declared requests count where there is no demand at all. */
+export function pathCount(grid: DemandGrid): number {
+  return Math.max(1, grid.paths.length);
+}
+
+/** Steps that a span of time touches. Time before or after the grid falls on its first or last step. */
+export function stepRange(grid: DemandGrid, fromMs: number, toMs: number): StepRange {
+  const last = Math.max(0, grid.steps - 1);
+  const stepAt = (timeMs: number): number =>
+    Math.min(last, Math.max(0, Math.floor((timeMs - grid.startMs) / grid.stepMs)));
+  return { from: stepAt(fromMs), to: stepAt(Math.max(fromMs, toMs - 1)) + 1 };
+}
+
+/** Adds `factor` times the demand of a workload to a load, at all steps from `fromStep` on. */
+export function addDemand(problem: Problem, work: number, factor: number, load: CellLoad, fromStep = 0): void {
+  const paths = pathCount(problem.demand);
+  for (let path = 0; path < paths; path++) addDemandOfPath(problem, work, factor, load, path, fromStep);
+}
+
+function addDemandOfPath(
+  problem: Problem,
+  work: number,
+  factor: number,
+  load: CellLoad,
+  path: number,
+  fromStep: number,
+): void {
+  const { paths, rowLength, first } = problem.demand;
+  const steps = stepCount(problem.demand);
+  const row = problem.works[work]?.row ?? -1;
+  const base = path * steps;
+  const demand = paths[path];
+  if (row < 0 || !demand) {
+    const constant = factor * constantDemand(problem, work);
+    for (let step = fromStep; step < steps; step++) load[base + step] = (load[base + step] as number) + constant;
+    return;
+  }
+  const offset = row * rowLength + first;
+  for (let step = fromStep; step < steps; step++) {
+    load[base + step] = (load[base + step] as number) + factor * (demand[offset + step] as number);
+  }
+}
+
+/** Demand of a workload without a forecast: what its serving copies request, at any time. */
+function constantDemand(problem: Problem, work: number): number {
+  const found = problem.works[work];
+  return found ? found.workload.request.cpuMillis * Math.max(1, found.serving) : 0;
+}
+
+/** Number of steps of a load; one where there is no demand at all. */
+export function stepCount(grid: DemandGrid): number {
+  return Math.max(1, grid.steps);
+}
+
+/** Loads of all cells with every copy where it is at the beginning. */
+export function createLoads(problem: Problem): readonly CellLoad[] {
+  const shares = problem.copies.flatMap((copy) => {
+    const cell = cellOfCopy(problem, copy);
+    const total = problem.works[copy.work]?.weight ?? 0;
+    return cell >= 0 && total > 0 && copy.weight > 0
+      ? [{ work: copy.work, to: cell, factor: copy.weight / total }]
+      : [];
+  });
+  return addShares(problem, problem.cells.length, shares);
+}
+
+/** Demand of each island as a whole, like the load of one big cell. */
+export function createIslandTotals(problem: Problem): readonly CellLoad[] {
+  const shares = problem.works.flatMap(({ island }, work) => (island < 0 ? [] : [{ work, to: island, factor: 1 }]));
+  return addShares(problem, problem.islands.length, shares);
+}
+
+/** Adds shares of workloads up, path by path: a forecast lies in memory that way, and it may be large. */
+function addShares(
+  problem: Problem,
+  count: number,
+  shares: readonly { readonly work: number; readonly to: number; readonly factor: number }[],
+): readonly CellLoad[] {
+  const size = pathCount(problem.demand) * stepCount(problem.demand);
+  const loads = Array.from({ length: count }, () => new Float64Array(size));
+  for (let path = 0; path < pathCount(problem.demand); path++) {
+    for (const { work, to, factor } of shares) {
+      addDemandOfPath(problem, work, factor, loads[to] as CellLoad, path, 0);
+    }
+  }
+  return loads;
+}
+
+/** Index of the cell that a copy is in, or -1. */
+export function cellOfCopy(problem: Problem, copy: Pick<Copy, "work" | "site">): number {
+  const island = problem.works[copy.work]?.island ?? -1;
+  return island < 0 ? -1 : (problem.cellAt[copy.site * problem.islands.length + island] ?? -1);
+}
+
+/** Highest load of each path over a range of steps, written to `peaks`. */
+export function pathPeaks(load: CellLoad, steps: number, range: StepRange, peaks: Float64Array): void {
+  for (let path = 0; path < peaks.length; path++) {
+    let peak = 0;
+    const base = path * steps;
+    for (let step = range.from; step < range.to; step++) {
+      const value = load[base + step] as number;
+      if (value > peak) peak = value;
+    }
+    peaks[path] = peak;
+  }
+}
+
+/** Demand of a workload at all steps from `fromStep` on, laid out like a load: the rest is 0. */
+export function demandFrom(problem: Problem, work: number, fromStep: number): CellLoad {
+  const demand = new Float64Array(pathCount(problem.demand) * stepCount(problem.demand));
+  addDemand(problem, work, 1, demand, fromStep);
+  return demand;
+}
+
+/** Adds `factor` times a demand to a load, at all steps. */
+export function addScaled(load: CellLoad, demand: CellLoad, factor: number): void {
+  for (let index = 0; index < load.length; index++) {
+    load[index] = (load[index] as number) + factor * (demand[index] as number);
+  }
+}
+
+/**
+ * Quantile of a few values: the smallest one that at least the share `level` of them does not exceed (the inverse of
+ * the empirical distribution). Keeps only the highest values, which is fast for high levels.
+ */
+export function quantileOf(values: Float64Array, level: number): number {
+  const count = Math.max(1, values.length - Math.ceil(level * values.length - 1e-9) + 1);
+  const highest = new Float64Array(count).fill(Number.NEGATIVE_INFINITY);
+  for (const value of values) {
+    if (value <= (highest[count - 1] as number)) continue;
+    let at = count - 1;
+    while (at > 0 && (highest[at - 1] as number) < value) {
+      highest[at] = highest[at - 1] as number;
+      at--;
+    }
+    highest[at] = value;
+  }
+  const quantile = highest[count - 1] as number;
+  return Number.isFinite(quantile) ? quantile : 0;
+}
+
+/** Peak of a load over a range of steps at a quantile of the paths. */
+export function peakQuantile(problem: Problem, load: CellLoad, range: StepRange, level: number): number {
+  const peaks = new Float64Array(pathCount(problem.demand));
+  pathPeaks(load, stepCount(problem.demand), range, peaks);
+  return quantileOf(peaks, level);
+}

@@ -1,0 +1,106 @@
+/**
+ * The envelope: what a person approves. It depends on policy and on which hosts and workloads exist, never on the
+ * time or the load, so that its digest stays the same while nothing of that changes.
+ *
+ * Not for: the schedule inside it.
+ */
+import type { Envelope, Fleet, HostUpdateSpec, WindowSpec } from "../../sdk/model";
+import { formatDuration, formatDurationShort, formatPercentage } from "../../sdk/model";
+
+import { updateDigest } from "./digest";
+
+/** The envelope of a spec on a fleet. */
+export function createEnvelope(spec: HostUpdateSpec, fleet: Fleet): Envelope {
+  const islands = new Set(spec.islands.map((island) => island.name));
+  const inIslands = new Set(
+    fleet.islands.filter((island) => islands.has(island.name)).flatMap((island) => island.hosts),
+  );
+  const workloads = fleet.workloads.filter((workload) => islands.has(workload.island));
+  const byName = <T>(entries: readonly (readonly [string, T])[]): Readonly<Record<string, T>> =>
+    Object.fromEntries([...entries].sort(([a], [b]) => (a < b ? -1 : 1)));
+  return {
+    updateDigest: updateDigest(spec.update),
+    update: `${spec.name}: until \`${spec.update.probe}\` prints ${spec.update.expect}`,
+    hosts: fleet.hosts
+      .filter((host) => host.role === "member" && inIslands.has(host.id))
+      .map((host) => host.id)
+      .sort(),
+    budgets: byName(workloads.map((workload) => [workload.name, workload.maxUnavailable] as const)),
+    maxPauseMs: byName(
+      workloads
+        .filter((workload) => workload.exclusive)
+        .map((workload) => [workload.name, workload.maxPauseMs] as const),
+    ),
+    hostsAtOnce: spec.limits.hostsAtOnce,
+    hostsPerZone: spec.limits.hostsPerZone,
+    canaryHosts: spec.limits.canaryHosts,
+    maximumReserveHosts: spec.pool?.maximumHosts ?? 0,
+    maximumDurationMs: Math.max(0, ...spec.windows.map((window) => window.durationMs)),
+    confidence: spec.confidence,
+    windows: spec.windows.map(describeWindow).sort(),
+  };
+}
+
+/**
+ * What of `actual` goes beyond `approved`, in words; empty when it stays inside. Less than what was approved (fewer
+ * hosts, a tighter budget, narrower waves) is inside.
+ */
+export function compareEnvelopes(approved: Envelope, actual: Envelope): string[] {
+  const differences: string[] = [];
+  const more = (name: string, before: number, after: number, format: (value: number) => string = String): void => {
+    if (after > before) differences.push(`${name}: ${format(after)} instead of the approved ${format(before)}`);
+  };
+
+  if (actual.update !== approved.update) {
+    differences.push(`the update is "${actual.update}" instead of the approved "${approved.update}"`);
+  }
+  if (actual.updateDigest !== approved.updateDigest) {
+    differences.push(
+      "the update changed: its command, undo, probe, expectation, reboot or deadline is not the approved one",
+    );
+  }
+  const added = without(actual.hosts, approved.hosts);
+  if (added.length > 0) differences.push(`hosts that were not approved: ${added.join(", ")}`);
+  for (const [workload, budget] of Object.entries(actual.budgets)) {
+    const before = approved.budgets[workload];
+    if (before === undefined) differences.push(`workload ${workload} was not there when the plan was approved`);
+    else more(`${workload} may have unavailable copies`, before, budget);
+  }
+  for (const [workload, maxPauseMs] of Object.entries(actual.maxPauseMs)) {
+    const before = approved.maxPauseMs[workload];
+    if (before !== undefined) more(`${workload} may pause`, before, maxPauseMs, formatDurationShort);
+    else if (approved.budgets[workload] !== undefined) differences.push(`workload ${workload} became exclusive`);
+  }
+  for (const workload of Object.keys(approved.maxPauseMs)) {
+    if (actual.budgets[workload] !== undefined && actual.maxPauseMs[workload] === undefined) {
+      differences.push(`workload ${workload} is no longer exclusive`);
+    }
+  }
+  more("hosts at once", approved.hostsAtOnce, actual.hostsAtOnce);
+  more("hosts at once in a zone", approved.hostsPerZone, actual.hostsPerZone);
+  if (actual.canaryHosts < approved.canaryHosts) {
+    differences.push(
+      `canary hosts: ${String(actual.canaryHosts)} instead of the approved ${String(approved.canaryHosts)}`,
+    );
+  }
+  more("hosts in reserve", approved.maximumReserveHosts, actual.maximumReserveHosts);
+  more("longest duration", approved.maximumDurationMs, actual.maximumDurationMs, formatDurationShort);
+  if (actual.confidence < approved.confidence) {
+    const [before, after] = [formatPercentage(approved.confidence), formatPercentage(actual.confidence)];
+    differences.push(`confidence: ${after} instead of the approved ${before}`);
+  }
+  const windows = without(actual.windows, approved.windows);
+  if (windows.length > 0) differences.push(`windows that were not approved: ${windows.join(", ")}`);
+  return differences;
+}
+
+/** A window with all that decides when it opens: when work happens is part of what is approved. */
+function describeWindow(window: WindowSpec): string {
+  const freezes = window.freezes.length > 0 ? `, not in ${[...window.freezes].sort().join(" ")}` : "";
+  return `${window.name} (${window.cron} ${window.timezone}, ${formatDuration(window.durationMs)}${freezes})`;
+}
+
+function without(items: readonly string[], others: readonly string[]): string[] {
+  const known = new Set(others);
+  return items.filter((item) => !known.has(item));
+}

@@ -1,0 +1,92 @@
+/**
+ * Which opening a schedule goes into: nothing starts that cannot reach a safe state before the opening ends.
+ *
+ * Not for: the calendar itself (providers/calendar).
+ */
+import type { Blocker, Opening } from "../../sdk/model";
+import { formatDurationShort } from "../../sdk/model";
+import { currentOpening, nextOpenings } from "../calendar";
+
+import { undoDuration, type StepDurations } from "./durations";
+import { SLOT_MS, type PlanInput } from "./plan-input";
+import type { Schedule } from "./schedule";
+
+/** Openings that a plan names. */
+const NAMED_OPENINGS = 5;
+const MINUTE_MS = 60_000;
+
+/** Openings in question. */
+export interface Openings {
+  /** The one that the run is in or that is open now, then the next ones: where a run could start, soonest first. */
+  readonly candidates: readonly Opening[];
+  /** The next five that have not begun. */
+  readonly next: readonly Opening[];
+}
+
+/** Finds the openings of a plan. They depend on the slot, not on the moment in it. */
+export function findOpenings({ spec, slotMs, progress }: PlanInput): Openings {
+  const next = nextOpenings(spec.windows, slotMs, NAMED_OPENINGS);
+  if (progress) return { candidates: [progress.opening], next };
+  const current = currentOpening(spec.windows, slotMs);
+  return { candidates: current ? [current, ...next] : next, next };
+}
+
+/** When work begins in an opening. */
+export function startIn(opening: Opening | undefined, { slotMs, nowMs, progress }: PlanInput): number {
+  return Math.max(progress ? nowMs : slotMs, opening?.startMs ?? 0);
+}
+
+/** Time in an opening that is left for a run. The latest start in this slot counts: the plan is the same for all. */
+function timeIn(opening: Opening, { slotMs, nowMs, progress }: PlanInput): number {
+  return opening.endMs - Math.max(progress ? nowMs : Math.min(slotMs + SLOT_MS, opening.endMs), opening.startMs);
+}
+
+/**
+ * Time that must be left: to the end of the run and, for each wave, until its update is undone, at P95. A run under
+ * way asks for its next wave only: what does not fit goes back to wait for the next opening.
+ */
+export function neededTime(schedule: Schedule, input: PlanInput, durations: StepDurations): number {
+  const startMs = schedule.waves[0]?.startMs ?? 0;
+  const undoMs = undoDuration(input.spec, durations);
+  const waves = input.progress ? schedule.waves.slice(0, 1) : schedule.waves;
+  return Math.max(0, ...waves.map((wave) => wave.endP95Ms - startMs + (wave.kind === "failback" ? 0 : undoMs)));
+}
+
+/** The first opening that has room for `neededMs`. */
+export function chooseOpening(candidates: readonly Opening[], neededMs: number, input: PlanInput): Opening | undefined {
+  return candidates.find((opening) => timeIn(opening, input) >= neededMs);
+}
+
+/** Says that no opening comes. */
+export function windowBlocker({ spec }: PlanInput): Blocker {
+  return {
+    code: "window",
+    subject: spec.windows.map((window) => window.name).join(", ") || spec.name,
+    reason: spec.windows.length === 0 ? "no maintenance window is declared" : "no window opens any more",
+    fix:
+      spec.windows.length === 0
+        ? "add a maintenance window"
+        : "check cron, timezone and freezes of the window; `archipelago plan` lists its openings",
+  };
+}
+
+/** Says how many minutes are missing in the longest opening. */
+export function fitBlocker(
+  candidates: readonly Opening[],
+  neededMs: number,
+  input: PlanInput,
+  hostsAtOnce: number | undefined,
+): Blocker {
+  const longest = candidates.reduce((a, b) => (timeIn(b, input) > timeIn(a, input) ? b : a));
+  const missing = Math.ceil((neededMs - timeIn(longest, input)) / MINUTE_MS);
+  const what = input.progress ? "the next wave" : "the run";
+  const longer = `an opening that is ${String(missing)} min longer`;
+  return {
+    code: "fit",
+    subject: longest.window,
+    reason:
+      `${what} needs ${formatDurationShort(neededMs)} to a safe state (P95, undo included), ` +
+      `the opening has ${formatDurationShort(Math.max(0, timeIn(longest, input)))}: ${String(missing)} min are missing`,
+    fix: hostsAtOnce === undefined ? longer : `${longer}, or hostsAtOnce: ${String(hostsAtOnce)}`,
+  };
+}

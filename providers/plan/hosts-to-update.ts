@@ -1,0 +1,118 @@
+/**
+ * Which hosts the update is for: the members of its islands whose probe does not match yet.
+ *
+ * Not for: order and time (waves.ts).
+ *
+ * Invariant: every member host of the islands is in exactly one of `hosts`, `skipped` and `unusable`.
+ */
+import type { Blocker, Fleet, Host, HostUpdateSpec, ProbeResult, SkippedHost } from "../../sdk/model";
+
+import type { PlanProgress } from "./plan-input";
+
+/** The member hosts of an update, sorted by id. */
+export interface HostsToUpdate {
+  readonly hosts: readonly Host[];
+  /** Hosts that are as wanted, with the reason. */
+  readonly skipped: readonly SkippedHost[];
+  /** Hosts that cannot be judged or reached; each has a blocker. */
+  readonly unusable: readonly string[];
+  readonly blockers: readonly Blocker[];
+  readonly warnings: readonly string[];
+  readonly probes: Readonly<Record<string, ProbeResult>>;
+}
+
+/** Sorts the member hosts into those to update, those to skip and those that block. */
+export function findHostsToUpdate(fleet: Fleet, spec: HostUpdateSpec, progress?: PlanProgress): HostsToUpdate {
+  const members = memberHosts(fleet, spec);
+  const updated = new Set(progress?.updatedHosts);
+  const hosts: Host[] = [];
+  const skipped: SkippedHost[] = [];
+  const blockers: Blocker[] = [];
+
+  for (const host of members) {
+    if (updated.has(host.id)) {
+      skipped.push({ host: host.id, reason: "updated by this run" });
+      continue;
+    }
+    // A host that is known to be as wanted need not even answer.
+    if (host.probe?.matches) {
+      skipped.push({ host: host.id, reason: `the probe already prints ${quote(host.probe.output)}` });
+      continue;
+    }
+    const blocker = hostBlocker(host, spec);
+    if (blocker) blockers.push(blocker);
+    else hosts.push(host);
+  }
+
+  return {
+    hosts,
+    skipped,
+    unusable: blockers.map((blocker) => blocker.subject),
+    blockers: [...emptyIslandBlockers(fleet, spec), ...blockers],
+    warnings: silentProbeWarnings(members, spec),
+    probes: Object.fromEntries(members.flatMap((host) => (host.probe ? [[host.id, host.probe] as const] : []))),
+  };
+}
+
+/** Member hosts of the spec's islands, sorted by id. Standby hosts belong to the pool and are not updated. */
+function memberHosts(fleet: Fleet, spec: HostUpdateSpec): readonly Host[] {
+  const names = new Set(spec.islands.map((island) => island.name));
+  const ids = new Set(fleet.islands.filter((island) => names.has(island.name)).flatMap((island) => island.hosts));
+  return fleet.hosts
+    .filter((host) => host.role === "member" && ids.has(host.id))
+    .sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+}
+
+function hostBlocker(host: Host, spec: HostUpdateSpec): Blocker | undefined {
+  if (host.state !== "ready") {
+    const reason =
+      host.state === "stopped" ? "the host is stopped" : `the host does not answer: ${host.stateReason ?? "no reason"}`;
+    return {
+      code: "unreachable",
+      subject: host.id,
+      reason,
+      fix: `bring ${host.id} back, or take it out of its island`,
+    };
+  }
+  if (host.probe?.error !== undefined || host.probe === undefined) {
+    return {
+      code: "probe",
+      subject: host.id,
+      reason: host.probe
+        ? `the probe ${quote(spec.update.probe)} failed: ${host.probe.error ?? ""}`
+        : `the probe ${quote(spec.update.probe)} has no result from this host`,
+      fix: `make ${quote(spec.update.probe)} end with exit code 0 on ${host.id}, before the update too; try it there by hand`,
+    };
+  }
+  return undefined;
+}
+
+function emptyIslandBlockers(fleet: Fleet, spec: HostUpdateSpec): Blocker[] {
+  return spec.islands.flatMap((island): Blocker[] => {
+    const found = fleet.islands.find((candidate) => candidate.name === island.name);
+    const ids = new Set(found?.hosts);
+    if (fleet.hosts.some((host) => host.role === "member" && ids.has(host.id))) return [];
+    return [
+      {
+        code: "input",
+        subject: island.name,
+        reason: "the island has no hosts",
+        fix: `check where the hosts of ${island.name} come from (its ${island.source.kind} source), or remove it`,
+      },
+    ];
+  });
+}
+
+/** A probe that prints nothing anywhere was most likely written wrongly: it would never match. */
+function silentProbeWarnings(members: readonly Host[], spec: HostUpdateSpec): string[] {
+  const silent = members.length > 0 && members.every((host) => host.probe?.output === "" && !host.probe.matches);
+  return silent
+    ? [
+        `the probe ${quote(spec.update.probe)} prints nothing on any host; after the update it must match "${spec.update.expect}"`,
+      ]
+    : [];
+}
+
+function quote(text: string): string {
+  return `"${text.length > 60 ? `${text.slice(0, 57)}...` : text}"`;
+}

@@ -1,0 +1,190 @@
+/**
+ * The planner: what is done to which host when, with reasons. Pure and deterministic in its input.
+ *
+ * Not for: carrying the plan out (providers/execute) and rendering it (providers/report).
+ *
+ * Invariants
+ * 1. A plan before the run depends on the slot, not on the moment in it: the same slot gives the same plan, byte by
+ *    byte.
+ * 2. A plan of a run under way is right from any state between two waves: it continues from where copies are.
+ * 3. Every member host is in a wave, skipped, or behind a blocker.
+ */
+import type { Blocker, DurationQuantiles, Envelope, MigrationPlan, Opening } from "../../sdk/model";
+
+import { judgeFleet } from "./blockers";
+import { planCost } from "./cost";
+import { envelopeDigest } from "./digest";
+import { describeFailure } from "./explain";
+import { resolveDurations, type StepDurations } from "./durations";
+import { compareEnvelopes, createEnvelope } from "./envelope";
+import { chooseOpening, findOpenings, fitBlocker, neededTime, startIn, windowBlocker, type Openings } from "./fit";
+import { capacityBlocker, findCapacityFixes, findHostsAtOnce } from "./fixes";
+import { findHostsToUpdate, type HostsToUpdate } from "./hosts-to-update";
+import type { PlanInput } from "./plan-input";
+import { createProblem, type Problem } from "./problem";
+import { findSchedule } from "./reserve";
+import { createScheduleContext, type Schedule, type ScheduleFailure } from "./schedule";
+
+export { planningSlot, SLOT_MS, type PlanInput } from "./plan-input";
+
+/** What is planned for one opening. */
+interface Draft {
+  readonly opening: Opening | undefined;
+  readonly problem: Problem;
+  readonly schedule?: Schedule;
+  readonly failure?: ScheduleFailure;
+  /** Time to a safe state that the schedule needs, and whether the opening has it. */
+  readonly neededMs: number;
+  readonly fits: boolean;
+}
+
+/** Plans a host update, or what is left of one. */
+export function plan(input: PlanInput): MigrationPlan {
+  const durations = resolveDurations(input.spec, input.durations);
+  const scope = findHostsToUpdate(input.fleet, input.spec, input.progress);
+  const openings = findOpenings(input);
+  const draft = draftPlan(input, scope, openings, durations);
+  const judgement = judgeFleet(input, draft.problem, scope);
+  const failbackOnly = scope.hosts.length === 0 && scope.blockers.length === 0;
+  const blockers = [
+    // With no host left only the reserve has to be emptied, and that must not wait for metrics or a window.
+    ...(failbackOnly ? [] : judgement.blockers),
+    ...timeBlockers(input, scope, openings, durations, draft, failbackOnly),
+  ];
+  // Too little room may only follow from what is blocked already, such as a host that does not answer.
+  const capacity = describeCapacity(input, scope, durations, draft, blockers.length === 0);
+  blockers.push(...capacity.blockers);
+  const waves = draft.schedule?.waves ?? [];
+  const decision = blockers.length > 0 ? "blocked" : waves.length === 0 ? "nothing" : "run";
+  const envelope = resolveEnvelope(input);
+  return {
+    v: 1,
+    decision,
+    slotMs: input.slotMs,
+    seed: input.spec.seed,
+    ...(draft.opening ? { opening: draft.opening } : {}),
+    nextOpenings: openings.next,
+    envelope,
+    digest: envelopeDigest(envelope),
+    reserve: {
+      hosts: draft.schedule?.reserve ?? input.progress?.reservedHosts ?? [],
+      reason: describeReserve(draft.schedule, scope),
+    },
+    waves,
+    skipped: scope.skipped,
+    blockers,
+    warnings: [
+      ...judgement.warnings,
+      ...(failbackOnly && waves.length > 0
+        ? judgement.blockers.map(({ reason, subject }) => `${subject}: ${reason}`)
+        : []),
+      ...(waves.length > 0 ? coverageWarnings(input, draft) : []),
+      ...(draft.schedule?.warnings ?? []),
+      ...capacity.warnings,
+      ...deferralWarnings(openings, draft),
+    ],
+    total: draft.schedule?.total ?? NO_TIME,
+    cost: planCost(draft.schedule, input.spec.pool),
+    probes: scope.probes,
+  };
+}
+
+const NO_TIME: DurationQuantiles = { p50Ms: 0, p95Ms: 0 };
+
+/** Plans for the first opening; when the time left in it is too short, for the first one that is long enough. */
+function draftPlan(input: PlanInput, scope: HostsToUpdate, openings: Openings, durations: StepDurations): Draft {
+  const first = draftFor(input, scope, openings.candidates[0], durations);
+  if (first.fits || !first.schedule) return first;
+  const later = chooseOpening(openings.candidates, first.neededMs, input);
+  if (!later) return first;
+  const second = draftFor(input, scope, later, durations);
+  return second.fits ? second : first;
+}
+
+function draftFor(
+  input: PlanInput,
+  scope: HostsToUpdate,
+  opening: Opening | undefined,
+  durations: StepDurations,
+): Draft {
+  const hosts = scope.hosts.map((host) => host.id);
+  const startMs = startIn(opening, input);
+  const endMs = Math.max(startMs + 1, opening?.endMs ?? startMs + 1);
+  const problem = createProblem(input, hosts, startMs, endMs);
+  const result = findSchedule(createScheduleContext(input, problem, durations, startMs), hosts);
+  if ("failure" in result) return { opening, problem, failure: result.failure, neededMs: 0, fits: false };
+  const neededMs = neededTime(result.schedule, input, durations);
+  // Without an opening the window's blocker stands; time is not what is missing.
+  const fits = opening === undefined || chooseOpening([opening], neededMs, input) !== undefined;
+  return { opening, problem, schedule: result.schedule, neededMs, fits };
+}
+
+/** Blockers of time: no opening, or none that is long enough. */
+function timeBlockers(
+  input: PlanInput,
+  scope: HostsToUpdate,
+  openings: Openings,
+  durations: StepDurations,
+  draft: Draft,
+  failbackOnly: boolean,
+): Blocker[] {
+  if (failbackOnly) return [];
+  if (openings.candidates.length === 0) return [windowBlocker(input)];
+  if (!draft.schedule || draft.fits) return [];
+  const fits = (changed: PlanInput): boolean => draftFor(changed, scope, draft.opening, durations).fits;
+  const hostsAtOnce = input.progress ? undefined : findHostsAtOnce(input, fits);
+  return [fitBlocker(openings.candidates, draft.neededMs, input, hostsAtOnce)];
+}
+
+/** The blocker for a schedule that was not found; a warning where something else blocks anyway. */
+function describeCapacity(
+  input: PlanInput,
+  scope: HostsToUpdate,
+  durations: StepDurations,
+  { failure, problem, opening }: Draft,
+  isOnlyReason: boolean,
+): { readonly blockers: readonly Blocker[]; readonly warnings: readonly string[] } {
+  if (!failure) return { blockers: [], warnings: [] };
+  if (!isOnlyReason) return { blockers: [], warnings: [`as things stand, ${describeFailure(problem, failure)}`] };
+  const isPlannable = (changed: PlanInput): boolean =>
+    draftFor(changed, scope, opening, durations).schedule !== undefined;
+  const fixes = findCapacityFixes(input, problem, failure, isPlannable);
+  return { blockers: [capacityBlocker(problem, failure, fixes)], warnings: [] };
+}
+
+/** A run under way keeps what was approved as long as it stays inside. */
+function resolveEnvelope(input: PlanInput): Envelope {
+  const actual = createEnvelope(input.spec, input.fleet);
+  const approved = input.progress?.approvedEnvelope;
+  return approved && compareEnvelopes(approved, actual).length === 0 ? approved : actual;
+}
+
+function describeReserve(schedule: Schedule | undefined, scope: HostsToUpdate): string {
+  if (!schedule) return "no number of hosts up to the pool's maximum is enough";
+  if (scope.hosts.length === 0) {
+    return schedule.reserve.length === 0 ? "nothing is left to update" : "held until its copies are back";
+  }
+  return schedule.reserveReason;
+}
+
+/** A forecast that does not reach over the whole run is stretched; people should know. */
+function coverageWarnings({ forecast }: PlanInput, { schedule }: Draft): string[] {
+  const { startMs, stepMs, steps } = forecast.demand;
+  const endMs = startMs + steps * stepMs;
+  const from = schedule?.waves[0]?.startMs ?? startMs;
+  const to = Math.max(...(schedule?.waves.map((wave) => wave.endMs) ?? [endMs]));
+  return [
+    ...(from < startMs ? [`the forecast begins after the run does (${iso(startMs)}); its first step stands in`] : []),
+    ...(to > endMs ? [`the forecast ends before the run does (${iso(endMs)}); its last step stands in`] : []),
+  ];
+}
+
+function deferralWarnings({ candidates }: Openings, { opening, schedule }: Draft): string[] {
+  const first = candidates[0];
+  if (!first || !opening || !schedule || first.startMs === opening.startMs) return [];
+  return [`the opening of ${iso(first.startMs)} is too short for the run; planned for ${iso(opening.startMs)}`];
+}
+
+function iso(timeMs: number): string {
+  return new Date(timeMs).toISOString();
+}

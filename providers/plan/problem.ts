@@ -1,0 +1,314 @@
+/**
+ * The planning problem with numbers for names: hosts, cells, workloads and copies as indexes into arrays, so that
+ * thousands of them can be searched. Never changed after it is made.
+ *
+ * A *cell* is one island's share of one host: what its copies may use there. A *copy* is a replica that takes up
+ * room, whether it serves or not.
+ *
+ * Not for: where copies are while a plan is made (placement.ts).
+ */
+import type { Fleet, Forecast, Host, Replica, Workload } from "../../sdk/model";
+
+import type { PlanInput } from "./plan-input";
+
+/** A host as planning sees it. */
+export interface Site {
+  readonly host: Host;
+  /** Why no copy may be put here, where none may. */
+  readonly closed?: string;
+  /** True for hosts that this update has yet to change. */
+  readonly pending: boolean;
+}
+
+/** One island's share of one host. */
+export interface Cell {
+  readonly site: number;
+  readonly island: number;
+  readonly cpuMillis: number;
+  readonly memoryBytes: number;
+  /** False where an island's copy was found outside of the island's hosts; none is put there. */
+  readonly open: boolean;
+}
+
+/** A workload as planning sees it. */
+export interface Work {
+  readonly workload: Workload;
+  readonly island: number;
+  /** Row in the forecast's demand; -1 where it has none, then `request.cpuMillis` per copy stands in. */
+  readonly row: number;
+  /** What one copy takes up, bytes. */
+  readonly memoryBytes: number;
+  /** Sum of the weights of the copies that serve; demand is split by weight. */
+  readonly weight: number;
+  /** Copies that serve at the beginning. */
+  readonly serving: number;
+  /** Most copies on one host: 1, or what one host had at the run's start. */
+  readonly copiesPerHost: number;
+}
+
+/** A replica as planning sees it. */
+export interface Copy {
+  readonly id: string;
+  readonly work: number;
+  readonly site: number;
+  /** Its part of the workload's traffic; 0 when it does not serve. */
+  readonly weight: number;
+}
+
+export interface Problem {
+  readonly sites: readonly Site[];
+  readonly siteOf: ReadonlyMap<string, number>;
+  readonly islands: readonly string[];
+  readonly cells: readonly Cell[];
+  /** `cellAt[site * islands.length + island]`, -1 where there is none. */
+  readonly cellAt: Int32Array;
+  readonly works: readonly Work[];
+  readonly workOf: ReadonlyMap<string, number>;
+  readonly copies: readonly Copy[];
+  /** The same by workload. */
+  readonly copiesOf: readonly (readonly Copy[])[];
+  readonly demand: DemandGrid;
+  /** Standby hosts that the run may reserve, best first, without those that it holds already. */
+  readonly standby: readonly number[];
+  /** Standby hosts that the run holds. */
+  readonly held: readonly number[];
+}
+
+/** Joint paths of demand, cut to the time that a plan can take. */
+export interface DemandGrid {
+  readonly paths: readonly (readonly number[])[];
+  /** Number of steps in each row of a path. */
+  readonly rowLength: number;
+  /** First step used, and how many. */
+  readonly first: number;
+  readonly steps: number;
+  /** Time of the first step used, ms since the epoch. */
+  readonly startMs: number;
+  readonly stepMs: number;
+}
+
+/** Makes the problem for the time from `fromMs` to `toMs`. */
+export function createProblem(
+  input: PlanInput,
+  hostsToUpdate: readonly string[],
+  fromMs: number,
+  toMs: number,
+): Problem {
+  const { fleet, forecast } = input;
+  const sites = createSites(input, hostsToUpdate);
+  const siteOf = new Map(sites.map((site, index) => [site.host.id, index]));
+  const islands = fleet.islands.map((island) => island.name);
+  const workOf = new Map(fleet.workloads.map((workload, index) => [workload.name, index]));
+  const copies = createCopies(fleet, siteOf, workOf);
+  const { cells, cellAt } = createCells(fleet, sites, copies);
+  const held = new Set(input.progress?.reservedHosts);
+  // A standby host that runs copies and is not held by this run is in somebody else's hands.
+  const inUse = new Set(copies.map((copy) => copy.site));
+  const byWork = groupByWork(copies, fleet.workloads.length);
+  return {
+    sites,
+    siteOf,
+    islands,
+    cells,
+    cellAt,
+    works: fleet.workloads.map((workload, index) => createWork(workload, byWork[index] ?? [], input)),
+    workOf,
+    copies,
+    copiesOf: byWork,
+    demand: createDemandGrid(forecast, fromMs, toMs),
+    standby: orderStandby(
+      sites.flatMap((site, index) => (isReservable(site, held) && !inUse.has(index) ? [[index, site] as const] : [])),
+    ),
+    held: sites.flatMap((site, index) => (held.has(site.host.id) ? [index] : [])),
+  };
+}
+
+/** True when a mark stands on the host that is not this run's and has not lapsed. */
+export function hasForeignMark(host: Host, input: Pick<PlanInput, "slotMs" | "progress">): boolean {
+  return (
+    host.cordoned !== undefined &&
+    host.cordoned.expiresAt > input.slotMs &&
+    host.cordoned.owner !== input.progress?.owner
+  );
+}
+
+/** A replica that takes up room: everything but one that has ended. */
+function takesRoom(replica: Replica): boolean {
+  return replica.state !== "stopped";
+}
+
+function createSites(input: PlanInput, hostsToUpdate: readonly string[]): Site[] {
+  const pending = new Set(hostsToUpdate);
+  const held = new Set(input.progress?.reservedHosts);
+  const owner = input.progress?.owner;
+  return [...input.fleet.hosts]
+    .sort((a, b) => compareText(a.id, b.id))
+    .map((host) => {
+      // A standby host that the run holds carries the run's own mark, also where its owner is not told.
+      const foreign = hasForeignMark(host, input) && !(held.has(host.id) && owner === undefined);
+      const closed =
+        host.state === "unreachable"
+          ? "does not answer"
+          : foreign
+            ? `cordoned by ${host.cordoned?.owner ?? "another owner"}`
+            : host.role === "member" && host.state === "stopped"
+              ? "is stopped"
+              : undefined;
+      return { host, pending: pending.has(host.id), ...(closed === undefined ? {} : { closed }) };
+    });
+}
+
+function isReservable(site: Site, held: ReadonlySet<string>): boolean {
+  return site.host.role === "standby" && site.closed === undefined && !held.has(site.host.id);
+}
+
+/** Big hosts first, so that few are needed; zones by turns, so that losing one does not lose the whole reserve. */
+function orderStandby(standby: readonly (readonly [number, Site])[]): number[] {
+  const left = [...standby].sort(
+    ([, a], [, b]) =>
+      b.host.capacity.cpuMillis - a.host.capacity.cpuMillis ||
+      b.host.capacity.memoryBytes - a.host.capacity.memoryBytes ||
+      compareText(a.host.id, b.host.id),
+  );
+  const perZone = new Map<string, number>();
+  const order: number[] = [];
+  while (left.length > 0) {
+    const size = left[0]?.[1].host.capacity.cpuMillis;
+    let best = 0;
+    for (let i = 1; i < left.length && left[i]?.[1].host.capacity.cpuMillis === size; i++) {
+      const zone = (entry: (typeof left)[number] | undefined): number => perZone.get(entry?.[1].host.zone ?? "") ?? 0;
+      if (zone(left[i]) < zone(left[best])) best = i;
+    }
+    const [entry] = left.splice(best, 1);
+    if (!entry) break;
+    order.push(entry[0]);
+    perZone.set(entry[1].host.zone, (perZone.get(entry[1].host.zone) ?? 0) + 1);
+  }
+  return order;
+}
+
+function createCopies(fleet: Fleet, siteOf: ReadonlyMap<string, number>, workOf: ReadonlyMap<string, number>): Copy[] {
+  const services = new Map(fleet.services.map((service) => [service.name, service]));
+  const weights = new Map<string, number>();
+  for (const service of fleet.services) {
+    for (const backend of service.backends) {
+      if (backend.healthy) weights.set(`${service.name}\n${backend.replica}`, backend.weight);
+    }
+  }
+  return [...fleet.replicas]
+    .filter(takesRoom)
+    .sort((a, b) => compareText(a.id, b.id))
+    .flatMap((replica): Copy[] => {
+      const work = workOf.get(replica.workload);
+      const site = siteOf.get(replica.host);
+      if (work === undefined || site === undefined) return [];
+      const workload = fleet.workloads[work];
+      const service = workload?.service === undefined ? undefined : services.get(workload.service);
+      const running = replica.state === "healthy" || replica.state === "quiesced";
+      const weight = !running
+        ? 0
+        : service === undefined
+          ? 1
+          : service.exclusive
+            ? service.owner === undefined || service.owner === replica.id
+              ? 1
+              : 0
+            : (weights.get(`${service.name}\n${replica.id}`) ?? 0);
+      return [{ id: replica.id, work, site, weight }];
+    });
+}
+
+function createCells(
+  fleet: Fleet,
+  sites: readonly Site[],
+  copies: readonly Copy[],
+): { readonly cells: Cell[]; readonly cellAt: Int32Array } {
+  const count = fleet.islands.length;
+  const cellAt = new Int32Array(sites.length * count).fill(-1);
+  const cells: Cell[] = [];
+  const islandOf = new Map(fleet.islands.map((island, index) => [island.name, index]));
+  const members = fleet.islands.map((island) => new Set(island.hosts));
+  const add = (site: number, island: number, open: boolean): void => {
+    const share = fleet.islands[island]?.share;
+    const capacity = sites[site]?.host.capacity;
+    if (!share || !capacity || cellAt[site * count + island] !== -1) return;
+    cellAt[site * count + island] = cells.length;
+    cells.push({
+      site,
+      island,
+      open,
+      cpuMillis: capacity.cpuMillis * share.cpu,
+      memoryBytes: capacity.memoryBytes * share.memory,
+    });
+  };
+  sites.forEach(({ host }, site) => {
+    const listed = members.some((hosts) => hosts.has(host.id));
+    members.forEach((hosts, island) => {
+      // A standby host that no island lists belongs to the pool and serves them all.
+      if (hosts.has(host.id) || (host.role === "standby" && !listed)) add(site, island, true);
+    });
+  });
+  for (const copy of copies) {
+    const island = islandOf.get(fleet.workloads[copy.work]?.island ?? "");
+    if (island !== undefined) add(copy.site, island, false);
+  }
+  return { cells, cellAt };
+}
+
+function createWork(workload: Workload, copies: readonly Copy[], input: PlanInput): Work {
+  const { fleet, forecast, progress } = input;
+  const row = rowsOf(forecast).get(workload.name) ?? -1;
+  const perHost = new Map<string | number, number>();
+  for (const host of progress?.origins[workload.name] ?? copies.map((copy) => copy.site)) {
+    perHost.set(host, (perHost.get(host) ?? 0) + 1);
+  }
+  return {
+    workload,
+    island: fleet.islands.findIndex((island) => island.name === workload.island),
+    row,
+    memoryBytes: Math.max(workload.request.memoryBytes, row < 0 ? 0 : (forecast.demand.memoryBytes[row] ?? 0)),
+    weight: copies.reduce((sum, copy) => sum + copy.weight, 0),
+    serving: copies.filter((copy) => copy.weight > 0).length,
+    copiesPerHost: Math.max(1, ...perHost.values()),
+  };
+}
+
+const rowCache = new WeakMap<Forecast, ReadonlyMap<string, number>>();
+
+/** Rows by workload name; kept per forecast because every workload asks. */
+function rowsOf(forecast: Forecast): ReadonlyMap<string, number> {
+  let rows = rowCache.get(forecast);
+  if (!rows) {
+    const missing = new Set(forecast.missing.map(({ workload }) => workload));
+    rows = new Map(forecast.demand.workloads.flatMap((name, row) => (missing.has(name) ? [] : [[name, row] as const])));
+    rowCache.set(forecast, rows);
+  }
+  return rows;
+}
+
+function createDemandGrid(forecast: Forecast, fromMs: number, toMs: number): DemandGrid {
+  const { demand } = forecast;
+  const last = Math.max(0, demand.steps - 1);
+  const stepAt = (timeMs: number): number =>
+    Math.min(last, Math.max(0, Math.floor((timeMs - demand.startMs) / demand.stepMs)));
+  const first = stepAt(fromMs);
+  return {
+    paths: demand.cpuMillis,
+    rowLength: demand.steps,
+    first,
+    steps: demand.steps === 0 ? 0 : stepAt(Math.max(fromMs, toMs - 1)) - first + 1,
+    startMs: demand.startMs + first * demand.stepMs,
+    stepMs: demand.stepMs,
+  };
+}
+
+function groupByWork(copies: readonly Copy[], works: number): Copy[][] {
+  const groups: Copy[][] = Array.from({ length: works }, () => []);
+  for (const copy of copies) groups[copy.work]?.push(copy);
+  return groups;
+}
+
+/** Order of code points: the same on every machine, unlike a locale's. */
+export function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -1,0 +1,137 @@
+/**
+ * How many standby hosts the run needs: the smallest number with which every wave keeps the promise.
+ *
+ * Not for: starting them; that is the run's first step.
+ */
+import { describeFailure, plural } from "./explain";
+import { planFailback } from "./failback";
+import { Placement } from "./placement";
+import { compareText } from "./problem";
+import { Timeline, type Schedule, type ScheduleContext, type ScheduleFailure, type ScheduleResult } from "./schedule";
+import type { FitStyle } from "./targets";
+import { planUpdateWaves } from "./waves";
+
+/** Styles in the order in which they are tried: the kind one first. */
+const STYLES: readonly FitStyle[] = ["balanced", "tight"];
+/** Second and further tries of one schedule: bounds the search where nothing fits. */
+const MAXIMUM_TRIES = 4_000;
+/** Up to so many hosts every number is tried; above, only some, because each is a whole plan. */
+const EVERY_NUMBER_UP_TO = 8;
+
+/** A schedule with the smallest reserve, or the failure of the try with the largest. */
+export function findSchedule(context: ScheduleContext, hosts: readonly string[]): ScheduleResult {
+  const { spec } = context.input;
+  const sizing = Math.max(spec.confidence, spec.pool?.quantile ?? 0);
+  const result = searchReserve(context, hosts, sizing);
+  if ("schedule" in result || sizing === spec.confidence) return result;
+  const promise = searchReserve(context, hosts, spec.confidence);
+  if ("failure" in promise) return promise;
+  const warning =
+    `the pool's quantile ${String(sizing)} cannot be kept with ${String(spec.pool?.maximumHosts ?? 0)} reserved hosts; ` +
+    `the promise of ${String(spec.confidence)} is`;
+  return { schedule: { ...promise.schedule, warnings: [...promise.schedule.warnings, warning] } };
+}
+
+function searchReserve(context: ScheduleContext, hosts: readonly string[], confidence: number): ScheduleResult {
+  const { problem, input } = context;
+  // With no host left to update there is nothing to reserve for.
+  const allowed = hosts.length === 0 ? 0 : (input.spec.pool?.maximumHosts ?? 0) - problem.held.length;
+  const most = Math.max(0, Math.min(problem.standby.length, allowed));
+  const tries = new Map<number, ScheduleResult>();
+  const tryCount = (count: number): ScheduleResult => {
+    const known = tries.get(count);
+    if (known) return known;
+    const result = trySchedule(context, hosts, count, confidence);
+    tries.set(count, result);
+    return result;
+  };
+
+  let failed = -1;
+  let found: number | undefined;
+  for (let count = 0; found === undefined && failed < most;) {
+    if ("schedule" in tryCount(count)) found = count;
+    else {
+      failed = count;
+      count = Math.min(most, count < EVERY_NUMBER_UP_TO ? count + 1 : count * 2);
+    }
+  }
+  if (found === undefined) return tryCount(most);
+  while (found - failed > 1) {
+    const middle = Math.floor((found + failed) / 2);
+    if ("schedule" in tryCount(middle)) found = middle;
+    else failed = middle;
+  }
+  const result = tryCount(found);
+  const fewer = found > 0 ? tries.get(found - 1) : undefined;
+  if ("failure" in result) return result;
+  return { schedule: { ...result.schedule, reserveReason: describeReserve(context, result.schedule, fewer) } };
+}
+
+function describeReserve(
+  { problem }: ScheduleContext,
+  { reserve }: Schedule,
+  fewer: ScheduleResult | undefined,
+): string {
+  if (reserve.length === 0) return "every wave keeps the promise without";
+  const without =
+    fewer && "failure" in fewer
+      ? `; with ${plural(reserve.length - 1, "host")} ${describeFailure(problem, fewer.failure)}`
+      : "";
+  return `${plural(reserve.length, "host")} ${reserve.length === 1 ? "is" : "are"} enough for every wave${without}`;
+}
+
+/** True when a host is over its share as it stands: neither reserve nor other targets change that. */
+export function isOverloadedAtStart({ cause, waves }: ScheduleFailure): boolean {
+  return cause.kind === "overload" && waves.length === 0;
+}
+
+function trySchedule(
+  context: ScheduleContext,
+  hosts: readonly string[],
+  count: number,
+  confidence: number,
+): ScheduleResult {
+  let failure: ScheduleFailure | undefined;
+  for (const style of STYLES) {
+    const result = tryStyle(context, hosts, count, confidence, style);
+    if ("schedule" in result) return result;
+    failure ??= result.failure;
+    if (isOverloadedAtStart(result.failure)) break;
+  }
+  return { failure: failure as ScheduleFailure };
+}
+
+function tryStyle(
+  context: ScheduleContext,
+  hosts: readonly string[],
+  count: number,
+  confidence: number,
+  style: FitStyle,
+): ScheduleResult {
+  const { problem, input, loads, quantile } = context;
+  const extra = problem.standby.slice(0, count);
+  const reserved = [...problem.held, ...extra];
+  const hostId = (site: number): string => problem.sites[site]?.host.id ?? "";
+  const placement = new Placement(problem, loads, { reserved, allowedShare: 1 - confidence, quantile });
+  const timeline = new Timeline(context, placement);
+  const warnings: string[] = [];
+  const options = {
+    style,
+    quantile,
+    ids: new Set(input.fleet.replicas.map((replica) => replica.id)),
+    tries: { left: MAXIMUM_TRIES },
+    reserve: extra.map(hostId).sort(compareText),
+  };
+  const failure =
+    planUpdateWaves(context, placement, timeline, hosts, options) ??
+    planFailback(context, placement, timeline, reserved, options, warnings);
+  if (failure) return { failure };
+  const schedule: Schedule = {
+    waves: timeline.waves,
+    reserve: reserved.map(hostId).sort(compareText),
+    reserveReason: "",
+    warnings,
+    total: timeline.total,
+  };
+  return { schedule };
+}

@@ -1,0 +1,194 @@
+/**
+ * The steps of a wave and what each has to wait for. Within a wave everything that need not wait runs at once.
+ *
+ * Not for: choosing hosts and targets.
+ *
+ * Invariants
+ * 1. Every step comes after all steps that it waits for, in the list as well.
+ * 2. Nothing of a host begins before the reserve is held; a host is changed only when its last copy has left.
+ * 3. A copy that serves leaves traffic only after its replacement has been admitted (surge before evict).
+ */
+import type { HostUpdateSpec, Move, PlanStep, Workload } from "../../sdk/model";
+
+import type { StepDurations } from "./durations";
+
+/** A move with what its steps need. */
+export interface WorkloadMove {
+  readonly move: Move;
+  readonly workload: Workload;
+}
+
+/** Settings of all steps. */
+export interface StepOptions {
+  readonly spec: HostUpdateSpec;
+  readonly durations: StepDurations;
+}
+
+/** Steps of a wave that updates hosts. */
+export function createUpdateSteps(
+  index: number,
+  hosts: readonly string[],
+  moves: readonly WorkloadMove[],
+  reserve: readonly string[],
+  options: StepOptions,
+): PlanStep[] {
+  const { spec, durations } = options;
+  const steps: PlanStep[] = [];
+  const first = reserve.length > 0 ? [`w${String(index)}/reserve`] : [];
+  for (const id of first) {
+    steps.push({ id, kind: "reserve", hosts: reserve, after: [], expected: durations.reserve });
+  }
+  const ends: string[] = [];
+  for (const host of hosts) {
+    const here = moves.filter(({ move }) => move.from === host);
+    const id = (kind: string): string => `w${String(index)}/${host}/${kind}`;
+    steps.push({ id: id("cordon"), kind: "cordon", host, after: first, expected: durations.cordon });
+    const left = here.flatMap((move) => {
+      const leave = createLeaveSteps(id, move, [id("cordon")], options);
+      steps.push(...leave);
+      return leave.slice(-1).map((step) => step.id);
+    });
+
+    steps.push(
+      {
+        id: id("snapshot"),
+        kind: "snapshot",
+        host,
+        after: left.length > 0 ? left : [id("cordon")],
+        expected: durations.snapshot,
+      },
+      { id: id("update"), kind: "update", host, after: [id("snapshot")], expected: durations.update },
+    );
+    if (spec.update.reboot) {
+      steps.push({ id: id("reboot"), kind: "reboot", host, after: [id("update")], expected: durations.reboot });
+    }
+    const changed = id(spec.update.reboot ? "reboot" : "update");
+    steps.push(
+      { id: id("validate"), kind: "validate", host, after: [changed], expected: durations.validate },
+      { id: id("uncordon"), kind: "uncordon", host, after: [id("validate")], expected: durations.uncordon },
+    );
+    ends.push(id("uncordon"));
+    for (const shed of here.filter(({ move }) => move.method === "shed")) {
+      const back = createArriveSteps(id, shed, host, [id("uncordon")], options);
+      steps.push(...back);
+      ends.push(...back.slice(-1).map((step) => step.id));
+    }
+  }
+  if (spec.limits.soakMs > 0) {
+    steps.push({
+      id: `w${String(index)}/soak`,
+      kind: "soak",
+      hosts,
+      durationMs: spec.limits.soakMs,
+      after: ends,
+      expected: durations.soak,
+    });
+  }
+  return steps;
+}
+
+/** Steps of a failback wave: copies move, then the reserve is released where `release` names hosts. */
+export function createFailbackSteps(
+  index: number,
+  moves: readonly WorkloadMove[],
+  release: readonly string[],
+  options: StepOptions,
+): PlanStep[] {
+  const steps: PlanStep[] = [];
+  const ends: string[] = [];
+  for (const move of moves) {
+    const id = (kind: string): string => `w${String(index)}/${move.move.from}/${kind}`;
+    const leave = createLeaveSteps(id, move, [], options);
+    steps.push(...leave);
+    ends.push(...leave.slice(-1).map((step) => step.id));
+  }
+  if (release.length > 0) {
+    steps.push({
+      id: `w${String(index)}/release`,
+      kind: "release",
+      hosts: release,
+      after: ends,
+      expected: options.durations.release,
+    });
+  }
+  return steps;
+}
+
+/** Steps after which a copy no longer runs on its host. */
+function createLeaveSteps(
+  id: (kind: string) => string,
+  { move, workload }: WorkloadMove,
+  after: readonly string[],
+  options: StepOptions,
+): PlanStep[] {
+  const { durations, spec } = options;
+  const part = { move: move.id, workload: workload.name };
+  if (move.method === "hand-over" && move.to !== undefined) {
+    return [
+      {
+        ...part,
+        id: id(`hand-over/${move.replica}`),
+        kind: "hand-over",
+        fromReplica: move.replica,
+        fromHost: move.from,
+        toReplica: move.newReplica,
+        toHost: move.to,
+        maxPauseMs: workload.maxPauseMs,
+        after,
+        expected: durations["hand-over"],
+      },
+    ];
+  }
+  const steps: PlanStep[] = [];
+  let before = after;
+  if (move.method === "surge" && move.to !== undefined) {
+    steps.push(...createArriveSteps(id, { move, workload }, move.to, before, options));
+    before = steps.slice(-1).map((step) => step.id);
+  }
+  if (workload.service !== undefined) {
+    steps.push({
+      ...part,
+      id: id(`drain/${move.replica}`),
+      kind: "drain",
+      replica: move.replica,
+      deadlineMs: spec.limits.drainMs,
+      after: before,
+      expected: durations.drain,
+    });
+    before = [id(`drain/${move.replica}`)];
+  }
+  steps.push({
+    ...part,
+    id: id(`stop-copy/${move.replica}`),
+    kind: "stop-copy",
+    replica: move.replica,
+    host: move.from,
+    after: before,
+    expected: durations["stop-copy"],
+  });
+  return steps;
+}
+
+/** Steps after which the new copy of a move serves on `host`. */
+function createArriveSteps(
+  id: (kind: string) => string,
+  { move, workload }: WorkloadMove,
+  host: string,
+  after: readonly string[],
+  { durations }: StepOptions,
+): PlanStep[] {
+  const part = { move: move.id, workload: workload.name, replica: move.newReplica };
+  const start: PlanStep = {
+    ...part,
+    id: id(`start-copy/${move.newReplica}`),
+    kind: "start-copy",
+    host,
+    after,
+    expected: durations["start-copy"],
+  };
+  if (workload.service === undefined) return [start];
+  return [
+    start,
+    { ...part, id: id(`admit/${move.newReplica}`), kind: "admit", after: [start.id], expected: durations.admit },
+  ];
+}

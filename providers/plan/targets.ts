@@ -1,0 +1,207 @@
+/**
+ * Where a copy can go: every host judged, the possible ones by score, the others with why not.
+ *
+ * Not for: changing the placement; the search of a wave does that (wave-search.ts).
+ *
+ * Invariant: order depends on nothing but the input; equal scores go by host id.
+ */
+import type { TargetScore } from "../../sdk/model";
+
+import { describeRefusal } from "./explain";
+import type { Assessment, Placement } from "./placement";
+import type { Copy, Problem } from "./problem";
+
+/**
+ * How the room on a host counts. `balanced` prefers hosts that stay light, which is kinder to latency; `tight`
+ * prefers hosts that become full, which leaves large holes for large copies and so finds plans where the former
+ * does not (best fit, Johnson 1974).
+ */
+export type FitStyle = "balanced" | "tight";
+
+/** A host that can take a copy. */
+export interface Target {
+  readonly site: number;
+  /** True when the host has yet to be updated itself. */
+  readonly pending: boolean;
+  readonly score: number;
+  readonly assessment: Assessment;
+}
+
+/** All hosts judged for one copy: possible ones first by score. */
+export interface TargetList {
+  /** The best ones, highest score first. */
+  readonly targets: readonly Target[];
+  /** How many hosts are possible in all. */
+  readonly possible: number;
+  readonly refused: readonly { readonly site: number; readonly assessment: Assessment }[];
+  /** Named parts of a target's score. */
+  readonly partsOf: (target: Target) => ScoreParts;
+}
+
+/** Parts of a score; they sum to it. */
+export type ScoreParts = Readonly<Record<keyof typeof SCORE_WEIGHTS, number>>;
+
+/** Where a copy comes from and where it was at the run's start. */
+export interface TargetQuery {
+  readonly copy: Copy;
+  /** Weight that the new copy gets. */
+  readonly weight: number;
+  readonly style: FitStyle;
+  /** Host that the copy should return to, in a failback. */
+  readonly home?: number;
+  /** The only host that comes into question. */
+  readonly only?: number;
+  /** True in a failback: then no copy goes to a standby host. */
+  readonly membersOnly?: boolean;
+}
+
+/**
+ * Highest value of each part of a score (lowest of `risk`, which doubles with the share of paths). The order of their
+ * sizes is the order of what matters: paths over capacity are spent last, since a later wave may need them; a second
+ * move of the same copy costs more than an uneven zone, that more than the fit, that more than a transfer between
+ * racks.
+ */
+export const SCORE_WEIGHTS = { home: 60, updated: 40, zone: 20, cpu: 12, memory: 6, rack: 4, risk: -80 } as const;
+/** A standby host's part of `updated`: the copy has to move once more, but not through another wave. */
+const STANDBY_SHARE = 0.25;
+const SCORE_DIGITS = 100;
+/** How many targets a search goes through for one copy: the tries are better spent on other copies. */
+const KEPT_IN_SEARCH = 16;
+/** How many of the others are kept with a move. */
+const KEPT_TARGETS = 3;
+const KEPT_REFUSALS = 3;
+
+/** Judges all hosts for a copy. */
+export function findTargets(problem: Problem, placement: Placement, query: TargetQuery): TargetList {
+  const targets: Target[] = [];
+  const refused: { readonly site: number; readonly assessment: Assessment }[] = [];
+  const zones = copiesPerZone(problem, placement, query.copy);
+  let possible = 0;
+  for (let site = 0; site < problem.sites.length; site++) {
+    if (site === query.copy.site || !placement.isUsable(site)) continue;
+    if (query.only !== undefined && site !== query.only) continue;
+    if (query.membersOnly && problem.sites[site]?.host.role === "standby") continue;
+    const assessment = placement.assess(query.copy.work, site, query.weight);
+    if (assessment.refusal !== undefined) {
+      refused.push({ site, assessment });
+      continue;
+    }
+    const pending = placement.isPending(site);
+    const parts = scoreParts(problem, site, pending, assessment, query, zones);
+    possible++;
+    keepBest(targets, { site, pending, assessment, score: sumOfParts(parts) });
+  }
+  return {
+    targets,
+    possible,
+    refused,
+    partsOf: ({ site, pending, assessment }) => scoreParts(problem, site, pending, assessment, query, zones),
+  };
+}
+
+/** The scores that are kept with a move: the chosen host, the best others, and the nearest refused ones. */
+export function renderScores(problem: Problem, list: TargetList, chosen: Target | undefined): TargetScore[] {
+  const hostOf = (site: number): string => problem.sites[site]?.host.id ?? "";
+  const others = list.targets.filter((target) => target !== chosen).slice(0, KEPT_TARGETS);
+  const refused = list.refused
+    .map(({ site, assessment }) => ({ site, assessment, rank: refusalRank(assessment) }))
+    .sort((a, b) => a.rank - b.rank || a.site - b.site)
+    .slice(0, KEPT_REFUSALS);
+  return [
+    ...[...(chosen ? [chosen] : []), ...others].map((target) => ({
+      host: hostOf(target.site),
+      score: target.score,
+      parts: { ...list.partsOf(target) },
+    })),
+    ...refused.map(({ site, assessment }) => ({
+      host: hostOf(site),
+      score: 0,
+      parts: {},
+      rejected: describeRefusal(problem, site, assessment),
+    })),
+  ];
+}
+
+/** Puts a target where its score belongs; of equal ones the first stays first. */
+function keepBest(targets: Target[], target: Target): void {
+  const last = targets[targets.length - 1];
+  if (targets.length === KEPT_IN_SEARCH && last && last.score >= target.score) return;
+  if (targets.length === KEPT_IN_SEARCH) targets.pop();
+  let at = targets.length;
+  while (at > 0 && (targets[at - 1] as Target).score < target.score) at--;
+  targets.splice(at, 0, target);
+}
+
+function scoreParts(
+  problem: Problem,
+  site: number,
+  pending: boolean,
+  assessment: Assessment,
+  query: TargetQuery,
+  zones: ZoneCounts,
+): ScoreParts {
+  const host = problem.sites[site]?.host;
+  const weights = SCORE_WEIGHTS;
+  const style = query.style;
+  const shared = zones.total === 0 ? 0 : (zones.counts.get(host?.zone ?? "") ?? 0) / zones.total;
+  const risk = assessment.newOverPaths / Math.max(1, problem.demand.paths.length);
+  return {
+    home: site === query.home ? weights.home : 0,
+    updated: round(weights.updated * (pending ? 0 : host?.role === "standby" ? STANDBY_SHARE : 1)),
+    zone: round(weights.zone * (1 - shared)),
+    cpu: round(weights.cpu * roomScore(assessment.cpuShare, style)),
+    memory: round(weights.memory * roomScore(assessment.memoryShare, style)),
+    rack: host?.rack === problem.sites[query.copy.site]?.host.rack ? weights.rack : 0,
+    risk: risk === 0 ? 0 : round(weights.risk * (1 + risk)),
+  };
+}
+
+/** Scores are shown to people and compared: rounded, so that the last bits of a float decide nothing. */
+function round(value: number): number {
+  return Math.round(value * SCORE_DIGITS) / SCORE_DIGITS;
+}
+
+function sumOfParts(parts: ScoreParts): number {
+  const { home, updated, zone, cpu, memory, rack, risk } = parts;
+  return round(home + updated + zone + cpu + memory + rack + risk);
+}
+
+function roomScore(share: number, style: FitStyle): number {
+  const used = Math.min(1, Math.max(0, share));
+  return style === "balanced" ? 1 - used : used;
+}
+
+/** Other copies of a workload by zone. */
+interface ZoneCounts {
+  readonly counts: ReadonlyMap<string, number>;
+  readonly total: number;
+}
+
+function copiesPerZone(problem: Problem, placement: Placement, copy: Copy): ZoneCounts {
+  const counts = new Map<string, number>();
+  let total = 0;
+  for (const [site, count] of placement.hostsOf(copy.work)) {
+    const others = site === copy.site ? count - 1 : count;
+    const zone = problem.sites[site]?.host.zone ?? "";
+    counts.set(zone, (counts.get(zone) ?? 0) + others);
+    total += others;
+  }
+  return { counts, total };
+}
+
+/** What a reader wants to know first: where room was nearly enough, then rules, then hosts that never came up. */
+function refusalRank(assessment: Assessment): number {
+  switch (assessment.refusal) {
+    case "cpu":
+    case "memory":
+      return Math.max(assessment.worstCpuShare, assessment.memoryShare);
+    case "copies":
+      return 1e3;
+    case "leaving":
+      return 1e4;
+    case "closed":
+      return 1e5;
+    default:
+      return 1e6;
+  }
+}

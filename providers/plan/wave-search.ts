@@ -1,0 +1,212 @@
+/**
+ * The search within one wave: a target for every copy that has to leave, or why there is none.
+ *
+ * Depth first, largest copies first, best targets first; it goes back when a later copy finds no room, within a
+ * bound that counts tries, not time, so that the same input gives the same plan on every machine.
+ *
+ * Not for: choosing the hosts of the wave (waves.ts).
+ */
+import type { Move } from "../../sdk/model";
+
+import { shortDigest } from "./digest";
+import { describeChoice } from "./explain";
+import type { Placement, Undo } from "./placement";
+import { compareText, type Copy, type Problem } from "./problem";
+import { findTargets, renderScores, type FitStyle, type Target, type TargetList } from "./targets";
+
+/** A copy that has to leave its host. */
+export interface Task {
+  readonly copy: Copy;
+  /** Host it should return to, in a failback. */
+  readonly home?: number;
+  /** True when it goes there or stays. */
+  readonly onlyHome?: boolean;
+}
+
+/** A move with the copies it takes away and brings. */
+export interface PlacedMove {
+  readonly move: Move;
+  readonly gone: Copy;
+  readonly arrived: Copy;
+}
+
+/** A copy for which nothing was found, with what was tried last. */
+export interface Stuck {
+  readonly copy: Copy;
+  readonly list: TargetList;
+  /** True when it could be shed, were its budget wider. */
+  readonly budgetBlocks: boolean;
+}
+
+/** Settings and shared bounds of a search. */
+export interface SearchOptions {
+  /** Index of the wave, part of new ids. */
+  readonly index: number;
+  readonly style: FitStyle;
+  readonly quantile: number;
+  /** Ids in use; those of new copies are added when a wave is final. */
+  readonly ids: ReadonlySet<string>;
+  /** Second and further tries left for the whole plan. */
+  readonly tries: { left: number };
+  /** True in a failback: copies go to member hosts, and none is shed, because no wave follows to bring it back. */
+  readonly failback?: boolean;
+}
+
+/** Result of a search; with `stuck` the placement is as before. */
+export type SearchResult = { readonly moves: readonly PlacedMove[] } | { readonly stuck: Stuck };
+
+interface Choice {
+  readonly task: Task;
+  readonly list: TargetList;
+  readonly target?: Target;
+  readonly arrived: Copy;
+}
+
+/** Finds targets for all tasks and adds the copies to the placement. */
+export function searchWave(
+  problem: Problem,
+  placement: Placement,
+  tasks: readonly Task[],
+  options: SearchOptions,
+): SearchResult {
+  const ordered = orderTasks(problem, tasks);
+  const choices: Choice[] = [];
+  const shed = new Map<number, number>();
+  let stuck: { readonly depth: number; readonly stuck: Stuck } | undefined;
+
+  const settle = (depth: number): boolean => {
+    const task = ordered[depth];
+    if (!task) return true;
+    const weight = weightOfNew(problem, task.copy);
+    const list = findTargets(problem, placement, {
+      copy: task.copy,
+      weight,
+      style: options.style,
+      ...(task.home === undefined ? {} : { home: task.home, ...(task.onlyHome ? { only: task.home } : {}) }),
+      ...(options.failback ? { membersOnly: true } : {}),
+    });
+    let tried = 0;
+    for (const target of list.targets) {
+      if (tried++ > 0 && options.tries.left-- <= 0) return false;
+      const arrived = createCopy(problem, task.copy, target.site, weight, options);
+      const undo = placement.add(arrived);
+      choices.push({ task, list, target, arrived });
+      if (settle(depth + 1)) return true;
+      choices.pop();
+      undo();
+    }
+    const { copy } = task;
+    const release = options.failback ? undefined : tryShed(problem, placement, copy, shed);
+    if (typeof release === "function") {
+      choices.push({ task, list, arrived: createCopy(problem, copy, copy.site, copy.weight, options) });
+      if (settle(depth + 1)) return true;
+      choices.pop();
+      release();
+    }
+    if (stuck === undefined || depth > stuck.depth) {
+      stuck = { depth, stuck: { copy, list, budgetBlocks: release === "budget" } };
+    }
+    return false;
+  };
+
+  if (settle(0)) return { moves: choices.map((choice) => renderMove(problem, choice, options)) };
+  // Every failed try ends at a copy that was stuck, so there is one.
+  return { stuck: (stuck as unknown as { readonly stuck: Stuck }).stuck };
+}
+
+/** Weight of the copy that replaces one: the same, or the usual one when the old one did not serve. */
+export function weightOfNew(problem: Problem, copy: Copy): number {
+  if (copy.weight > 0) return copy.weight;
+  const work = problem.works[copy.work];
+  return work && work.serving > 0 ? work.weight / work.serving : 1;
+}
+
+/** Hand-overs first (fewest ways out), what may be shed last, in between the most demanding ones first. */
+function orderTasks(problem: Problem, tasks: readonly Task[]): Task[] {
+  const rank = ({ copy }: Task): number => {
+    const workload = problem.works[copy.work]?.workload;
+    return workload?.exclusive ? 0 : workload?.criticality === "sheddable" ? 2 : 1;
+  };
+  const size = new Map<number, number>();
+  for (const { copy } of tasks) if (!size.has(copy.work)) size.set(copy.work, copySize(problem, copy));
+  return [...tasks].sort(
+    (a, b) =>
+      rank(a) - rank(b) ||
+      (size.get(b.copy.work) ?? 0) - (size.get(a.copy.work) ?? 0) ||
+      compareText(a.copy.id, b.copy.id),
+  );
+}
+
+/** Size of a copy relative to the largest cell, CPU on the first path and memory: only an order, not a promise. */
+function copySize(problem: Problem, copy: Copy): number {
+  const work = problem.works[copy.work];
+  if (!work) return 0;
+  const { paths, rowLength, first, steps } = problem.demand;
+  let demand = work.workload.request.cpuMillis * Math.max(1, work.serving);
+  if (work.row >= 0) {
+    const path = paths[0] ?? [];
+    demand = 0;
+    for (let step = 0; step < steps; step++) demand = Math.max(demand, path[work.row * rowLength + first + step] ?? 0);
+  }
+  const cpu = work.weight > 0 ? (demand * weightOfNew(problem, copy)) / work.weight : demand;
+  return cpu / 1000 + work.memoryBytes / 2 ** 30;
+}
+
+/** Sheds a copy for the time of its host's update; "budget" when only that forbids it, undefined when nothing does. */
+function tryShed(
+  problem: Problem,
+  placement: Placement,
+  copy: Copy,
+  shed: Map<number, number>,
+): Undo | "budget" | undefined {
+  const work = problem.works[copy.work];
+  if (work?.workload.criticality !== "sheddable" || work.workload.exclusive) return undefined;
+  const before = shed.get(copy.work) ?? 0;
+  const after = before + (copy.weight > 0 ? 1 : 0);
+  if (work.serving - after < work.workload.copies - work.workload.maxUnavailable && copy.weight > 0) return "budget";
+  const undo = placement.shed(copy.work, copy.weight);
+  if (!undo) return undefined;
+  shed.set(copy.work, after);
+  return () => {
+    shed.set(copy.work, before);
+    undo();
+  };
+}
+
+/** The copy that a move brings. Its id comes from what it is, not from the run or the time. */
+function createCopy(problem: Problem, copy: Copy, site: number, weight: number, options: SearchOptions): Copy {
+  const name = problem.works[copy.work]?.workload.name ?? "";
+  const host = problem.sites[site]?.host.id ?? "";
+  let id = "";
+  for (let salt = 0; id === "" || options.ids.has(id); salt++) {
+    id = `${name}-${shortDigest([name, copy.id, host, options.index, ...(salt === 0 ? [] : [salt])])}`;
+  }
+  return { id, work: copy.work, site, weight };
+}
+
+function renderMove(problem: Problem, { task, list, target, arrived }: Choice, options: SearchOptions): PlacedMove {
+  const { copy } = task;
+  const workload = problem.works[copy.work]?.workload;
+  const from = problem.sites[copy.site]?.host.id ?? "";
+  const shared = {
+    id: `w${String(options.index)}/${copy.id}`,
+    workload: workload?.name ?? "",
+    replica: copy.id,
+    newReplica: arrived.id,
+    from,
+    scores: renderScores(problem, list, target),
+  };
+  const move: Move = target
+    ? {
+        ...shared,
+        to: problem.sites[target.site]?.host.id ?? "",
+        method: workload?.exclusive ? "hand-over" : "surge",
+        reason: describeChoice(problem, list, target, options.quantile),
+      }
+    : {
+        ...shared,
+        method: "shed",
+        reason: `no host has room for it while ${from} is updated; it is sheddable and its budget allows it to pause`,
+      };
+  return { move, gone: copy, arrived };
+}
