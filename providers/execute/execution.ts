@@ -1,0 +1,131 @@
+/**
+ * What executor and undo share: the run's surroundings, and the context that each step gets.
+ *
+ * Not for: the order of steps (executor.ts, undo.ts).
+ */
+import type { Fleet, HostUpdateSpec, Json, LeaseLostError, PlanStep, Wave } from "../../sdk/model";
+import type { Clock, Progress } from "../clock";
+import type { Platform } from "../drivers/contracts";
+import type { BudgetGate } from "./budget-gate";
+import { CALL_TIMEOUT_MS, callUntil } from "./calls";
+import type { RunJournal } from "./run-journal";
+import type { CallBounds, EffectScope, Step, StepContext } from "./step";
+
+/** The leases as effects see them; implemented by runner/leases.ts. */
+export interface LeaseGuard {
+  /** Aborts, with the LeaseLostError as reason, when a lease is lost. */
+  readonly signal: AbortSignal;
+  /** @throws LeaseLostError when the leases can no longer be proven */
+  assertHeld(): void;
+  /** A platform has answered that a newer owner exists. */
+  declareLost(error: LeaseLostError): void;
+  /** Epoch of the lease that fences an effect. */
+  epochOf(scope: EffectScope): number;
+}
+
+/** Whether the run was told to stop. Asked before every step. */
+export interface StopControl {
+  /** Aborts when this process was told to stop, for waits that may be left. */
+  readonly signal: AbortSignal;
+  /** The reason to stop at the next step border, or undefined. */
+  reason(): Promise<string | undefined>;
+}
+
+/** Surroundings of all steps of a run. */
+export interface Execution {
+  readonly run: string;
+  readonly platform: Platform;
+  readonly clock: Clock;
+  readonly spec: HostUpdateSpec;
+  /** The fleet whose policy was approved: workloads and islands. */
+  readonly fleet: Fleet;
+  readonly gate: BudgetGate;
+  readonly marksExpireAt: number;
+  readonly journal: RunJournal;
+  readonly progress: Progress;
+  readonly leases: LeaseGuard;
+  readonly stop: StopControl;
+}
+
+/** What changes from one use of a step's context to the next. */
+export interface StepStand {
+  readonly key: string;
+  readonly prior?: Json | undefined;
+  readonly operation?: string | undefined;
+  readonly isResumed: boolean;
+}
+
+/** The context of one step; its deadline counts from now. */
+export function createStepContext(
+  execution: Execution,
+  wave: Wave,
+  step: PlanStep,
+  kind: Step,
+  stand: StepStand,
+): StepContext {
+  const { run, platform, clock, spec, fleet, gate, marksExpireAt, journal, leases } = execution;
+  const { signal } = leases;
+  const deadlineAt = clock.now() + kind.deadlineMs({ step, spec });
+  const callOptions = (bounds: CallBounds | undefined): Parameters<typeof callUntil>[0] => ({
+    clock,
+    signal,
+    giveUpAt: bounds?.giveUpAt ?? deadlineAt,
+    timeoutMs: bounds?.timeoutMs ?? CALL_TIMEOUT_MS,
+    assertHeld: () => {
+      leases.assertHeld();
+    },
+    onStale: (error) => {
+      leases.declareLost(error);
+    },
+  });
+  return {
+    run,
+    step,
+    key: stand.key,
+    prior: stand.prior,
+    operation: stand.operation,
+    isResumed: stand.isResumed,
+    platform,
+    clock,
+    spec,
+    workloads: new Map(fleet.workloads.map((workload) => [workload.name, workload])),
+    gate,
+    marksExpireAt,
+    deadlineAt,
+    signal,
+    islandsOf: (host) => fleet.islands.filter((island) => island.hosts.includes(host)).map((island) => island.name),
+    hostOf: (replica) => placeOf(wave, replica),
+    record: (recordKind, host) => {
+      const found = wave.steps.find(
+        (candidate) => candidate.kind === recordKind && "host" in candidate && candidate.host === host,
+      );
+      return found && journal.step(found.id);
+    },
+    effect: (name, scope, call, bounds) =>
+      callUntil(callOptions(bounds), (callSignal) =>
+        call({
+          key: `${stand.key}/${name}`,
+          epoch: leases.epochOf(scope),
+          owner: run,
+          signal: callSignal,
+        }),
+      ),
+    read: (call, bounds) => callUntil(callOptions(bounds), call),
+    wait: async (ms) => {
+      await clock.sleep(ms, signal);
+      if (signal.aborted) throw signal.reason;
+    },
+    decide: async (text) => {
+      await journal.write({ kind: "decision", text });
+      execution.progress.line(text);
+    },
+  };
+}
+
+function placeOf(wave: Wave, replica: string): string | undefined {
+  for (const move of wave.moves) {
+    if (move.newReplica === replica) return move.to ?? move.from;
+    if (move.replica === replica) return move.from;
+  }
+  return undefined;
+}

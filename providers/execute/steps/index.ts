@@ -1,0 +1,39 @@
+/** All kinds of steps by name. */
+import type { PlanStep, StepKind } from "../../../sdk/model";
+import type { Step, StepOf } from "../step";
+import { admitStep } from "./admit";
+import { cordonStep, uncordonStep } from "./cordon";
+import { drainStep } from "./drain";
+import { handOverStep } from "./hand-over";
+import { rebootStep } from "./reboot";
+import { releaseStep } from "./release";
+import { reserveStep } from "./reserve";
+import { snapshotStep } from "./snapshot";
+import { soakStep } from "./soak";
+import { startCopyStep } from "./start-copy";
+import { stopCopyStep } from "./stop-copy";
+import { updateStep } from "./update";
+import { validateStep } from "./validate";
+
+const STEPS: { readonly [K in StepKind]: Step<StepOf<K>> } = {
+  reserve: reserveStep,
+  release: releaseStep,
+  cordon: cordonStep,
+  uncordon: uncordonStep,
+  "start-copy": startCopyStep,
+  admit: admitStep,
+  drain: drainStep,
+  "stop-copy": stopCopyStep,
+  "hand-over": handOverStep,
+  snapshot: snapshotStep,
+  update: updateStep,
+  reboot: rebootStep,
+  validate: validateStep,
+  soak: soakStep,
+};
+
+/** What a step of the plan does. */
+export function stepOf(step: PlanStep): Step {
+  // The map pairs each kind with its own step, which the compiler cannot follow through the lookup.
+  return STEPS[step.kind];
+}

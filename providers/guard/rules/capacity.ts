@@ -1,0 +1,60 @@
+/** Capacity: no host over its capacity, and no host cordoned before the reserve that its load needs is there. */
+import type { Violation } from "../../../sdk/model";
+import { isDoneBefore, spansOf } from "../run-view";
+import type { RunView, StepSpan } from "../run-view";
+import type { Rule } from "./rule";
+
+/** No host carries more than it has while the run is under way. */
+export const keepsCapacity: Rule = (view, observations) => {
+  const [first] = view.spans;
+  const last = view.entries.at(-1);
+  if (!first || !last) return [];
+  const violations: Violation[] = [];
+  const over = new Set<string>();
+  for (const { atMs, host, cpuMillis, capacityCpuMillis } of observations.loads) {
+    if (atMs < first.intentMs || atMs > last.at) continue;
+    if (cpuMillis <= capacityCpuMillis) over.delete(host);
+    else if (!over.has(host)) {
+      over.add(host);
+      const text = `${String(Math.round(cpuMillis))} millicores in use, ${String(Math.round(capacityCpuMillis))} are there`;
+      violations.push({ atMs, rule: "capacity", subject: host, text });
+    }
+  }
+  return violations;
+};
+
+/** Reserve first: a cordon comes after the planned reserve is there, and before it is given back. */
+export const reservesFirst: Rule = (view) =>
+  spansOf(view, "cordon").flatMap((cordon): readonly Violation[] => {
+    const held = heldReserve(view, cordon.index);
+    const missing = plannedReserve(view, cordon.index).filter((host) => !held.has(host));
+    if (missing.length === 0) return [];
+    const text = `cordoned while ${missing.join(", ")} of the reserve was not there`;
+    return [{ atMs: cordon.intentMs, rule: "capacity", subject: cordon.step.host, text }];
+  });
+
+/** The reserve that was asked for by the entry at `index`: the latest wave that reserves, or else the plan. */
+function plannedReserve(view: RunView, index: number): readonly string[] {
+  const waves = view.entries.slice(0, index).flatMap((entry) => (entry.kind === "wave-planned" ? [entry.wave] : []));
+  const reserves = waves.map((wave) => wave.steps.flatMap((step) => (step.kind === "reserve" ? step.hosts : [])));
+  return reserves.findLast((hosts) => hosts.length > 0) ?? view.plan?.reserve.hosts ?? [];
+}
+
+/** Hosts that were reserved, and neither released nor undone, at the entry `index`. */
+function heldReserve(view: RunView, index: number): ReadonlySet<string> {
+  const held = new Set<string>();
+  for (const span of view.spans) {
+    if (span.index >= index) break;
+    const { step } = span;
+    if (step.kind === "reserve" && isDoneBefore(span, index) && !isUndoneBefore(view, span, index)) {
+      for (const host of step.hosts) held.add(host);
+    }
+    if (step.kind === "release") for (const host of step.hosts) held.delete(host);
+  }
+  return held;
+}
+
+function isUndoneBefore(view: RunView, span: StepSpan, index: number): boolean {
+  const atMs = view.entries[index]?.at ?? 0;
+  return span.undoMs !== undefined && span.undoMs <= atMs;
+}
