@@ -1,0 +1,240 @@
+/**
+ * Discovery: what the drivers list joined with what was declared gives the fleet at this moment.
+ *
+ * Not for: load over time (history.ts) and judging what is seen (providers/plan).
+ *
+ * Invariants
+ * 1. Only reads: no mark, no start, no mutating call.
+ * 2. Nothing is left out silently: unreachable hosts stay with their reason, declared workloads that do not run stay
+ *    with their declared copies, and what runs undeclared is listed too, for an update would disturb it as well.
+ * 3. What is declared wins over what is discovered.
+ */
+import type {
+  Fleet,
+  Host,
+  HostUpdateSpec,
+  IslandSpec,
+  ProbeResult,
+  Replica,
+  Resources,
+  Service,
+  UpdateSpec,
+  Workload,
+  WorkloadPolicy,
+} from "../../sdk/model";
+import { isKind, messageOf } from "../../sdk/model";
+import type { Clock } from "../clock";
+import type { Platform } from "../drivers/contracts";
+
+/** One platform for all islands, or one by island name. */
+export type IslandPlatforms = Platform | ReadonlyMap<string, Platform>;
+
+/** Pause granted to an exclusive workload that nobody declared: what a client's retry usually bridges. */
+const UNDECLARED_MAX_PAUSE_MS = 2_000;
+const NO_RESOURCES: Resources = { cpuMillis: 0, memoryBytes: 0 };
+
+/**
+ * Observes the whole fleet of an update: hosts with the result of its probe, workloads, replicas, services.
+ * @param baseline the fleet at the run's start: where copies or requests were discovered, not declared, those of the
+ *   baseline stay what is desired, so that a surge copy or a shed one of the run under way does not change the goal
+ * @throws DriverError when a platform gives no listing at all
+ */
+export async function observeFleet(
+  platforms: IslandPlatforms,
+  spec: HostUpdateSpec,
+  signal: AbortSignal,
+  clock: Clock,
+  baseline?: Fleet,
+): Promise<Fleet> {
+  const parts = await Promise.all(
+    groupByPlatform(platforms, spec).map(([platform, islands]) =>
+      observePlatform(platform, islands, spec.update, signal, baseline),
+    ),
+  );
+  return {
+    observedAt: clock.now(),
+    islands: parts.flatMap((part) => part.islands),
+    hosts: parts.flatMap((part) => part.hosts),
+    workloads: parts.flatMap((part) => part.workloads),
+    replicas: parts.flatMap((part) => part.replicas),
+    services: parts.flatMap((part) => part.services),
+  };
+}
+
+/** Islands of one platform together: they share its hosts, which are listed once. */
+export function groupByPlatform(
+  platforms: IslandPlatforms,
+  spec: HostUpdateSpec,
+): readonly (readonly [Platform, readonly IslandSpec[]])[] {
+  const groups = new Map<Platform, IslandSpec[]>();
+  for (const island of spec.islands) {
+    const platform = platformOf(platforms, island.name);
+    const group = groups.get(platform);
+    if (group) group.push(island);
+    else groups.set(platform, [island]);
+  }
+  return [...groups];
+}
+
+function platformOf(platforms: IslandPlatforms, island: string): Platform {
+  if (!isPlatformMap(platforms)) return platforms;
+  const platform = platforms.get(island);
+  // Whoever opens the platforms does so from the same spec: a hole is a defect, not a user's mistake.
+  if (platform === undefined) throw new TypeError(`no platform was opened for island ${island}`);
+  return platform;
+}
+
+function isPlatformMap(platforms: IslandPlatforms): platforms is ReadonlyMap<string, Platform> {
+  return "get" in platforms;
+}
+
+async function observePlatform(
+  platform: Platform,
+  islands: readonly IslandSpec[],
+  update: UpdateSpec,
+  signal: AbortSignal,
+  baseline: Fleet | undefined,
+): Promise<Omit<Fleet, "observedAt">> {
+  const [hosts, replicas, services] = await Promise.all([
+    platform.hosts.list(signal).then((listed) => probeHosts(platform, listed, update, signal)),
+    platform.workloads.list(signal),
+    platform.traffic.observe(signal),
+  ]);
+  const discovered = new Map(groupReplicas(replicas));
+  const known = new Map(baseline?.workloads.map((workload) => [workload.name, workload]));
+  const workloads = await Promise.all(
+    listPolicies(islands, discovered, services).map(async ({ island, policy }) => {
+      const copies = discovered.get(policy.name) ?? [];
+      const earlier = known.get(policy.name);
+      const request = policy.request ?? earlier?.request ?? (await describeRequest(platform, copies, signal));
+      return createWorkload(island, policy, copies, services, request, earlier);
+    }),
+  );
+  const members = hosts.filter((host) => host.role === "member").map((host) => host.id);
+  return {
+    islands: islands.map(({ name, guarantee }) => ({ name, hosts: members, share: guarantee })),
+    hosts,
+    workloads,
+    replicas,
+    services,
+  };
+}
+
+/** Runs the probe on all ready members at once; a host that cannot run it says so in the result. */
+function probeHosts(
+  platform: Platform,
+  hosts: readonly Host[],
+  update: UpdateSpec,
+  signal: AbortSignal,
+): Promise<readonly Host[]> {
+  return Promise.all(
+    hosts.map(async (host) => {
+      if (host.role !== "member" || host.state !== "ready") return host;
+      return { ...host, probe: await probeHost(platform, host.id, update, signal) };
+    }),
+  );
+}
+
+async function probeHost(
+  platform: Platform,
+  host: string,
+  { probe, expect }: UpdateSpec,
+  signal: AbortSignal,
+): Promise<ProbeResult> {
+  try {
+    return await platform.hosts.probe(host, probe, expect, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!isKind(error, "DriverError")) throw error;
+    const { output } = error as { readonly output?: unknown };
+    return { output: typeof output === "string" ? output.trim() : "", matches: false, error: messageOf(error) };
+  }
+}
+
+/** Copies that run or are meant to; a stopped one is the past. */
+function groupReplicas(replicas: readonly Replica[]): ReadonlyMap<string, readonly Replica[]> {
+  const groups = new Map<string, Replica[]>();
+  for (const replica of replicas) {
+    if (replica.state === "stopped") continue;
+    const group = groups.get(replica.workload);
+    if (group) group.push(replica);
+    else groups.set(replica.workload, [replica]);
+  }
+  return groups;
+}
+
+/** Declared policies in their order, then a default one for everything else that runs. */
+function listPolicies(
+  islands: readonly IslandSpec[],
+  discovered: ReadonlyMap<string, readonly Replica[]>,
+  services: readonly Service[],
+): readonly { readonly island: string; readonly policy: WorkloadPolicy }[] {
+  const declared = islands.flatMap((island) => island.workloads.map((policy) => ({ island: island.name, policy })));
+  const names = new Set(declared.map(({ policy }) => policy.name));
+  const home = islands[0]?.name ?? "";
+  const undeclared = [...discovered.keys()].filter((name) => !names.has(name)).sort();
+  return [
+    ...declared,
+    ...undeclared.map((name) => ({
+      island: home,
+      policy: {
+        name,
+        criticality: "normal" as const,
+        exclusive: serviceOf(name, discovered.get(name) ?? [], services)?.exclusive ?? false,
+        maxPauseMs: UNDECLARED_MAX_PAUSE_MS,
+        hooks: {},
+      },
+    })),
+  ];
+}
+
+function createWorkload(
+  island: string,
+  policy: WorkloadPolicy,
+  replicas: readonly Replica[],
+  services: readonly Service[],
+  request: Resources,
+  earlier: Workload | undefined,
+): Workload {
+  const copies = policy.exclusive ? 1 : (policy.copies ?? earlier?.copies ?? replicas.length);
+  const service = serviceOf(policy.name, replicas, services)?.name ?? earlier?.service;
+  return {
+    name: policy.name,
+    island,
+    criticality: policy.criticality,
+    copies,
+    exclusive: policy.exclusive,
+    maxPauseMs: policy.maxPauseMs,
+    maxUnavailable: policy.exclusive ? 0 : (policy.maxUnavailable ?? Math.floor(copies / 2)),
+    request,
+    ...(policy.process === undefined ? {} : { process: policy.process }),
+    ...(service === undefined ? {} : { service }),
+    hooks: policy.hooks,
+  };
+}
+
+/** The service that sends to one of the replicas; else the one of the workload's name, which may be empty yet. */
+function serviceOf(workload: string, replicas: readonly Replica[], services: readonly Service[]): Service | undefined {
+  const ids = new Set(replicas.map((replica) => replica.id));
+  return (
+    services.find((service) => service.backends.some((backend) => ids.has(backend.replica))) ??
+    services.find((service) => service.name === workload)
+  );
+}
+
+/** What one copy holds, as its platform knows it; the first copy that answers speaks for its siblings. */
+async function describeRequest(
+  platform: Platform,
+  replicas: readonly Replica[],
+  signal: AbortSignal,
+): Promise<Resources> {
+  for (const replica of replicas) {
+    try {
+      return (await platform.workloads.describe(replica.host, replica.id, signal)).request;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!isKind(error, "DriverError")) throw error;
+    }
+  }
+  return NO_RESOURCES;
+}
