@@ -1,0 +1,98 @@
+/**
+ * Checks the arguments of calls where they enter the agent; behind it they have types.
+ *
+ * Not for: rules of single calls.
+ */
+import { DriverError, type Json } from "../../sdk/model";
+import type { CommandSpec, HandOverToken, StartSpec, StateReference } from "../drivers/contracts";
+import type { PeerAddress } from "./peer";
+
+type Arguments = Json | Readonly<Record<string, string>>;
+
+/** A text that must be there. */
+export function textOf(args: Arguments, field: string): string {
+  const value = fieldOf(args, field);
+  if (typeof value === "string" && value !== "") return value;
+  throw refused(field, "a non-empty text");
+}
+
+/** A number, also written as text in a query. */
+export function numberOf(args: Arguments, field: string): number {
+  const value = fieldOf(args, field);
+  const number = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
+  if (typeof number === "number" && Number.isFinite(number)) return number;
+  throw refused(field, "a number");
+}
+
+/** A command with its deadline. */
+export function commandOf(args: Arguments): CommandSpec {
+  const timeoutMs = numberOf(args, "timeoutMs");
+  if (timeoutMs <= 0) throw refused("timeoutMs", "above 0");
+  return { command: textOf(args, "command"), timeoutMs };
+}
+
+/** What to start. */
+export function startSpecOf(args: Json): StartSpec {
+  const spec = recordOf(args, "process");
+  const health = recordOf(spec, "health");
+  const request = recordOf(args, "request");
+  const command = fieldOf(spec, "command");
+  const environment = recordOf(spec, "environment");
+  const path = fieldOf(health, "path");
+  if (!Array.isArray(command) || command.length === 0 || !command.every((part) => typeof part === "string")) {
+    throw refused("process.command", "a list of texts, the program first");
+  }
+  if (typeof path !== "string") throw refused("process.health.path", "a path, or empty for a job without HTTP");
+  if (!Object.values(environment).every((value) => typeof value === "string")) {
+    throw refused("process.environment", "texts by name");
+  }
+  return {
+    replica: textOf(args, "replica"),
+    workload: textOf(args, "workload"),
+    standby: fieldOf(args, "standby") === true,
+    request: { cpuMillis: numberOf(request, "cpuMillis"), memoryBytes: numberOf(request, "memoryBytes") },
+    process: {
+      command,
+      port: numberOf(spec, "port"),
+      health: { path, intervalMs: numberOf(health, "intervalMs"), timeoutMs: numberOf(health, "timeoutMs") },
+      environment: environment as Readonly<Record<string, string>>,
+    },
+  };
+}
+
+/** A hand-over's token. */
+export function tokenOf(args: Json): HandOverToken {
+  const token = recordOf(args, "token");
+  return { token: textOf(token, "token"), service: textOf(token, "service"), deadline: numberOf(token, "deadline") };
+}
+
+/** Reference of a state. */
+export function stateOf(args: Json): StateReference {
+  const state = recordOf(args, "state");
+  return { id: textOf(state, "id"), sha256: textOf(state, "sha256"), bytes: numberOf(state, "bytes") };
+}
+
+/** The agent that holds a state. */
+export function sourceOf(args: Json): PeerAddress {
+  const source = recordOf(args, "source");
+  return { name: textOf(source, "name"), url: textOf(source, "url") };
+}
+
+function recordOf(args: Arguments, field: string): Readonly<Record<string, Json>> {
+  const value = fieldOf(args, field);
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    return value as Readonly<Record<string, Json>>;
+  }
+  throw refused(field, "an object");
+}
+
+function fieldOf(args: Arguments, field: string): Json | undefined {
+  if (typeof args !== "object" || args === null || Array.isArray(args)) return undefined;
+  return (args as Readonly<Record<string, Json>>)[field];
+}
+
+function refused(field: string, rule: string): DriverError {
+  return new DriverError("refused", "call", `${field} must be ${rule}`, {
+    remedy: "check that both sides run the same version",
+  });
+}

@@ -1,0 +1,153 @@
+/**
+ * What the copies on this host use: CPU and memory of each process group, once a second, for the last hour.
+ *
+ * Not for: history beyond the hour (metric sources) and limits.
+ */
+import type { Clock } from "../clock";
+import type { ReplicaUsage } from "../drivers/contracts";
+import { isRunning, listProcesses, readProcess, TICKS_PER_SECOND } from "./process-table";
+import type { ReplicaRecord } from "./replica-record";
+
+interface Sample {
+  readonly atMs: number;
+  readonly cpuMillis: number;
+  readonly memoryBytes: number;
+}
+
+/** One copy's past and what the next sample needs. */
+interface Track {
+  readonly replica: string;
+  readonly workload: string;
+  readonly instance: string;
+  readonly samples: Sample[];
+  members: readonly number[];
+  last: { readonly atMs: number; readonly cpuTicks: number } | undefined;
+}
+
+const INTERVAL_MS = 1_000;
+const KEPT_MS = 3_600_000;
+/** Looking through all of /proc is the dear part; between, the known members are read. */
+const MEMBERS_EVERY = 5;
+/** The answer's size is bounded whatever is asked. */
+const STEPS_LIMIT = 10_000;
+
+/** See the file's header. */
+export class Sampler {
+  readonly #host: string;
+  readonly #records: () => readonly ReplicaRecord[];
+  readonly #clock: Clock;
+  readonly #tracks = new Map<string, Track>();
+  readonly #abort = new AbortController();
+  #rounds = 0;
+
+  constructor(host: string, records: () => readonly ReplicaRecord[], clock: Clock) {
+    this.#host = host;
+    this.#records = records;
+    this.#clock = clock;
+  }
+
+  /** Samples until `close`. */
+  start(): void {
+    void this.#run();
+  }
+
+  close(): void {
+    this.#abort.abort();
+  }
+
+  /** Takes one sample of every copy. */
+  sample(): void {
+    const nowMs = this.#clock.now();
+    const live = this.#records().filter((record) => isRunning(record.process));
+    const groups = this.#rounds++ % MEMBERS_EVERY === 0 && live.length > 0 ? membersByGroup() : undefined;
+    for (const record of live) {
+      const pid = record.process?.pid ?? -1;
+      const track = this.#trackOf(record);
+      if (groups) track.members = groups.get(pid) ?? [pid];
+      else if (track.members.length === 0) track.members = [pid];
+      const stats = track.members.map(readProcess).filter((stat) => stat !== undefined);
+      const cpuTicks = stats.reduce((sum, stat) => sum + stat.cpuTicks, 0);
+      if (track.last && nowMs > track.last.atMs) {
+        // A member that left takes its ticks along; the sum must not seem to run backwards.
+        const seconds = (nowMs - track.last.atMs) / 1000;
+        const cpuMillis = (Math.max(0, cpuTicks - track.last.cpuTicks) / TICKS_PER_SECOND / seconds) * 1000;
+        const memoryBytes = stats.reduce((sum, stat) => sum + stat.residentBytes, 0);
+        track.samples.push({ atMs: nowMs, cpuMillis, memoryBytes });
+      }
+      track.last = { atMs: nowMs, cpuTicks };
+    }
+    this.#forget(nowMs - KEPT_MS);
+  }
+
+  /** Means per step over [fromMs, toMs) of every copy that was here in that time. */
+  read(fromMs: number, toMs: number, stepMs: number): readonly ReplicaUsage[] {
+    const steps = Math.min(STEPS_LIMIT, Math.max(0, Math.floor((toMs - fromMs) / stepMs)));
+    return Array.from(this.#tracks.values(), ({ replica, workload, samples }) => ({
+      replica,
+      workload,
+      host: this.#host,
+      startMs: fromMs,
+      stepMs,
+      cpuMillis: meansOf(samples, "cpuMillis", fromMs, stepMs, steps),
+      memoryBytes: meansOf(samples, "memoryBytes", fromMs, stepMs, steps),
+    })).filter(({ cpuMillis }) => cpuMillis.some((value) => value !== null));
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#abort.signal.aborted) {
+      this.sample();
+      await this.#clock.sleep(INTERVAL_MS, this.#abort.signal);
+    }
+  }
+
+  #trackOf({ spec, instance }: ReplicaRecord): Track {
+    const known = this.#tracks.get(instance);
+    if (known) return known;
+    const track: Track = {
+      replica: spec.replica,
+      workload: spec.workload,
+      instance,
+      samples: [],
+      members: [],
+      last: undefined,
+    };
+    this.#tracks.set(instance, track);
+    return track;
+  }
+
+  #forget(beforeMs: number): void {
+    for (const [id, track] of this.#tracks) {
+      const keep = track.samples.findIndex(({ atMs }) => atMs >= beforeMs);
+      if (keep > 0) track.samples.splice(0, keep);
+      if (keep < 0 && (track.last?.atMs ?? 0) < beforeMs) this.#tracks.delete(id);
+    }
+  }
+}
+
+function membersByGroup(): ReadonlyMap<number, readonly number[]> {
+  const groups = new Map<number, number[]>();
+  for (const { pid, group } of listProcesses()) {
+    const members = groups.get(group);
+    if (members) members.push(pid);
+    else groups.set(group, [pid]);
+  }
+  return groups;
+}
+
+function meansOf(
+  samples: readonly Sample[],
+  field: "cpuMillis" | "memoryBytes",
+  fromMs: number,
+  stepMs: number,
+  steps: number,
+): (number | null)[] {
+  const sums = new Array<number>(steps).fill(0);
+  const counts = new Array<number>(steps).fill(0);
+  for (const sample of samples) {
+    const step = Math.floor((sample.atMs - fromMs) / stepMs);
+    if (step < 0 || step >= steps) continue;
+    sums[step] = (sums[step] ?? 0) + sample[field];
+    counts[step] = (counts[step] ?? 0) + 1;
+  }
+  return sums.map((sum, step) => (counts[step] ? sum / counts[step] : null));
+}

@@ -1,0 +1,243 @@
+/**
+ * The contracts of the drivers: hosts, workloads, traffic, capacity, snapshots. Each has an in-memory fake with
+ * scripted faults (providers/testing) and a shared contract test (test/drivers) that every driver passes.
+ *
+ * Invariants
+ * 1. Every mutating call carries a `CallContext`. A repeated key answers with the recorded result and has no second
+ *    effect; an epoch older than the highest seen by the host (or switch) is refused with `stale-epoch`.
+ * 2. Calls that read never change anything, nor count as mutating.
+ * 3. Errors are DriverError. After `unreachable` and `timeout` the effect is unknown: observe, or call again with
+ *    the same key.
+ * 4. Long work (`startUpdate`, `startUndo`, `reboot`) returns at once; `operation` tells how it stands, also after
+ *    the agent was restarted.
+ */
+import type {
+  Backend,
+  Host,
+  Mark,
+  ProbeResult,
+  ProcessSpec,
+  Replica,
+  Resources,
+  Service,
+  HealthCheck,
+} from "../../sdk/model";
+
+/** What makes a mutating call safe to repeat and to fence. */
+export interface CallContext {
+  /** Idempotency key, unique per effect: `<run>/<step id>/<attempt of the step>/<call>`. */
+  readonly key: string;
+  /** Epoch of the lease on the host, or of the run for the switch and the pool. */
+  readonly epoch: number;
+  /** Run id; the owner of marks. */
+  readonly owner: string;
+  readonly signal: AbortSignal;
+}
+
+/** Long work on a host. */
+export interface Operation {
+  readonly key: string;
+  readonly state: "running" | "done" | "failed";
+  readonly exitCode?: number;
+  /** Last 64 KiB of what it printed, both streams. */
+  readonly output: string;
+  /** Why it failed: `deadline`, `exit code 3`, `command not found`, `interrupted by a restart of the host`. */
+  readonly reason?: string;
+  readonly startedAt: number;
+  readonly endedAt?: number;
+}
+
+export interface CommandSpec {
+  /** Run by `/bin/sh -c` in the host's root folder. */
+  readonly command: string;
+  readonly timeoutMs: number;
+}
+
+/** How a driver refuses calls of an earlier owner. */
+export type Fence = "enforced" | "checked" | "none";
+
+export interface HostDriver {
+  readonly fence: Fence;
+  /** All hosts of the platform, standby ones too. An unreachable host is listed as such, not left out. */
+  list(signal: AbortSignal): Promise<readonly Host[]>;
+  observe(host: string, signal: AbortSignal): Promise<Host>;
+  /** Runs the probe and compares its trimmed output with the glob. A read. @throws DriverError failed: exit code */
+  probe(host: string, command: string, expect: string, signal: AbortSignal): Promise<ProbeResult>;
+  /** Runs a user's check; exit code 0 is green. A read. */
+  check(
+    host: string,
+    command: CommandSpec,
+    signal: AbortSignal,
+  ): Promise<{ readonly ok: boolean; readonly output: string }>;
+  /** Puts the mark or renews it. @throws DriverError conflict when another owner's mark is on it */
+  cordon(host: string, mark: Mark, context: CallContext): Promise<void>;
+  /** Removes this owner's mark; without one it does nothing. */
+  uncordon(host: string, context: CallContext): Promise<void>;
+  /** Makes `epoch` the lowest that the host accepts. */
+  fenceOff(host: string, context: CallContext): Promise<void>;
+  startUpdate(host: string, command: CommandSpec, context: CallContext): Promise<Operation>;
+  /** Restarts the host; every process on it ends. Done when it answers with another boot id. */
+  reboot(host: string, context: CallContext): Promise<Operation>;
+  /** Undefined when the host never saw the key. */
+  operation(host: string, key: string, signal: AbortSignal): Promise<Operation | undefined>;
+}
+
+/** What to start: the same spec as its siblings. */
+export interface StartSpec {
+  readonly replica: string;
+  readonly workload: string;
+  readonly process: ProcessSpec;
+  readonly request: Resources;
+  /** Start an exclusive copy empty and inactive; a hand-over restores and activates it. */
+  readonly standby: boolean;
+}
+
+/** Identity and bounds of a hand-over; the parties left finish or revert it by themselves. */
+export interface HandOverToken {
+  readonly token: string;
+  readonly service: string;
+  /** Wall time in ms after which a party without news asks the switch who the owner is. */
+  readonly deadline: number;
+}
+
+/** Reference of a state taken from a copy. */
+export interface StateReference {
+  readonly id: string;
+  readonly sha256: string;
+  readonly bytes: number;
+}
+
+export interface WorkloadDriver {
+  readonly fence: Fence;
+  list(signal: AbortSignal): Promise<readonly Replica[]>;
+  /** The spec of a running copy, so that a sibling can be started. */
+  describe(host: string, replica: string, signal: AbortSignal): Promise<StartSpec>;
+  /** Starts a copy; returns at once. A copy of that id that runs already is success. */
+  start(host: string, spec: StartSpec, context: CallContext): Promise<Replica>;
+  /** Stops a copy: asks, then kills at the grace's end. A copy that is not there is success. */
+  stop(host: string, replica: string, graceMs: number, context: CallContext): Promise<void>;
+  /** Calls one of the application's hooks on a copy. `notNow` when it answers 409. */
+  hook(host: string, replica: string, path: string, context: CallContext): Promise<"ok" | "notNow">;
+  /** Stops writes of a copy; it resumes by itself after the deadline unless the switch says it is no longer the owner. */
+  quiesce(host: string, replica: string, token: HandOverToken, context: CallContext): Promise<void>;
+  /** Takes the state of a quiesced copy. Large state streams; it never lies in the journal. */
+  snapshot(host: string, replica: string, context: CallContext): Promise<StateReference>;
+  /** Puts that state into a standby copy on another host and returns the hash of what it now holds. */
+  restore(
+    host: string,
+    replica: string,
+    from: { readonly host: string; readonly replica: string; readonly state: StateReference },
+    token: HandOverToken,
+    context: CallContext,
+  ): Promise<{ readonly sha256: string }>;
+  /** Makes a quiesced or standby copy active. */
+  activate(host: string, replica: string, context: CallContext): Promise<void>;
+}
+
+export interface TrafficDriver {
+  readonly fence: Fence;
+  observe(signal: AbortSignal): Promise<readonly Service[]>;
+  /** Adds a backend or sets its weight; weight 0 drains: no new request, those under way go on. */
+  setBackend(
+    service: string,
+    backend: Pick<Backend, "replica" | "address" | "weight"> & { readonly health: HealthCheck },
+    context: CallContext,
+  ): Promise<void>;
+  removeBackend(service: string, replica: string, context: CallContext): Promise<void>;
+  /**
+   * Holds new requests of an exclusive service until `unpark` or the token's deadline; at the deadline the switch
+   * declares the hand-over reverted unless it was cut over, and sends to the owner as soon as it is active.
+   */
+  park(service: string, token: HandOverToken, context: CallContext): Promise<void>;
+  /** Makes another replica the owner. The point of no return. @throws DriverError expired when the token is over */
+  cutOver(
+    service: string,
+    token: string,
+    to: Pick<Backend, "replica" | "address"> & { readonly health: HealthCheck },
+    context: CallContext,
+  ): Promise<void>;
+  /** Ends the parking; returns how long requests were held and how many. */
+  unpark(
+    service: string,
+    token: string,
+    context: CallContext,
+  ): Promise<{ readonly pauseMs: number; readonly parkedRequests: number }>;
+}
+
+export interface CapacityDriver {
+  readonly fence: Fence;
+  /** Starts standby hosts and marks them as this run's. Done when they are ready. */
+  reserve(hosts: readonly string[], mark: Mark, context: CallContext): Promise<void>;
+  /** Stops them again. @throws DriverError conflict while a replica runs on one */
+  release(hosts: readonly string[], context: CallContext): Promise<void>;
+}
+
+/** Content-addressed store of snapshots. */
+export interface SnapshotStore {
+  put(id: string, content: AsyncIterable<Uint8Array>): Promise<StateReference>;
+  get(id: string): AsyncIterable<Uint8Array>;
+  list(): Promise<readonly StateReference[]>;
+  delete(id: string): Promise<void>;
+  /** @throws DriverError failed when content and hash differ */
+  verify(reference: StateReference): Promise<void>;
+}
+
+/** What happened to traffic lately, for reports and live metrics. */
+export interface TrafficRecorder {
+  /** Buckets of one second per service from `sinceMs` on. */
+  trafficSince(sinceMs: number, signal: AbortSignal): Promise<readonly ServiceTraffic[]>;
+}
+
+export interface ServiceTraffic {
+  readonly service: string;
+  readonly buckets: readonly {
+    readonly atMs: number;
+    readonly requests: number;
+    readonly failed: number;
+    readonly p50Ms: number;
+    readonly p99Ms: number;
+    readonly maxMs: number;
+    /** Latency histogram: counts per bucket of LATENCY_BOUNDS_MS. */
+    readonly histogram: readonly number[];
+  }[];
+}
+
+/** Upper bounds in ms of the latency histogram; the last bucket is open. */
+export const LATENCY_BOUNDS_MS: readonly number[] = [
+  0.5, 0.75, 1, 1.25, 1.5, 1.75, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18, 20, 25, 30, 35, 40, 50, 60, 70,
+  80, 90, 100, 125, 150, 175, 200, 250, 300, 400, 500, 750, 1000, 1500, 2000, 2500, 3000, 5000, 10000, 30000,
+];
+
+/** Recent use of resources as the hosts themselves sample it: minutes, for the level of the moment. */
+export interface UsageSampler {
+  /** Samples of every replica on every reachable host from `sinceMs` on; a host without an answer is left out. */
+  usageSince(sinceMs: number, signal: AbortSignal): Promise<readonly ReplicaUsage[]>;
+}
+
+/** Use of one replica on a regular grid; a gap is null. */
+export interface ReplicaUsage {
+  readonly replica: string;
+  readonly workload: string;
+  readonly host: string;
+  /** Milliseconds since the epoch of the first interval's beginning. */
+  readonly startMs: number;
+  readonly stepMs: number;
+  readonly cpuMillis: readonly (number | null)[];
+  readonly memoryBytes: readonly (number | null)[];
+}
+
+/** One platform: everything a run touches. */
+export interface Platform {
+  readonly name: string;
+  readonly hosts: HostDriver;
+  readonly workloads: WorkloadDriver;
+  readonly traffic: TrafficDriver;
+  readonly capacity: CapacityDriver;
+  readonly recorder?: TrafficRecorder;
+  readonly sampler?: UsageSampler;
+  /** Where the run store is when the user names none; absent: the platform has none. */
+  readonly defaultStore?: string;
+  /** True when every host is on this machine, so that a `file:` store is safe. */
+  readonly singleMachine: boolean;
+  close(): Promise<void>;
+}

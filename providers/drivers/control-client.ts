@@ -1,0 +1,264 @@
+/**
+ * Calls an agent or the switch over mutual TLS: keep-alive, a deadline for each call, bounded retries, and every
+ * failure as a DriverError.
+ *
+ * Not for: what single calls mean (hosts/agent.ts, workloads/agent.ts, traffic/switch-driver.ts).
+ *
+ * Invariant: a mutating call is retried with the same key only, so that it has one effect however often it is sent.
+ */
+import { readFile } from "node:fs/promises";
+import { Agent, request as httpsRequest } from "node:https";
+import type { IncomingMessage } from "node:http";
+import { checkServerIdentity } from "node:tls";
+import { DriverError, messageOf, type Json } from "../../sdk/model";
+import { errorFromBody, isDriverError, type MutationBody } from "../agent/control-protocol";
+import { systemClock, type Clock } from "../clock";
+import type { TlsFiles } from "./certificates";
+import type { CallContext } from "./contracts";
+
+export interface ControlClientOptions {
+  readonly url: string;
+  readonly tls: TlsFiles;
+  /** Host id or `switch`: subject of errors. */
+  readonly subject: string;
+  /**
+   * Name in the server's certificate; another host of the fleet that answers there instead is refused.
+   * @default not checked beyond the fleet's authority and the address
+   */
+  readonly serverName?: string;
+  /** @default systemClock */
+  readonly clock?: Clock;
+}
+
+/** Bounds of a call. */
+export interface CallLimits {
+  /** Deadline of each attempt, milliseconds. @default 5000 */
+  readonly timeoutMs?: number;
+  /** Attempts in all. @default 3 */
+  readonly attempts?: number;
+}
+
+export interface ControlClient {
+  readonly url: string;
+  /** @throws DriverError */
+  read(
+    name: string,
+    args: Readonly<Record<string, string | number>>,
+    signal: AbortSignal,
+    limits?: CallLimits,
+  ): Promise<Json>;
+  /** @throws DriverError */
+  mutate(name: string, args: Json, context: CallContext, limits?: CallLimits): Promise<Json>;
+  /** Ends idle connections. */
+  close(): void;
+}
+
+const TIMEOUT_MS = 5_000;
+const ATTEMPTS = 3;
+/** Waits between attempts; an agent that restarts is back within the sum. */
+const BACKOFF_MS: readonly number[] = [100, 400];
+const MAX_SOCKETS = 32;
+/** Answers are listings and outputs of at most 64 KiB each. */
+const ANSWER_LIMIT_BYTES = 64 * 1024 * 1024;
+
+/** Makes a client; certificates are read at the first call. */
+export function createControlClient(options: ControlClientOptions): ControlClient {
+  const clock = options.clock ?? systemClock;
+  let agent: Promise<Agent> | undefined;
+
+  async function openAgent(): Promise<Agent> {
+    const [ca, cert, key] = await Promise.all([
+      readFile(options.tls.ca),
+      readFile(options.tls.certificate),
+      readFile(options.tls.key),
+    ]).catch((error: unknown) => {
+      throw new DriverError("unauthorized", options.subject, `cannot be called: ${messageOf(error)}`, {
+        remedy: "check the files that tls names in the inventory",
+        cause: error,
+      });
+    });
+    return new Agent({
+      ca,
+      cert,
+      key,
+      keepAlive: true,
+      maxSockets: MAX_SOCKETS,
+      minVersion: "TLSv1.3",
+      checkServerIdentity: (host, certificate) => {
+        const mismatch = checkServerIdentity(host, certificate);
+        if (mismatch || options.serverName === undefined) return mismatch;
+        const name = certificate.subject.CN;
+        return name === options.serverName
+          ? undefined
+          : new Error(`certificate is of ${String(name)}, not of ${options.serverName}`);
+      },
+    });
+  }
+
+  async function attempt(
+    method: string,
+    path: string,
+    body: string | undefined,
+    timeoutMs: number,
+    signal: AbortSignal,
+  ) {
+    agent ??= openAgent();
+    const opened = await agent.catch((error: unknown) => {
+      agent = undefined;
+      throw error;
+    });
+    return await exchange({ agent: opened, url: new URL(path, options.url), method, body, timeoutMs, signal }).then(
+      (answer) => resultOf(answer, options.subject),
+      (error: unknown) => {
+        throw toDriverError(error, options, timeoutMs);
+      },
+    );
+  }
+
+  async function call(
+    method: string,
+    path: string,
+    body: string | undefined,
+    signal: AbortSignal,
+    limits: CallLimits,
+  ): Promise<Json> {
+    const attempts = limits.attempts ?? ATTEMPTS;
+    for (let count = 1; ; count += 1) {
+      try {
+        return await attempt(method, path, body, limits.timeoutMs ?? TIMEOUT_MS, signal);
+      } catch (error) {
+        const isLast = count >= attempts || signal.aborted;
+        if (isLast || !isRetryable(error)) throw error;
+        // An abort during the wait makes the next attempt the last: it fails at once.
+        await clock.sleep(BACKOFF_MS[Math.min(count, BACKOFF_MS.length) - 1] ?? 0, signal);
+      }
+    }
+  }
+
+  return {
+    url: options.url,
+    read: (name, args, signal, limits = {}) => {
+      const query = new URLSearchParams(
+        Object.entries(args).map(([key, value]): [string, string] => [key, String(value)]),
+      );
+      return call("GET", `/v1/${name}?${query.toString()}`, undefined, signal, limits);
+    },
+    mutate: (name, args, context, limits = {}) => {
+      const body: MutationBody = { key: context.key, epoch: context.epoch, owner: context.owner, args };
+      return call("POST", `/v1/${name}`, JSON.stringify(body), context.signal, limits);
+    },
+    close: () => {
+      void agent?.then(
+        (opened) => {
+          opened.destroy();
+        },
+        () => undefined,
+      );
+      agent = undefined;
+    },
+  };
+}
+
+interface Exchange {
+  readonly agent: Agent;
+  readonly url: URL;
+  readonly method: string;
+  readonly body: string | undefined;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly text: string;
+}
+
+/** One request and its whole answer, within the deadline. */
+async function exchange({ agent, url, method, body, timeoutMs, signal }: Exchange): Promise<Answer> {
+  const deadline = AbortSignal.timeout(timeoutMs);
+  const received = Promise.withResolvers<IncomingMessage>();
+  const request = httpsRequest(url, {
+    agent,
+    method,
+    signal: AbortSignal.any([signal, deadline]),
+    headers:
+      body === undefined
+        ? {}
+        : { "content-type": "application/json", "content-length": String(Buffer.byteLength(body)) },
+  });
+  request.on("response", received.resolve);
+  request.on("error", received.reject);
+  request.end(body);
+  try {
+    const response = await received.promise;
+    return { status: response.statusCode ?? 0, text: await readText(response) };
+  } catch (error) {
+    if (deadline.aborted) throw new DeadlineError();
+    throw error;
+  }
+}
+
+/** Marks the deadline's abort apart from the caller's. */
+class DeadlineError extends Error {}
+
+async function readText(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > ANSWER_LIMIT_BYTES) throw new Error("the answer is larger than 64 MiB");
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+function resultOf(answer: Answer, subject: string): Json {
+  let body: unknown;
+  try {
+    body = JSON.parse(answer.text);
+  } catch {
+    body = undefined;
+  }
+  if (answer.status === 200 && typeof body === "object" && body !== null && "result" in body)
+    return body.result as Json;
+  throw errorFromBody(body, subject, answer.status);
+}
+
+/** What the network or TLS said, in the words of the contract. */
+function toDriverError(error: unknown, options: ControlClientOptions, timeoutMs: number): DriverError {
+  if (isDriverError(error)) return error;
+  if (error instanceof DeadlineError) {
+    return new DriverError("timeout", options.subject, `no answer from ${options.url} within ${String(timeoutMs)} ms`, {
+      remedy: "check that the host is up and not overloaded",
+    });
+  }
+  const code = (error as NodeJS.ErrnoException | undefined)?.code ?? "";
+  if (isCertificateError(code, messageOf(error))) {
+    return new DriverError(
+      "unauthorized",
+      options.subject,
+      `${options.url} and this caller do not trust each other (${messageOf(error)})`,
+      { remedy: "use the authority, certificate and key of this fleet, as its inventory names them", cause: error },
+    );
+  }
+  return new DriverError(
+    "unreachable",
+    options.subject,
+    `no answer from ${options.url} (${code || messageOf(error)})`,
+    {
+      remedy: "check that the host and its archipelago-agent are up",
+      cause: error,
+    },
+  );
+}
+
+/** Codes of OpenSSL's verification and of Node's name check; TLS alerts come as text. */
+function isCertificateError(code: string, message: string): boolean {
+  return (
+    /CERT|SIGNATURE|SELF_SIGNED|ISSUER/.test(code) || /certificate is of|alert.*(certificate|unknown ca)/i.test(message)
+  );
+}
+
+function isRetryable(error: unknown): boolean {
+  return isDriverError(error) && (error.code === "unreachable" || error.code === "timeout");
+}

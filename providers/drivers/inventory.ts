@@ -1,0 +1,166 @@
+/**
+ * The inventory of a fleet of agents: where they are, how to trust them, where the switch and the run store are.
+ * A local fleet writes it; on Linux hosts it is written by hand or by enrolment.
+ *
+ * Not for: state. What runs where is discovered from the agents.
+ */
+import { constants } from "node:fs";
+import { access, readFile } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { messageOf, MistakeError, type Mistake } from "../../sdk/model";
+
+/** File format of an inventory, JSON. Relative paths are relative to the file. */
+export interface Inventory {
+  readonly v: 1;
+  readonly name: string;
+  readonly hosts: readonly InventoryHost[];
+  readonly switch?: { readonly url: string };
+  /** PEM files: the fleet's CA, and this caller's certificate and key. */
+  readonly tls: { readonly ca: string; readonly certificate: string; readonly key: string };
+  /** Run store URL, `file:store` is relative to the file. */
+  readonly store?: string;
+  /** Said in reports when load history was generated. */
+  readonly disclosures?: readonly string[];
+  /** Present in a local fleet: how stopped standby agents are started, see providers/drivers/capacity/local. */
+  readonly local?: { readonly directory: string };
+}
+
+export interface InventoryHost {
+  readonly id: string;
+  readonly url: string;
+  readonly zone: string;
+  readonly rack?: string;
+  readonly role: "member" | "standby";
+  /** Known before the agent answers, for standby hosts. */
+  readonly capacity?: { readonly cpuMillis: number; readonly memoryBytes: number };
+}
+
+/**
+ * Reads and validates an inventory; relative paths come out absolute.
+ * @throws MistakeError for an unreadable file, bad JSON, wrong or duplicate hosts, missing certificates; all at once
+ */
+export async function loadInventory(path: string): Promise<Inventory> {
+  const file = resolve(path);
+  const document = await readDocument(file);
+  const mistakes = validateInventory(document);
+  if (mistakes.length > 0) throw new MistakeError(`inventory ${file}`, mistakes);
+  const inventory = resolvePaths(document as Inventory, dirname(file));
+  const unreadable = await validateCertificates(inventory.tls);
+  if (unreadable.length > 0) throw new MistakeError(`inventory ${file}`, unreadable);
+  return inventory;
+}
+
+async function readDocument(file: string): Promise<unknown> {
+  let text: string;
+  try {
+    text = await readFile(file, "utf8");
+  } catch (error) {
+    const isMissing = (error as NodeJS.ErrnoException).code === "ENOENT";
+    throw MistakeError.of(
+      "inventory",
+      file,
+      isMissing ? "must be a file, and there is none" : `must be readable (${messageOf(error)})`,
+      isMissing ? "create the fleet first, or correct the path" : "check who may read it",
+    );
+  }
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw MistakeError.of("inventory", file, `must be JSON (${messageOf(error)})`, "correct it or create it again");
+  }
+}
+
+function validateInventory(document: unknown): Mistake[] {
+  if (!isRecord(document)) return [mistake("inventory", document, "must be an object", "see drivers/inventory.ts")];
+  const mistakes: Mistake[] = [];
+  if (document["v"] !== 1) mistakes.push(mistake("v", document["v"], "must be 1", "create it with this version"));
+  requireText(mistakes, document, "name", "");
+  const hosts = document["hosts"];
+  if (Array.isArray(hosts) && hosts.length > 0) validateHosts(mistakes, hosts);
+  else mistakes.push(mistake("hosts", hosts, "must be a list with at least one host", "add the fleet's hosts"));
+  if (document["switch"] !== undefined) {
+    requireUrl(mistakes, isRecord(document["switch"]) ? document["switch"] : {}, "url", "switch.");
+  }
+  const tls = isRecord(document["tls"]) ? document["tls"] : {};
+  for (const field of ["ca", "certificate", "key"]) requireText(mistakes, tls, field, "tls.");
+  return mistakes;
+}
+
+function validateHosts(mistakes: Mistake[], hosts: readonly unknown[]): void {
+  const seen = new Set<string>();
+  for (const [index, host] of hosts.entries()) {
+    const prefix = `hosts[${String(index)}].`;
+    const record = isRecord(host) ? host : {};
+    requireText(mistakes, record, "id", prefix);
+    requireText(mistakes, record, "zone", prefix);
+    requireUrl(mistakes, record, "url", prefix);
+    if (record["role"] !== "member" && record["role"] !== "standby") {
+      mistakes.push(mistake(`${prefix}role`, record["role"], 'must be "member" or "standby"', "correct it"));
+    }
+    const id = record["id"];
+    if (typeof id !== "string") continue;
+    if (seen.has(id)) mistakes.push(mistake(`${prefix}id`, id, "must be unique", "rename one of the hosts"));
+    seen.add(id);
+  }
+}
+
+async function validateCertificates(tls: Inventory["tls"]): Promise<Mistake[]> {
+  const mistakes: Mistake[] = [];
+  for (const field of ["ca", "certificate", "key"] as const) {
+    const error = await access(tls[field], constants.R_OK).then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    if (error === undefined) continue;
+    const rule = `must be a readable PEM file (${(error as NodeJS.ErrnoException).code ?? messageOf(error)})`;
+    mistakes.push(mistake(`tls.${field}`, tls[field], rule, "put the fleet's certificates there or correct the path"));
+  }
+  return mistakes;
+}
+
+function resolvePaths(inventory: Inventory, base: string): Inventory {
+  return {
+    ...inventory,
+    tls: {
+      ca: resolve(base, inventory.tls.ca),
+      certificate: resolve(base, inventory.tls.certificate),
+      key: resolve(base, inventory.tls.key),
+    },
+    ...(inventory.store?.startsWith("file:")
+      ? { store: `file:${resolve(base, inventory.store.slice("file:".length))}` }
+      : {}),
+    ...(inventory.local ? { local: { directory: resolve(base, inventory.local.directory) } } : {}),
+  };
+}
+
+function requireText(
+  mistakes: Mistake[],
+  record: Readonly<Record<string, unknown>>,
+  field: string,
+  prefix: string,
+): void {
+  const value = record[field];
+  if (typeof value === "string" && value !== "") return;
+  mistakes.push(mistake(`${prefix}${field}`, value, "must be a non-empty text", "add it"));
+}
+
+function requireUrl(
+  mistakes: Mistake[],
+  record: Readonly<Record<string, unknown>>,
+  field: string,
+  prefix: string,
+): void {
+  const value = record[field];
+  if (typeof value === "string" && URL.canParse(value) && new URL(value).protocol === "https:") return;
+  mistakes.push(
+    mistake(`${prefix}${field}`, value, "must be an https:// URL", "agents and switch serve mutual TLS only"),
+  );
+}
+
+function mistake(field: string, value: unknown, rule: string, remedy: string): Mistake {
+  return { field, value, rule, remedy };
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,84 @@
+/**
+ * The switch as a process: `archipelago-agent switch --config FILE`.
+ *
+ * Not for: reading the command line (providers/agent/main.ts).
+ */
+import { messageOf } from "../../../../sdk/model";
+import { createControlServer } from "../../../agent/control-server";
+import { systemClock } from "../../../clock";
+import type { Clock } from "../../../clock";
+import { readSwitchConfig } from "./config";
+import { createSwitchMutations, createSwitchReads } from "./control";
+import { readSwitchState } from "./state-file";
+import { TrafficSwitch } from "./traffic-switch";
+
+/** How long requests under way may take when the switch is told to end. */
+const GRACE_MS = 10_000;
+
+/** A switch that serves. */
+export interface RunningSwitch {
+  /** URL of the control API. */
+  readonly controlUrl: string;
+  /** Port of each service on 127.0.0.1. */
+  readonly ports: Readonly<Record<string, number>>;
+  /** Lets requests under way end for at most `graceMs`. */
+  close(graceMs?: number): Promise<void>;
+}
+
+/**
+ * Starts a switch in this process.
+ * @throws MistakeError for its configuration, StoreError for its state, Error EADDRINUSE for a port
+ */
+export async function startSwitch(configFile: string, clock: Clock = systemClock): Promise<RunningSwitch> {
+  const config = await readSwitchConfig(configFile);
+  const state = await readSwitchState(config.stateFile);
+  const trafficSwitch = new TrafficSwitch(config, state, clock);
+  const control = createControlServer({
+    subject: "switch",
+    tls: config.tls,
+    host: "127.0.0.1",
+    port: config.controlPort === 0 ? (state?.controlPort ?? 0) : config.controlPort,
+    stateFile: `${config.stateFile}.calls`,
+    reads: createSwitchReads(trafficSwitch),
+    mutations: createSwitchMutations(trafficSwitch),
+  });
+  try {
+    // The services first: their ports are what clients wait for when a switch was restarted.
+    await trafficSwitch.listen();
+    const controlUrl = await control.listen();
+    await trafficSwitch.keepControlPort(Number(new URL(controlUrl).port));
+    return {
+      controlUrl,
+      ports: trafficSwitch.servicePorts(),
+      close: async (graceMs = GRACE_MS) => {
+        await trafficSwitch.close(graceMs);
+        await control.close();
+      },
+    };
+  } catch (error) {
+    await trafficSwitch.close(0);
+    await control.close();
+    throw error;
+  }
+}
+
+/**
+ * Runs a switch until SIGTERM or SIGINT. Prints one line of JSON, `{"url", "ports"}`, when it serves.
+ * @returns the exit code
+ */
+export async function runSwitch(configFile: string): Promise<number> {
+  const stopping = new Promise<void>((resolve) => {
+    process.once("SIGTERM", () => resolve());
+    process.once("SIGINT", () => resolve());
+  });
+  try {
+    const running = await startSwitch(configFile);
+    process.stdout.write(`${JSON.stringify({ url: running.controlUrl, ports: running.ports })}\n`);
+    await stopping;
+    await running.close();
+    return 0;
+  } catch (error) {
+    process.stderr.write(`switch: ${messageOf(error)}\n`);
+    return 1;
+  }
+}
