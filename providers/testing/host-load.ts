@@ -1,0 +1,57 @@
+/** CPU and memory in use on the hosts of an in-memory fleet, and which of them are over their capacity. */
+import type { HostRecord } from "./fleet-records";
+import type { FleetState } from "./fleet-state";
+
+/** Where a workload's demand goes: weights by host. */
+export type ShareLookup = (workload: string) => readonly (readonly [host: string, weight: number])[];
+
+export class HostLoad {
+  private readonly overloaded = new Set<string>();
+
+  constructor(
+    private readonly state: FleetState,
+    private readonly sharesOf: ShareLookup,
+  ) {}
+
+  /** CPU used on each host: a workload's demand goes where its traffic goes. */
+  cpuByHost(atMs: number): ReadonlyMap<string, number> {
+    const byHost = new Map<string, number>();
+    for (const workload of this.state.workloads.values()) {
+      const shares = this.sharesOf(workload.name);
+      const total = shares.reduce((sum, [, weight]) => sum + weight, 0);
+      const demand = workload.demandCpuMillis(atMs);
+      for (const [host, weight] of shares) byHost.set(host, (byHost.get(host) ?? 0) + (demand * weight) / total);
+    }
+    return byHost;
+  }
+
+  /** Logs each host that goes over its capacity. */
+  findOverload(atMs: number): void {
+    const cpu = this.cpuByHost(atMs);
+    const memory = new Map<string, number>();
+    for (const copy of this.state.allCopies()) {
+      memory.set(copy.host, (memory.get(copy.host) ?? 0) + copy.spec.request.memoryBytes);
+    }
+    for (const host of this.state.hosts.values()) {
+      const limit = host.spec.capacity.cpuMillis * (this.state.spec.share ?? 1);
+      this.noteLoad(host, "cpuMillis", cpu.get(host.spec.id) ?? 0, limit, atMs);
+      this.noteLoad(host, "memoryBytes", memory.get(host.spec.id) ?? 0, host.spec.capacity.memoryBytes, atMs);
+    }
+  }
+
+  private noteLoad(
+    host: HostRecord,
+    resource: "cpuMillis" | "memoryBytes",
+    load: number,
+    capacity: number,
+    atMs: number,
+  ): void {
+    const id = `${host.spec.id}/${resource}`;
+    if (load <= capacity) {
+      this.overloaded.delete(id);
+    } else if (!this.overloaded.has(id)) {
+      this.overloaded.add(id);
+      this.state.events.push({ atMs, kind: "overload", host: host.spec.id, resource, load, capacity });
+    }
+  }
+}
