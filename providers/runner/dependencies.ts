@@ -1,0 +1,28 @@
+/**
+ * What carrying out a run needs from outside; all of it is a parameter, so that a test can stand in for each.
+ */
+import type { Fleet, Forecast, MigrationPlan } from "../../sdk/model";
+import type { Clock, Progress } from "../clock";
+import type { Platform } from "../drivers/contracts";
+import type { RunStore } from "../journal/run-store";
+import type { PlanInput } from "../plan/plan-input";
+
+export interface RunDependencies {
+  readonly platform: Platform;
+  readonly store: RunStore;
+  readonly clock: Clock;
+  readonly progress: Progress;
+  /** Unique per process; the owner of leases. */
+  readonly owner: string;
+  /** The fleet as it is now, the update's probe included. */
+  observe(signal: AbortSignal): Promise<Fleet>;
+  /** A fresh forecast. @param slotMs start of the planning slot */
+  forecast(fleet: Fleet, slotMs: number, signal: AbortSignal): Promise<Forecast>;
+  plan(input: PlanInput): Promise<MigrationPlan>;
+  /** Told to stop: the run ends at the next step border and can be carried on. */
+  readonly signal: AbortSignal;
+  /** Reason of a stop request in the store, or undefined; asked before every step. */
+  stopRequested?(): Promise<string | undefined>;
+  /** Length of the run's leases. @default LEASE_TTL_MS of leases.ts */
+  readonly leaseTtlMs?: number;
+}

@@ -1,0 +1,163 @@
+/**
+ * Everything a host update needs from outside, opened once: platform, run store, and the functions observe, forecast
+ * and plan over them. The same for `pulumi preview`, `pulumi up`, the runner and the command line.
+ *
+ * Not for: deciding anything.
+ */
+import * as path from "node:path";
+import { fileURLToPath } from "node:url";
+import {
+  MistakeError,
+  type Bundle,
+  type Fleet,
+  type Forecast,
+  type HostUpdateSpec,
+  type MigrationPlan,
+} from "../../sdk/model";
+import { currentOpening, nextOpenings } from "../calendar";
+import type { Clock } from "../clock";
+import type { Platform } from "../drivers/contracts";
+import { forecastFleet } from "../forecast/forecast-fleet";
+import { openRunStore, requireSharedStore } from "../journal/open-store";
+import type { RunStore } from "../journal/run-store";
+import { observeFleet } from "../observe/fleet";
+import { listDisclosures, observeHistory } from "../observe/history";
+import type { PlanInput } from "../plan/plan-input";
+import { planningSlot } from "../plan/plan-input";
+import { createPlanWorker } from "../plan/plan-in-worker";
+
+/** Grid of history and forecasts. */
+const STEP_MS = 5 * 60_000;
+/** History that a forecast looks at: two whole weeks, so that a weekly season is seen twice. */
+const HISTORY_MS = 14 * 86_400_000;
+/** Forecasts do not reach further than this beyond the opening's start. */
+const MAXIMUM_HORIZON_MS = 12 * 3_600_000;
+
+/** An open platform and store, and the pure stages over them. */
+export interface RunEnvironment {
+  readonly spec: HostUpdateSpec;
+  readonly platform: Platform;
+  readonly store: RunStore;
+  readonly clock: Clock;
+  /** What is made up about this fleet, such as generated history. */
+  readonly disclosures: readonly string[];
+  /** Where reports of ended runs are written. */
+  readonly reportFolder: string;
+  /** @param baseline the fleet at a run's start: tells how many copies are wanted while some are on the move */
+  observe(signal: AbortSignal, baseline?: Fleet): Promise<Fleet>;
+  /** @param slotMs start of the planning slot; nothing measured after it is used, so that a slot gives one forecast */
+  forecast(fleet: Fleet, slotMs: number, signal: AbortSignal): Promise<Forecast>;
+  plan(input: PlanInput): Promise<MigrationPlan>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens what the spec names.
+ * @throws MistakeError for an inventory that cannot be read, or a store that does not fit the platform
+ */
+export async function openRunEnvironment(spec: HostUpdateSpec, clock: Clock): Promise<RunEnvironment> {
+  const { platform, disclosures } = await openPlatform(spec);
+  try {
+    const storeUrl = spec.store ?? platform.defaultStore;
+    if (storeUrl === undefined) {
+      throw MistakeError.of(
+        "store",
+        undefined,
+        "must be given: the hosts' inventory names no run store",
+        'set store, like "file:/srv/archipelago"',
+      );
+    }
+    requireSharedStore(storeUrl, platform.singleMachine);
+    const store = await openRunStore(storeUrl);
+    const planner = createPlanWorker();
+    return {
+      spec,
+      platform,
+      store,
+      clock,
+      reportFolder: reportFolderOf(storeUrl),
+      disclosures: [...new Set([...disclosures, ...(await listDisclosures(platform, spec))])],
+      observe: (signal, baseline) => observeFleet(platform, spec, signal, clock, baseline),
+      forecast: async (fleet, slotMs, signal) => {
+        const opening = currentOpening(spec.windows, slotMs) ?? nextOpenings(spec.windows, slotMs, 1)[0];
+        const fromMs = Math.max(slotMs, opening?.startMs ?? slotMs);
+        const horizonMs = Math.min(
+          MAXIMUM_HORIZON_MS,
+          Math.max(STEP_MS, (opening?.endMs ?? fromMs + STEP_MS) - fromMs),
+        );
+        const histories = await observeHistory(
+          platform,
+          spec,
+          fleet,
+          { fromMs: slotMs - HISTORY_MS, toMs: slotMs },
+          STEP_MS,
+          signal,
+        );
+        return forecastFleet({
+          histories,
+          workloads: fleet.workloads,
+          fromMs,
+          horizonMs,
+          stepMs: STEP_MS,
+          seed: spec.seed,
+        });
+      },
+      plan: (input) => planner.plan(input),
+      close: async () => {
+        await planner.close();
+        await platform.close();
+      },
+    };
+  } catch (error) {
+    await platform.close();
+    throw error;
+  }
+}
+
+/** Observes, forecasts and plans as of now; nothing is changed. */
+export async function planNow(
+  environment: RunEnvironment,
+  signal: AbortSignal,
+): Promise<{ readonly plan: MigrationPlan; readonly bundle: Bundle }> {
+  const { spec, clock } = environment;
+  const slotMs = planningSlot(clock.now());
+  const fleet = await environment.observe(signal);
+  const forecast = await environment.forecast(fleet, slotMs, signal);
+  const durations = {};
+  const plan = await environment.plan({ fleet, forecast, spec, slotMs, nowMs: slotMs, durations });
+  return { plan, bundle: { v: 1, packageVersion: packageVersion(), spec, fleet, forecast, slotMs, durations } };
+}
+
+/** Platforms load lazily: only the one that is used. Islands of one update share it. */
+async function openPlatform(spec: HostUpdateSpec): Promise<{ platform: Platform; disclosures: readonly string[] }> {
+  const inventories = new Set(
+    spec.islands.map(({ source }) => (source.kind === "agents" ? source.inventory : source.fleet)),
+  );
+  const [inventory, other] = [...inventories];
+  if (inventory === undefined) throw MistakeError.of("islands", [], "must name at least one island", "add one");
+  if (other !== undefined) {
+    throw MistakeError.of(
+      "islands",
+      [...inventories],
+      "must share one inventory in one HostUpdate",
+      "declare one HostUpdate for each fleet",
+    );
+  }
+  const { openAgentPlatform } = await import("../drivers/agent-platform.js");
+  const { loadInventory } = await import("../drivers/inventory.js");
+  const platform = await openAgentPlatform(inventory);
+  return { platform, disclosures: (await loadInventory(inventory)).disclosures ?? [] };
+}
+
+/** Reports lie beside a `file:` store; for others below the program's folder. */
+function reportFolderOf(storeUrl: string): string {
+  if (!storeUrl.startsWith("file:")) return path.resolve(".archipelago", "reports");
+  const folder = storeUrl.startsWith("file://") ? fileURLToPath(storeUrl) : storeUrl.slice("file:".length);
+  return path.resolve(folder, "reports");
+}
+
+/** Version of this package. */
+export function packageVersion(): string {
+  // eslint-disable-next-line @typescript-eslint/no-require-imports -- package.json lies outside the compiled tree
+  return (require("pulumi-archipelago/package.json") as { version: string }).version;
+}

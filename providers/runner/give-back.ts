@@ -1,0 +1,70 @@
+/**
+ * Gives back what a run holds on the platform: marks and reserve. For a run whose resource is deleted, and for
+ * whatever a run left behind.
+ *
+ * Not for: workloads; they stay where they are. A reserved host that runs a copy is kept and named.
+ */
+import { ArchipelagoError } from "../../sdk/model";
+import { CALL_TIMEOUT_MS, callUntil } from "../execute/calls";
+import type { EffectScope } from "../execute/step";
+import type { CallContext } from "../drivers/contracts";
+import type { RunDependencies } from "./dependencies";
+import { hostResource } from "./leases";
+import { withSession, type RunSession } from "./session";
+
+/** Time after which a host that does not answer is left; its marks lapse by themselves. */
+const PATIENCE_MS = 30_000;
+
+/**
+ * Uncordons this run's hosts and releases its reserve.
+ * @throws LeaseHeldError while another process carries the run; ArchipelagoError naming what could not be given back
+ */
+export async function giveBack(runId: string, deps: RunDependencies): Promise<void> {
+  await withSession(runId, deps, async (session) => {
+    const { platform, signal } = deps;
+    const hosts = await platform.hosts.list(signal);
+    const cordoned = hosts.filter((host) => host.cordoned?.owner === runId).map((host) => host.id);
+    const reserved = hosts.filter((host) => host.reserved?.owner === runId).map((host) => host.id);
+    await session.leases.acquire([...cordoned, ...reserved].map((host) => hostResource(platform.name, host)));
+    for (const host of cordoned) {
+      await effect(session, runId, `uncordon/${host}`, { host }, (call) => platform.hosts.uncordon(host, call));
+    }
+    const inUse = new Set(
+      (await platform.workloads.list(signal)).filter(({ state }) => state !== "stopped").map(({ host }) => host),
+    );
+    const free = reserved.filter((host) => !inUse.has(host));
+    if (free.length > 0) {
+      await effect(session, runId, "release", "run", (call) => platform.capacity.release(free, call));
+    }
+    const kept = reserved.filter((host) => inUse.has(host));
+    if (kept.length > 0) {
+      throw new ArchipelagoError(`reserve ${kept.join(", ")} runs copies and is still held by run ${runId}`, {
+        remedy: "move the copies off, or let the run end with `pulumi up` first",
+      });
+    }
+  });
+}
+
+function effect<T>(
+  { deps, leases }: RunSession,
+  runId: string,
+  name: string,
+  scope: EffectScope,
+  call: (context: CallContext) => Promise<T>,
+): Promise<T> {
+  const { clock } = deps;
+  const key = `${runId}/give-back/${String(clock.now())}/${name}`;
+  return callUntil(
+    {
+      clock,
+      signal: leases.signal,
+      giveUpAt: clock.now() + PATIENCE_MS,
+      timeoutMs: CALL_TIMEOUT_MS,
+      assertHeld: () => {
+        leases.assertHeld();
+      },
+      onStale: leases.declareLost.bind(leases),
+    },
+    (signal) => call({ key, epoch: leases.epochOf(scope), owner: runId, signal }),
+  );
+}

@@ -1,0 +1,37 @@
+/**
+ * The runs of one HostUpdate, in the order they were made: `<name>-<hash of its URN>-<number>`. A new run begins when
+ * the envelope, the attempt or the fleet has changed after the last one ended.
+ */
+import { createHash } from "node:crypto";
+import type { RunState } from "../../sdk/model";
+import type { RunStore } from "../journal/run-store";
+import { replay } from "../journal/replay";
+
+/** Digits of the URN's hash in a run's id. */
+const HASH_DIGITS = 8;
+
+/** Name that the runs of a resource share. */
+export function runFamily(name: string, urn: string): string {
+  return `${name}-${createHash("sha256").update(urn).digest("hex").slice(0, HASH_DIGITS)}`;
+}
+
+/** Id of the run after `last`. */
+export function nextRunId(family: string, last: string | undefined): string {
+  return `${family}-${String(last === undefined ? 1 : runNumber(family, last) + 1)}`;
+}
+
+/** The newest run of a family, replayed. @throws StoreError when its journal is damaged */
+export async function readLatestRun(store: RunStore, family: string): Promise<RunState | undefined> {
+  const numbers = (await store.list())
+    .filter((run) => run.startsWith(`${family}-`))
+    .map((run) => runNumber(family, run));
+  const latest = Math.max(0, ...numbers.filter(Number.isInteger));
+  if (latest === 0) return undefined;
+  const run = `${family}-${String(latest)}`;
+  const { entries } = await store.read(run);
+  return entries.length === 0 ? undefined : replay(run, entries);
+}
+
+function runNumber(family: string, run: string): number {
+  return Number(run.slice(family.length + 1));
+}

@@ -1,0 +1,192 @@
+/**
+ * A run from its first wave to its end: observe -> forecast -> plan -> execute -> verify, once for every wave, then
+ * the failback. The whole flow is `drive` below.
+ *
+ * Not for: when a run may start (host-update.ts), single steps (providers/execute) and the report.
+ *
+ * Invariants
+ * 1. What happens next follows from the journal and the live platform alone, so that whoever takes the lease can go
+ *    on from any entry.
+ * 2. A failed run is a result: everything is brought to a safe state first, and what was not is named.
+ */
+import { ArchipelagoError, InterruptedError, isFinalPhase } from "../../sdk/model";
+import type {
+  Blocker,
+  Bundle,
+  HostUpdateSpec,
+  JournalEvent,
+  MigrationPlan,
+  Phase,
+  RunFailure,
+  RunState,
+  Wave,
+} from "../../sdk/model";
+import { currentOpening, nextOpenings } from "../calendar";
+import { executeWave, GENERAL_REMEDY } from "../execute/executor";
+import type { RunDependencies } from "./dependencies";
+import { recover } from "./recover";
+import { describeBlockers, planNextWave, planPatiently } from "./re-plan";
+import { hasFailedStep, openWave } from "./run-facts";
+import type { RunSession } from "./session";
+import { createExecution, enterPhase, leaseWave, requireRun, takeOver, withSession } from "./session";
+
+export type { RunDependencies } from "./dependencies";
+export { giveBack } from "./give-back";
+export { readRun } from "./session";
+
+/** What a new run begins with. */
+export interface NewRun {
+  readonly runId: string;
+  readonly spec: HostUpdateSpec;
+  readonly plan: MigrationPlan;
+  readonly bundle: Bundle;
+  readonly phase: "armed" | "running";
+  readonly reason?: string;
+}
+
+/**
+ * Carries a run out, or on, to its end or to where it has to wait: a final phase, or `armed` for its next opening.
+ * A run that failed is returned as such, with `failure`.
+ * @throws InterruptedError when told to stop, with its state kept; LeaseHeldError; LeaseLostError; StoreError
+ */
+export async function carryOut(runId: string, deps: RunDependencies): Promise<RunState> {
+  return withSession(runId, deps, async (session) => {
+    const state = requireRun(session, runId);
+    if (isFinalPhase(state.phase)) return state;
+    if (state.phase === "armed" && !currentOpening(state.bundle.spec.windows, deps.clock.now())) {
+      return expireOrWait(session);
+    }
+    await takeOver(session);
+    return drive(session);
+  });
+}
+
+/** Stores a new run. @throws ArchipelagoError when there is one of that id */
+export async function createRun(
+  deps: RunDependencies,
+  { runId, spec, plan, bundle, phase, reason }: NewRun,
+): Promise<RunState> {
+  return withSession(runId, deps, async ({ journal }) => {
+    if (!journal.isEmpty) throw new ArchipelagoError(`run ${runId} exists already`, { remedy: "take another id" });
+    await journal.write(
+      { kind: "created", digest: plan.digest, attempt: spec.attempt, bundle: { ...bundle, spec }, plan },
+      { kind: "phase", phase, reason: reason ?? "created" },
+    );
+    return journal.state();
+  });
+}
+
+/** Ends a run that has nothing under way. @throws ArchipelagoError when the phase does not allow it */
+export async function endRun(
+  runId: string,
+  phase: Extract<Phase, "cancelled" | "skipped" | "expired">,
+  reason: string,
+  deps: RunDependencies,
+): Promise<RunState> {
+  return withSession(runId, deps, async (session) => {
+    requireRun(session, runId);
+    await enterPhase(session, phase, reason);
+    return session.journal.state();
+  });
+}
+
+/** The flow of a run. Each turn of the loop leaves the run in a state from which it can be carried on. */
+async function drive(session: RunSession): Promise<RunState> {
+  const { deps, journal } = session;
+  for (;;) {
+    const state = journal.state();
+    const wave = openWave(state);
+    if (state.phase === "recovering") return recover(session);
+    if (wave && hasFailedStep(state, wave)) {
+      await enterPhase(session, "recovering", state.failure?.reason ?? "a step was deferred");
+      continue;
+    }
+    const stopReason = await session.stop.reason();
+    if (stopReason !== undefined) throw new InterruptedError(stopReason);
+    if (state.phase !== "running") {
+      await enterPhase(session, "running", "its window is open");
+      continue;
+    }
+    if (wave) {
+      await carryOutWave(session, wave);
+      continue;
+    }
+    const next = await planPatiently(session, planNextWave);
+    switch (next.kind) {
+      case "wave":
+        deps.progress.line(`wave ${String(next.wave.index)}: ${next.note}`);
+        await journal.write({ kind: "wave-planned", wave: next.wave, note: next.note });
+        break;
+      case "finished":
+        await enterPhase(session, "done", "every host is updated and validated");
+        return journal.state();
+      case "closed":
+        await enterPhase(session, "recovering", next.reason);
+        break;
+      case "blocked":
+        await stopBlocked(session, next.blockers);
+        break;
+      case "outside":
+        await stopOutside(session, next.differences);
+        break;
+    }
+  }
+}
+
+async function carryOutWave(session: RunSession, wave: Wave): Promise<void> {
+  await leaseWave(session, wave);
+  const outcome = await executeWave(createExecution(session), wave);
+  if (outcome.kind === "stopped") throw new InterruptedError(outcome.reason);
+  if (outcome.kind === "done") {
+    await session.journal.write({ kind: "wave-done", index: wave.index });
+    session.deps.progress.line(`wave ${String(wave.index)} is done`);
+    return;
+  }
+  const { step, failure } = outcome.failed;
+  session.deps.progress.line(`${step.id} failed: ${failure.reason}`);
+  await enterPhase(session, "recovering", failure.reason);
+}
+
+/** A blocked run gives back what it holds and waits, unless it was asked to fail. */
+async function stopBlocked(session: RunSession, blockers: readonly Blocker[]): Promise<void> {
+  const reason = `blocked: ${describeBlockers(blockers)}`;
+  const [first] = blockers;
+  if (session.journal.state().bundle.spec.whenBlocked !== "fail" || !first) {
+    await enterPhase(session, "recovering", reason);
+    return;
+  }
+  await failPlanning(session, { subject: first.subject, reason, remedy: first.fix });
+}
+
+async function stopOutside(session: RunSession, differences: readonly string[]): Promise<void> {
+  await failPlanning(session, {
+    subject: session.journal.state().bundle.spec.name,
+    reason: `what is left to do is outside of what was approved: ${differences.join("; ")}`,
+    remedy: "look at the new plan with `pulumi preview`, raise `attempt` and approve it with `pulumi up`",
+  });
+}
+
+async function failPlanning(
+  session: RunSession,
+  { subject, reason, remedy }: { readonly subject: string; readonly reason: string; readonly remedy?: string },
+): Promise<void> {
+  const failure: RunFailure = {
+    subject,
+    step: "plan",
+    reason,
+    undone: [],
+    notUndone: [],
+    remedy: remedy ?? GENERAL_REMEDY,
+  };
+  const event: JournalEvent = { kind: "failure", failure };
+  session.deps.progress.line(`${subject}: ${reason}`);
+  await enterPhase(session, "recovering", reason, event);
+}
+
+/** An armed run outside of its window stays armed while an opening is to come. */
+async function expireOrWait(session: RunSession): Promise<RunState> {
+  const { deps, journal } = session;
+  const [next] = nextOpenings(journal.state().bundle.spec.windows, deps.clock.now(), 1);
+  if (!next) await enterPhase(session, "expired", "no opening is left");
+  return journal.state();
+}

@@ -1,0 +1,201 @@
+/**
+ * A run in the hands of one process: its leases, its journal, and the surroundings of its steps.
+ *
+ * Not for: what is done next (run.ts, recover.ts).
+ *
+ * Invariants
+ * 1. The run's lease is held before its journal is read, so what was read stays true.
+ * 2. Every host and the pool are leased before the first effect on them.
+ * 3. After a takeover every host refuses the earlier owner before anything else is done.
+ */
+import { ArchipelagoError, isKind } from "../../sdk/model";
+import type { JournalEvent, Phase, RunState, StepKind, StepRecord, Wave } from "../../sdk/model";
+import { currentOpening } from "../calendar";
+import { BudgetGate } from "../execute/budget-gate";
+import { CALL_TIMEOUT_MS, callUntil } from "../execute/calls";
+import type { Execution, StopControl } from "../execute/execution";
+import { RunJournal } from "../execute/run-journal";
+import { replay } from "../journal/replay";
+import type { RunDependencies } from "./dependencies";
+import { hostResource, poolResource, RunLeases, runResource } from "./leases";
+import { phaseEvent } from "./phases";
+import { reservedHosts } from "./run-facts";
+
+/** Marks outlive their opening by this, so that recovery after it still finds its own marks. */
+const MARKS_OUTLIVE_MS = 3_600_000;
+
+/** Statuses in which an earlier owner may have had a call under way. */
+const OPEN: ReadonlySet<StepRecord["status"]> = new Set(["intended", "started", "undoing"]);
+
+/** A run that this process holds. */
+export interface RunSession {
+  readonly deps: RunDependencies;
+  readonly leases: RunLeases;
+  readonly journal: RunJournal;
+  readonly stop: StopControl;
+}
+
+/**
+ * Takes a run's lease, opens its journal and does something with it; the leases are given back in any case.
+ * @throws LeaseHeldError when another process has the run
+ */
+export async function withSession<T>(
+  runId: string,
+  deps: RunDependencies,
+  body: (session: RunSession) => Promise<T>,
+): Promise<T> {
+  const { store, clock, owner, platform } = deps;
+  const names = { run: runId, platform: platform.name };
+  const leases = new RunLeases(store.leases, clock, owner, names, deps.leaseTtlMs);
+  try {
+    await leases.acquire([runResource(runId)]);
+    const journal = await RunJournal.open(store, runId, clock, leases.epochOf("run"));
+    return await body({ deps, leases, journal, stop: createStopControl(deps) });
+  } finally {
+    await leases.release();
+  }
+}
+
+/** Changes the phase, with more entries in the same batch before it. */
+export async function enterPhase(
+  session: RunSession,
+  phase: Phase,
+  reason: string,
+  ...before: readonly JournalEvent[]
+): Promise<void> {
+  await session.journal.write(...before, phaseEvent(session.journal.state().phase, phase, reason));
+}
+
+/** Writes a decision and tells it. */
+export async function decide(session: RunSession, text: string): Promise<void> {
+  await session.journal.write({ kind: "decision", text });
+  session.deps.progress.line(text);
+}
+
+/**
+ * Leases the run's hosts and its pool, and says who goes on. Whoever held the run before is fenced off.
+ * @throws LeaseHeldError when another run has one of the hosts
+ */
+export async function takeOver(session: RunSession): Promise<void> {
+  const { deps, leases, journal } = session;
+  const state = journal.state();
+  const { name } = deps.platform;
+  const { pool } = state.bundle.spec;
+  const hosts = [...state.plan.envelope.hosts, ...reservedHosts(state), ...hostsOfWaves(state)];
+  await leases.acquire([
+    ...hosts.map((host) => hostResource(name, host)),
+    ...(pool ? [poolResource(name, pool.name)] : []),
+  ]);
+  const isGoingOn = state.phase === "running" || state.phase === "recovering";
+  await journal.write(
+    { kind: "taken-over", owner: deps.owner },
+    ...journal.notices.map((text): JournalEvent => ({ kind: "notice", text })),
+  );
+  if (!isGoingOn) return;
+  deps.progress.line(`carrying on run ${state.id}`);
+  await fenceOff(session, [...new Set(hosts)]);
+}
+
+/** Leases what a wave touches besides the run's own hosts: its reserve. */
+export async function leaseWave(session: RunSession, wave: Wave): Promise<void> {
+  const { name } = session.deps.platform;
+  await session.leases.acquire(hostsOf(wave).map((host) => hostResource(name, host)));
+}
+
+/** Surroundings of the run's steps, as of now. */
+export function createExecution(session: RunSession): Execution {
+  const { deps, leases, journal, stop } = session;
+  const { bundle, id, plan } = journal.state();
+  const nowMs = deps.clock.now();
+  const opening = currentOpening(bundle.spec.windows, nowMs) ?? plan.opening;
+  return {
+    run: id,
+    platform: deps.platform,
+    clock: deps.clock,
+    spec: bundle.spec,
+    fleet: bundle.fleet,
+    gate: new BudgetGate(),
+    marksExpireAt: Math.max(nowMs, opening?.endMs ?? nowMs) + MARKS_OUTLIVE_MS,
+    journal,
+    progress: deps.progress,
+    leases,
+    stop,
+  };
+}
+
+function createStopControl(deps: RunDependencies): StopControl {
+  return {
+    signal: deps.signal,
+    reason: async () => {
+      if (deps.signal.aborted) return "told to stop";
+      return deps.stopRequested?.();
+    },
+  };
+}
+
+/** Makes every host refuse the earlier owner; one that does not answer does so at the first call that it gets. */
+async function fenceOff(session: RunSession, hosts: readonly string[]): Promise<void> {
+  const { deps, leases, journal } = session;
+  const { platform, clock } = deps;
+  const run = journal.state().id;
+  await Promise.all(
+    hosts.map(async (host) => {
+      const options = {
+        clock,
+        signal: leases.signal,
+        giveUpAt: clock.now(),
+        timeoutMs: CALL_TIMEOUT_MS,
+        assertHeld: () => {
+          leases.assertHeld();
+        },
+        onStale: leases.declareLost.bind(leases),
+      };
+      try {
+        await callUntil(options, (signal) => {
+          const epoch = leases.epochOf({ host });
+          return platform.hosts.fenceOff(host, {
+            key: `${run}/fence/${host}/${String(epoch)}`,
+            epoch,
+            owner: run,
+            signal,
+          });
+        });
+      } catch (error) {
+        if (isKind(error, "LeaseLostError") || !isKind(error, "DriverError")) throw error;
+      }
+    }),
+  );
+  // A platform that cannot refuse an old owner may still get the last call of what was under way.
+  const isOpen = (kinds: readonly StepKind[] | undefined): boolean =>
+    journal.state().steps.some(({ step, status }) => OPEN.has(status) && (kinds?.includes(step.kind) ?? true));
+  const isUnfenced =
+    (platform.capacity.fence !== "enforced" && isOpen(["reserve", "release"])) ||
+    ([platform.hosts, platform.workloads, platform.traffic].some(({ fence }) => fence !== "enforced") &&
+      isOpen(undefined));
+  if (isUnfenced) await clock.sleep(CALL_TIMEOUT_MS, leases.signal);
+}
+
+function hostsOfWaves(state: RunState): readonly string[] {
+  return state.waves.filter((wave) => !state.wavesDone.includes(wave.index)).flatMap(hostsOf);
+}
+
+function hostsOf(wave: Wave): readonly string[] {
+  const hosts = wave.steps.flatMap((step) => {
+    if (step.kind === "hand-over") return [step.fromHost, step.toHost];
+    if ("hosts" in step) return step.hosts;
+    return "host" in step ? [step.host] : [];
+  });
+  return [...new Set([...hosts, ...wave.moves.flatMap(({ from, to }) => (to === undefined ? [from] : [from, to]))])];
+}
+
+/** Reads a run without taking it. Undefined when there is none. */
+export async function readRun(store: RunDependencies["store"], runId: string): Promise<RunState | undefined> {
+  const { entries } = await store.read(runId);
+  return entries.length === 0 ? undefined : replay(runId, entries);
+}
+
+/** Refuses to go on without a journal. */
+export function requireRun(session: RunSession, runId: string): RunState {
+  if (session.journal.isEmpty) throw new ArchipelagoError(`there is no run ${runId}`, { remedy: "arm it first" });
+  return session.journal.state();
+}
