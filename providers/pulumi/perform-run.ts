@@ -1,0 +1,194 @@
+/** Between the engine's create, update, read and delete, and what the runner does for a HostUpdate. */
+import { createHash } from "node:crypto";
+import * as os from "node:os";
+import {
+  InterruptedError,
+  RunFailedError,
+  canonicalJson,
+  isFinalPhase,
+  isKind,
+  messageOf,
+  type Phase,
+} from "../../sdk/model";
+import { currentOpening, nextOpenings } from "../calendar";
+import { silentProgress, systemClock } from "../clock";
+import { openRunEnvironment, type RunEnvironment } from "../runner/environment";
+import { giveBackHostUpdate, performHostUpdate, type UpdateCaller, type UpdateOutcome } from "../runner/host-update";
+import { readLatestRun, runFamily } from "../runner/run-family";
+import type { EngineProgress } from "./engine-progress";
+import type { RunInputs, RunOutputs } from "./run-inputs";
+import { RunStoppedError } from "./run-stopped-error";
+import { watchStopSignals } from "./stop-signal";
+
+/**
+ * Carries out what there is to do.
+ * @throws RunStoppedError when the run failed or was interrupted, with the state to keep
+ */
+export async function performRun(
+  inputs: RunInputs,
+  progress: EngineProgress,
+): Promise<{ readonly id: string; readonly outputs: RunOutputs }> {
+  const id = runFamily(inputs.spec.name, inputs.urn_);
+  const stop = watchStopSignals(inputs.urn_);
+  let environment: RunEnvironment | undefined;
+  try {
+    environment = await openRunEnvironment(inputs.spec, systemClock);
+    // On the machine of the workloads itself, planning and watching must not take the CPU from them.
+    if (environment.platform.singleMachine) os.setPriority(process.pid, BACKGROUND_NICE);
+    const outcome = await performHostUpdate(environment, callerOf(inputs, progress, stop.signal));
+    const outputs = await outputsOf(inputs, environment, outcome);
+    if (outcome.phase === "failed") throw new RunStoppedError(id, outputs, failureText(outcome));
+    if (outcome.phase === "armed") progress.warn(`armed: ${outcome.reason}`);
+    return { id, outputs };
+  } catch (thrown) {
+    if (thrown instanceof RunStoppedError) throw thrown;
+    // What is cut short by a stop looks like a host that does not answer.
+    const isCutShort = stop.signal.aborted && isKind(thrown, "DriverError");
+    const error = isCutShort ? new InterruptedError("stopped before anything was begun") : thrown;
+    const outputs = await stoppedOutputs(inputs, environment, error);
+    throw new RunStoppedError(id, outputs, stopText(error, stop.reason()));
+  } finally {
+    stop.close();
+    await environment?.close();
+  }
+}
+
+/** True when there is something to do though the inputs are the same: an interrupted run, an open window, a failure to repeat. */
+export async function needsAttention(inputs: RunInputs): Promise<boolean> {
+  const environment = await openRunEnvironment(inputs.spec, systemClock);
+  try {
+    const latest = await readLatestRun(environment.store, runFamily(inputs.spec.name, inputs.urn_));
+    if (!latest) return inputs.plan?.decision !== "nothing";
+    if (latest.phase === "armed") return currentOpening(inputs.spec.windows, systemClock.now()) !== undefined;
+    if (latest.phase === "failed") return canonicalJson(latest.bundle.spec) === canonicalJson(inputs.spec);
+    return !isFinalPhase(latest.phase);
+  } finally {
+    await environment.close();
+  }
+}
+
+/** The state with what is observed now, for a refresh. */
+export async function observeRun(props: RunOutputs): Promise<RunOutputs> {
+  const environment = await openRunEnvironment(props.spec, systemClock);
+  try {
+    const latest = await readLatestRun(environment.store, runFamily(props.spec.name, props.urn_));
+    return {
+      ...props,
+      hostVersions: await observeVersions(environment),
+      nextOpening: nextOpeningText(props),
+      ...(latest ? { phase: latest.phase, phaseReason: latest.phaseReason, runId: latest.id } : {}),
+    };
+  } finally {
+    await environment.close();
+  }
+}
+
+/** Gives back what the runs hold. A fleet that is gone holds nothing. */
+export async function giveBackRun(props: RunOutputs): Promise<void> {
+  let environment: RunEnvironment;
+  try {
+    environment = await openRunEnvironment(props.spec, systemClock);
+  } catch (error) {
+    if (isKind(error, "MistakeError")) return;
+    throw error;
+  }
+  try {
+    await giveBackHostUpdate(environment, callerOf(props, silentProgress, new AbortController().signal));
+  } finally {
+    await environment.close();
+  }
+}
+
+function callerOf(inputs: RunInputs, progress: UpdateCaller["progress"], signal: AbortSignal): UpdateCaller {
+  const family = runFamily(inputs.spec.name, inputs.urn_);
+  return {
+    family,
+    owner: `pulumi ${os.hostname()} ${String(process.pid)} ${processToken}`,
+    engine: process.env["ARCHIPELAGO_ENGINE"] ?? "pulumi",
+    progress,
+    signal,
+  };
+}
+
+const BACKGROUND_NICE = 10;
+
+/** Tells processes with the same number apart. */
+const processToken = createHash("sha256")
+  .update(`${String(process.pid)} ${String(process.hrtime.bigint())}`)
+  .digest("hex")
+  .slice(0, 6);
+
+async function outputsOf(inputs: RunInputs, environment: RunEnvironment, outcome: UpdateOutcome): Promise<RunOutputs> {
+  return {
+    ...inputs,
+    phase: outcome.phase,
+    phaseReason: outcome.reason,
+    nextOpening: nextOpeningText(inputs),
+    runId: outcome.run?.id ?? "",
+    report: outcome.report ?? "",
+    hostVersions: await observeVersions(environment),
+  };
+}
+
+/** State of a run that stopped on the way: what the journal says, as far as it can be read. */
+async function stoppedOutputs(
+  inputs: RunInputs,
+  environment: RunEnvironment | undefined,
+  error: unknown,
+): Promise<RunOutputs> {
+  const base = {
+    ...inputs,
+    phaseReason: messageOf(error),
+    nextOpening: nextOpeningText(inputs),
+    report: "",
+    hostVersions: {},
+  };
+  try {
+    const latest = environment && (await readLatestRun(environment.store, runFamily(inputs.spec.name, inputs.urn_)));
+    const phase: Phase = latest?.phase ?? "armed";
+    return {
+      ...base,
+      phase,
+      runId: latest?.id ?? "",
+      ...(environment ? { hostVersions: await observeVersions(environment) } : {}),
+    };
+  } catch {
+    // The store is what failed: the message says so, and the state must not claim more.
+    return { ...base, phase: "recovering", runId: "" };
+  }
+}
+
+async function observeVersions({ platform, spec }: RunEnvironment): Promise<Record<string, string>> {
+  const signal = AbortSignal.timeout(OBSERVE_LIMIT_MS);
+  const hosts = await platform.hosts.list(signal);
+  const probed = await Promise.all(
+    hosts
+      .filter(({ role, state }) => role === "member" && state === "ready")
+      .map(async ({ id }) => {
+        try {
+          return [id, (await platform.hosts.probe(id, spec.update.probe, spec.update.expect, signal)).output] as const;
+        } catch (error) {
+          return [id, `(${messageOf(error)})`] as const;
+        }
+      }),
+  );
+  return Object.fromEntries(probed);
+}
+
+const OBSERVE_LIMIT_MS = 15_000;
+
+function nextOpeningText({ spec }: RunInputs): string {
+  const now = systemClock.now();
+  const opening = currentOpening(spec.windows, now) ?? nextOpenings(spec.windows, now, 1)[0];
+  return opening ? new Date(opening.startMs).toISOString() : "";
+}
+
+function failureText({ run, reason }: UpdateOutcome): string {
+  if (!run?.failure) return reason;
+  return `${new RunFailedError(run.failure).message}\n  The next \`pulumi up\` says the same until \`attempt\` is raised (now ${String(run.attempt)}).`;
+}
+
+function stopText(error: unknown, stopped: string | undefined): string {
+  if (!isKind(error, "InterruptedError")) return messageOf(error);
+  return `${stopped ?? "interrupted"}: ${messageOf(error)}`;
+}

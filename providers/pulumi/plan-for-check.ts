@@ -1,0 +1,125 @@
+/**
+ * The plan that `check` adds to the inputs.
+ *
+ * Invariant: within one planning slot, and as long as nothing changed, the answer is the same: check runs several
+ * times in one `up`, in different processes, and `up --plan` refuses another answer than the preview's.
+ */
+import * as fs from "node:fs/promises";
+import * as path from "node:path";
+import {
+  MistakeError,
+  canonicalJson,
+  createPlanView,
+  type Bundle,
+  type HostUpdateSpec,
+  type MigrationPlan,
+  type Mistake,
+  type PlanView,
+  type RunState,
+} from "../../sdk/model";
+import { validateWindow } from "../calendar";
+import { systemClock } from "../clock";
+import { openRunEnvironment, planNow } from "../runner/environment";
+import { readLatestRun, runFamily } from "../runner/run-family";
+import type { RunInputs } from "./run-inputs";
+
+/** Folder of plan pages, below the program's: the only thing a preview writes. */
+const PLAN_CACHE = path.join(".archipelago", "plans");
+
+/** The plan as rows, and the digest of its envelope. */
+export interface CheckedPlan {
+  readonly view: PlanView;
+  readonly digest: string;
+}
+
+/**
+ * Plans for the inputs, or keeps the plan that still holds: that of a run under way, or of one that is done while
+ * every host still matches.
+ * @throws MistakeError for arguments that only the provider can judge
+ */
+export async function planForCheck(news: RunInputs, olds: Partial<RunInputs>): Promise<CheckedPlan> {
+  const { spec } = news;
+  validateSpec(spec);
+  const environment = await openRunEnvironment(spec, systemClock);
+  try {
+    const latest = await readLatestRun(environment.store, runFamily(spec.name, news.urn_));
+    const sameSpec = olds.spec !== undefined && canonicalJson(olds.spec) === canonicalJson(spec);
+    const kept = sameSpec && olds.plan && olds.planDigest ? { view: olds.plan, digest: olds.planDigest } : undefined;
+    if (latest && isBound(latest, spec)) return kept ?? viewOf(latest.plan, spec);
+    const { plan, bundle } = await planNow(environment, AbortSignal.timeout(PLANNING_LIMIT_MS));
+    const fresh = viewOf(plan, spec);
+    if (kept && saysTheSame(kept, fresh, latest)) return kept;
+    await writePlanPage(bundle, plan);
+    return fresh;
+  } finally {
+    await environment.close();
+  }
+}
+
+/** A check that takes longer has lost its fleet. */
+const PLANNING_LIMIT_MS = 120_000;
+
+/** True when the plan of this run is what will happen or has: it is under way, or ended without reaching its end. */
+function isBound(run: RunState, spec: HostUpdateSpec): boolean {
+  if (run.phase === "armed" || run.phase === "done" || run.phase === "skipped") return false;
+  return canonicalJson(run.bundle.spec) === canonicalJson(spec);
+}
+
+/** True when a fresh plan differs from the stored one in its times at most, so that showing it would be noise. */
+function saysTheSame(kept: CheckedPlan, fresh: CheckedPlan, latest: RunState | undefined): boolean {
+  if (fresh.view.decision === "nothing") return true;
+  const isArmed =
+    latest?.phase === "armed" && fresh.digest === kept.digest && fresh.view.decision === kept.view.decision;
+  return isArmed && canonicalJson(fresh.view.blockers) === canonicalJson(kept.view.blockers);
+}
+
+function viewOf(plan: MigrationPlan, spec: HostUpdateSpec): CheckedPlan {
+  const view = createPlanView(plan, spec.windows[0]?.timezone ?? "UTC", planPagePath(spec.name, plan));
+  return { view, digest: plan.digest };
+}
+
+function validateSpec(spec: HostUpdateSpec): void {
+  const mistakes: Mistake[] = [...spec.windows.flatMap((window) => validateWindow(window)), ...findDuplicates(spec)];
+  if (mistakes.length > 0) throw new MistakeError(`HostUpdate "${spec.name}"`, mistakes);
+}
+
+/** Names that two islands of the update share. A copy belongs to one workload of one island. */
+function findDuplicates({ islands }: HostUpdateSpec): Mistake[] {
+  const islandOf = new Map<string, string>();
+  return islands.flatMap((island, i) => {
+    const isAgain = islands.findIndex(({ name }) => name === island.name) < i;
+    if (isAgain) return [duplicate(`islands[${String(i)}]`, island.name, "another island has this name", "rename one")];
+    return island.workloads.flatMap(({ name }, w): Mistake[] => {
+      const other = islandOf.get(name);
+      if (other === undefined) {
+        islandOf.set(name, island.name);
+        return [];
+      }
+      const field = `islands[${String(i)}].workloads[${String(w)}].name`;
+      return [
+        duplicate(field, name, `island ${other} has it already`, `leave it out of ${other} or of ${island.name}`),
+      ];
+    });
+  });
+}
+
+function duplicate(field: string, value: string, reason: string, remedy: string): Mistake {
+  return { field, value, rule: `must be unique: ${reason}`, remedy };
+}
+
+/** Writes the page of a plan beside the others; the name tells slot and envelope, so equal plans share it. */
+async function writePlanPage({ spec, forecast }: Bundle, plan: MigrationPlan): Promise<void> {
+  const { renderPlanPage } = await import("../report/plan-page.js");
+  await fs.mkdir(PLAN_CACHE, { recursive: true });
+  const file = planPagePath(spec.name, plan);
+  await fs.writeFile(`${file}.new`, renderPlanPage(spec, plan, forecast));
+  await fs.rename(`${file}.new`, file);
+}
+
+/** Path of a plan's page. */
+function planPagePath(name: string, plan: Pick<MigrationPlan, "slotMs" | "digest">): string {
+  return path.join(
+    PLAN_CACHE,
+    `${name}-${new Date(plan.slotMs).toISOString().slice(0, 16).replace(/[:T]/g, "-")}-${plan.digest.slice(0, 12)}.html`,
+  );
+}

@@ -1,0 +1,27 @@
+/** Inputs and outputs of the MaintenanceRun resource. */
+import type { HostUpdateSpec, Phase, PlanView, Unplanned } from "../../sdk/model";
+
+/** What the program gives, and what check adds. */
+export interface RunInputs {
+  readonly v: string;
+  /** The resource's URN, given by the program: the engine does not tell it to check. */
+  readonly urn_: string;
+  readonly spec: HostUpdateSpec;
+  readonly plan?: PlanView;
+  readonly planDigest?: string;
+  readonly unplanned?: Unplanned;
+}
+
+/** The state: inputs and what the run came to. */
+export interface RunOutputs extends RunInputs {
+  readonly phase: Phase;
+  readonly phaseReason: string;
+  /** ISO 8601, "" when no opening comes. */
+  readonly nextOpening: string;
+  /** "" while no run has been made. */
+  readonly runId: string;
+  /** Path of the last run's HTML report, or "". */
+  readonly report: string;
+  /** Probe output by host. */
+  readonly hostVersions: Readonly<Record<string, string>>;
+}

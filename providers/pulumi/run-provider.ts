@@ -1,0 +1,96 @@
+/**
+ * Dynamic provider of MaintenanceRun: an adapter between the engine's calls and the run. It decides nothing that
+ * the runner decides.
+ *
+ * Not for: planning and executing (providers/plan, providers/runner).
+ *
+ * Invariants
+ * 1. check and diff change nothing but the plan cache.
+ * 2. create and update both resume what the journal holds before they begin anything: after a killed CLI the engine
+ *    calls create again.
+ * 3. Nothing is thrown out of check: the engine would print a stack. Errors become failures on the small input `v`.
+ */
+import type * as pulumi from "@pulumi/pulumi";
+import { canonicalJson, messageOf } from "../../sdk/model";
+import { createEngineProgress } from "./engine-progress";
+import type { RunInputs, RunOutputs } from "./run-inputs";
+import { RunStoppedError } from "./run-stopped-error";
+import { toState } from "./state";
+import { UNKNOWN, findUnknown } from "./unknown-inputs";
+
+/** The provider, for the SDK's dynamic-provider process. */
+export const runProvider: pulumi.dynamic.ResourceProvider<RunInputs, RunOutputs> = {
+  async check(olds: Partial<RunInputs>, news: RunInputs) {
+    try {
+      if (news.plan !== undefined)
+        return failure('plan is computed; remove ignoreChanges: ["plan"], or it would run unseen');
+      const unknown = findUnknown(news.spec);
+      if (unknown.length > 0) {
+        const { unplannedFor } = await import("./unplanned.js");
+        const inputs = { ...news, plan: UNKNOWN, planDigest: UNKNOWN, unplanned: unplannedFor(news.spec, unknown) };
+        return { inputs: inputs as unknown as RunInputs };
+      }
+      const { planForCheck } = await import("./plan-for-check.js");
+      const { view, digest } = await planForCheck(news, olds);
+      return { inputs: toState({ ...news, plan: view, planDigest: digest }) };
+    } catch (error) {
+      return failure(messageOf(error));
+    }
+  },
+
+  async diff(_id, olds, news) {
+    if (!sameInputs(olds, news)) return {};
+    const { needsAttention } = await import("./perform-run.js");
+    return (await needsAttention(news)) ? { changes: true } : {};
+  },
+
+  async create(inputs) {
+    const { id, outputs } = await perform(inputs);
+    return { id, outs: outputs };
+  },
+
+  async update(_id, _olds, news) {
+    const { outputs } = await perform(news);
+    return { outs: outputs };
+  },
+
+  async read(id, props) {
+    if (!props) return {};
+    const { observeRun } = await import("./perform-run.js");
+    return { id, props: toState(await observeRun(props)) };
+  },
+
+  async delete(_id, props) {
+    const { giveBackRun } = await import("./perform-run.js");
+    await giveBackRun(props);
+  },
+};
+
+/** Carries out what there is to do; a run that did not end well is thrown with its state, so that it is kept. */
+async function perform(inputs: RunInputs): Promise<{ readonly id: string; readonly outputs: RunOutputs }> {
+  const progress = createEngineProgress(inputs.urn_);
+  try {
+    const { performRun } = await import("./perform-run.js");
+    const { id, outputs } = await performRun(inputs, progress);
+    return { id, outputs: toState(outputs) };
+  } catch (error) {
+    if (!(error instanceof RunStoppedError)) throw error;
+    throw Object.assign(new Error(error.message), {
+      id: error.id,
+      properties: toState(error.outputs),
+      reasons: [error.message],
+    });
+  } finally {
+    await progress.close();
+  }
+}
+
+function failure(reason: string): pulumi.dynamic.CheckResult<RunInputs> {
+  return { failures: [{ property: "v", reason }] };
+}
+
+function sameInputs(olds: RunOutputs, news: RunInputs): boolean {
+  return (["v", "urn_", "spec", "plan", "planDigest"] as const).every(
+    (key) => canonicalJson(olds[key] ?? null) === canonicalJson(news[key] ?? null),
+  );
+}
