@@ -1,0 +1,184 @@
+import * as assert from "node:assert/strict";
+import { runInThisContext } from "node:vm";
+import * as pulumi from "@pulumi/pulumi";
+import {
+  ArgumentError,
+  CapacityPool,
+  HostUpdate,
+  LocalFleet,
+  MaintenanceWindow,
+  ResourceIsland,
+  type HostUpdateArgs,
+} from "../../sdk";
+
+/** The mistakes that constructing something reports, as lines. */
+function mistakesOf(construct: () => unknown): readonly string[] {
+  try {
+    construct();
+  } catch (error) {
+    assert.ok(error instanceof ArgumentError, String(error));
+    assert.ok(error instanceof pulumi.RunError, "the SDK shows a RunError without its stack");
+    return error.mistakes.map(({ field, rule, remedy }) => `${field} ${rule}; ${remedy}`);
+  }
+  return assert.fail("no mistake was found");
+}
+
+function valueOf<T>(output: pulumi.Output<T>): Promise<T> {
+  return new Promise((resolve) => {
+    output.apply((value) => {
+      resolve(value);
+    });
+  });
+}
+
+describe("arguments of components", () => {
+  before(async () => {
+    await pulumi.runtime.setMocks({
+      newResource: ({ name, inputs }) => ({ id: `${name}-id`, state: inputs as Record<string, unknown> }),
+      call: () => ({}),
+    });
+  });
+
+  const window = (name = "nights"): MaintenanceWindow =>
+    new MaintenanceWindow(name, { cron: "0 2 * * *", duration: "1 hour" });
+  const island = (name = "shop"): ResourceIsland =>
+    new ResourceIsland(name, {
+      hosts: { agents: { inventory: "inventory.json" } },
+      workloads: [{ name: "front", copies: 6, budget: { maxUnavailable: "25%" } }],
+    });
+  const update = { probe: "cat V", expect: "2", command: "true", undo: "true" };
+
+  it("reports all mistakes at once, each with field, rule and remedy", () => {
+    const mistakes = mistakesOf(
+      () =>
+        new ResourceIsland("shop", {
+          hosts: { agents: { inventory: "" } },
+          guarantee: { cpu: "130%", memory: "lots" },
+          workloads: [
+            { name: "Front", copies: 0 },
+            { name: "ledger", copies: "exclusive", maxPause: "2 parsecs", budget: { maxUnavailable: 1 } },
+          ],
+        }),
+    );
+    for (const field of [
+      "hosts.agents.inventory",
+      "guarantee.cpu",
+      "guarantee.memory",
+      "workloads[0].name",
+      "workloads[0].copies",
+      "workloads[1].maxPause",
+    ]) {
+      assert.ok(
+        mistakes.some((mistake) => mistake.startsWith(`${field} `)),
+        `${field} is missing in:\n${mistakes.join("\n")}`,
+      );
+    }
+  });
+
+  it("calls an unknown field a mistake and suggests the one that was meant", () => {
+    const args = {
+      hosts: { agents: { inventory: "i" } },
+      workload: [],
+      workloads: [{ name: "front", criticalty: "critical" }],
+    };
+    const mistakes = mistakesOf(() => new ResourceIsland("shop", args));
+    assert.ok(mistakes.includes('workload is not a known field; did you mean "workloads"?'), mistakes.join("\n"));
+    assert.ok(
+      mistakes.includes('workloads[0].criticalty is not a known field; did you mean "criticality"?'),
+      mistakes.join("\n"),
+    );
+  });
+
+  it("finds duplicate names and budgets that need declared copies", () => {
+    const mistakes = mistakesOf(
+      () =>
+        new ResourceIsland("shop", {
+          hosts: { agents: { inventory: "i" } },
+          workloads: [{ name: "front", budget: { maxUnavailable: "25%" } }, { name: "front" }],
+        }),
+    );
+    assert.ok(mistakes.some((mistake) => mistake.startsWith("workloads[1].name must be unique")));
+    assert.ok(
+      mistakes.some((mistake) => mistake.startsWith("workloads[0].budget.maxUnavailable is a share of copies")),
+    );
+  });
+
+  it("wants an undo or the word that there is none", () => {
+    const mistakes = mistakesOf(
+      () =>
+        new HostUpdate("tool", {
+          islands: [island("a")],
+          windows: [window("b")],
+          update: { probe: "p", expect: "e", command: "c" },
+        }),
+    );
+    assert.deepEqual(mistakes, [
+      "update.undo must be given, or the update be declared irreversible; give the command that takes it back, or set irreversible: true",
+    ]);
+  });
+
+  it("rejects islands and windows that are something else, and lists that name one twice", () => {
+    const twice = window("twice");
+    const mistakes = mistakesOf(
+      () => new HostUpdate("tool", { islands: ["shop"], windows: [twice, twice], update } as unknown as HostUpdateArgs),
+    );
+    assert.ok(mistakes.some((mistake) => mistake.startsWith("islands must be a list of at least 1 ResourceIsland")));
+    const duplicate = mistakesOf(
+      () => new HostUpdate("tool", { islands: [island("c")], windows: [twice, twice], update }),
+    );
+    assert.deepEqual(duplicate, ["windows[1] stands twice; leave one out"]);
+  });
+
+  it("checks cron fields, durations and pools", () => {
+    assert.equal(mistakesOf(() => new MaintenanceWindow("w", { cron: "0 2 * *", duration: "3" })).length, 2);
+    assert.equal(mistakesOf(() => new MaintenanceWindow("w", { cron: "0 2 * *", duration: "3 hours" })).length, 1);
+    assert.equal(mistakesOf(() => new CapacityPool("p", { size: { quantile: 95 }, maximum: { hosts: -1 } })).length, 2);
+  });
+
+  it("wants commands and no fixed ports in a local fleet", () => {
+    const mistakes = mistakesOf(
+      () => new LocalFleet("f", { hosts: 3, workloads: [{ name: "front", port: 80 }], jobs: ["back"] }),
+    );
+    assert.deepEqual(
+      mistakes.map((mistake) => mistake.split(" ")[0]),
+      ["workloads[0].command", "workloads[0].port", "jobs.back"],
+    );
+  });
+
+  it("resolves units and shares to plain numbers", async () => {
+    const { workloads, guarantee } = await valueOf(pulumi.output(island("resolved").spec));
+    assert.equal(workloads[0]?.maxUnavailable, 1, "25 % of 6 copies, rounded down");
+    assert.deepEqual(guarantee, { cpu: 1, memory: 1 });
+    assert.equal(window("resolved").spec.durationMs, 3_600_000);
+  });
+
+  it("passes outputs through and checks them later", async () => {
+    const spec = new ResourceIsland("outputs", {
+      hosts: { agents: { inventory: pulumi.output("later.json") } },
+      workloads: [{ name: "front" }],
+    }).spec;
+    assert.deepEqual((await valueOf(pulumi.output(spec))).source, { kind: "agents", inventory: "later.json" });
+  });
+
+  it("gives a HostUpdate the whole spec and a constant provider text", async () => {
+    const { RUN_PROVIDER, LOCAL_FLEET_PROVIDER } = await import("../../sdk/components/maintenance-run.js");
+    assert.equal(
+      RUN_PROVIDER,
+      'exports.handler = () => require("node:module").createRequire(process.cwd() + "/index.js")("pulumi-archipelago/provider").handler()',
+    );
+    assert.equal(
+      LOCAL_FLEET_PROVIDER,
+      'exports.handler = () => require("node:module").createRequire(process.cwd() + "/index.js")("pulumi-archipelago/provider").localFleetHandler()',
+    );
+    for (const text of [RUN_PROVIDER, LOCAL_FLEET_PROVIDER]) {
+      const loaded = { handler: (): object => ({}) };
+      // The SDK evaluates the text like this, in the program's folder.
+      const evaluate = runInThisContext(`(function (exports, require) { ${text} })`) as (
+        exports: object,
+        require: NodeJS.Require,
+      ) => void;
+      evaluate(loaded, require);
+      assert.equal(typeof (loaded.handler() as { check?: unknown; create?: unknown }).create, "function");
+    }
+  });
+});

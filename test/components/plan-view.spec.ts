@@ -1,0 +1,133 @@
+import * as assert from "node:assert/strict";
+import {
+  createPlanView,
+  renderOpening,
+  renderPlanTable,
+  renderUnplanned,
+  type MigrationPlan,
+  type Wave,
+} from "../../sdk/model";
+
+const START = Date.UTC(2026, 10, 28, 1, 0);
+
+function wave(index: number, host: string): Wave {
+  const startMs = START + index * 120_000;
+  return {
+    index,
+    kind: index === 1 ? "canary" : "update",
+    hosts: [host],
+    startMs,
+    endMs: startMs + 120_000,
+    endP95Ms: startMs + 240_000,
+    moves: [
+      {
+        id: `m${String(index)}`,
+        workload: "front",
+        replica: "front-0",
+        newReplica: "front-n",
+        from: host,
+        to: "host-09",
+        method: "surge",
+        reason: "fits",
+        scores: [],
+      },
+    ],
+    steps: [],
+    overCapacityShare: 0,
+    capacityCpuMillis: 4000,
+    demandCpuMillis: 1500,
+  };
+}
+
+const plan: MigrationPlan = {
+  v: 1,
+  decision: "run",
+  slotMs: START,
+  seed: 1,
+  opening: { window: "saturdays", startMs: START, endMs: START + 3 * 3_600_000 },
+  nextOpenings: [
+    { window: "saturdays", startMs: START + 7 * 86_400_000, endMs: START + 7 * 86_400_000 + 3 * 3_600_000 },
+  ],
+  envelope: {
+    updateDigest: "d",
+    update: "kernel",
+    hosts: ["host-00", "host-01"],
+    budgets: { front: 1 },
+    maxPauseMs: {},
+    hostsAtOnce: 1,
+    hostsPerZone: 1,
+    canaryHosts: 1,
+    maximumReserveHosts: 0,
+    maximumDurationMs: 3 * 3_600_000,
+    confidence: 0.95,
+    windows: ["saturdays"],
+  },
+  digest: "0123456789abcdef",
+  reserve: { hosts: [], reason: "there is room" },
+  waves: [wave(1, "host-00"), wave(2, "host-01")],
+  skipped: [{ host: "host-02", reason: "matches already" }],
+  blockers: [],
+  warnings: [],
+  total: { p50Ms: 240_000, p95Ms: 480_000 },
+  cost: { reservedHostHours: 0, note: "no reserve" },
+  probes: {},
+};
+
+describe("the plan as rows", () => {
+  it("has a row for each wave, keyed by number, times, kind and hosts in the window's zone", () => {
+    const view = createPlanView(plan, "Europe/Berlin", "page.html");
+    assert.deepEqual(Object.keys(view.waves), ["w1 02:02-02:04 canary host-00", "w2 02:04-02:06 update host-01"]);
+    assert.match(view.waves["w1 02:02-02:04 canary host-00"] ?? "", /front > host-09; demand 1\.5 of 4\.0 cores/);
+  });
+
+  it("changes only the rows of waves that changed", () => {
+    const [first, second] = plan.waves;
+    assert.ok(first && second);
+    const before = createPlanView(plan, "UTC", "p");
+    const after = createPlanView({ ...plan, waves: [first, { ...second, hosts: ["host-07"] }] }, "UTC", "p");
+    const changed = Object.keys(after.waves).filter((key) => before.waves[key] !== after.waves[key]);
+    assert.deepEqual(changed, ["w2 01:04-01:06 update host-07"]);
+  });
+
+  it("renders a table with summary, rows, reserve, cost, what is left out and openings", () => {
+    const text = renderPlanTable(createPlanView(plan, "UTC", "page.html"), "kernel");
+    for (const part of [
+      "kernel: 2 hosts in 2 waves, 2 moves",
+      "w1 01:02",
+      "reserve",
+      "cost      no reserve",
+      "skipped   host-02: matches already",
+      "openings  Sat 2026-12-05 01:00 to 04:00",
+      "page.html",
+    ]) {
+      assert.ok(text.includes(part), `${part} is missing in:\n${text}`);
+    }
+  });
+
+  it("leads with what blocks, each with its fix", () => {
+    const blocked = {
+      ...plan,
+      decision: "blocked" as const,
+      blockers: [{ code: "capacity" as const, subject: "shop", reason: "too little", fix: "one more host" }],
+    };
+    const text = renderPlanTable(createPlanView(blocked, "UTC", "p"), "kernel");
+    assert.match(text, /^kernel: BLOCKED by 1 reason; nothing will start/);
+    assert.match(text, /BLOCKED {3}capacity shop: too little; fix: one more host/);
+  });
+
+  it("names the day of an opening's end where it is another one", () => {
+    assert.match(
+      renderOpening({ window: "w", startMs: START, endMs: START + 86_400_000 }, "UTC"),
+      /^Sat 2026-11-28 01:00 to Sun 2026-11-29 01:00 \(w, 24 h\)$/,
+    );
+  });
+
+  it("says which inputs are missing while nothing can be planned", () => {
+    const text = renderUnplanned("kernel", {
+      inputs: ["islands[0].source.inventory"],
+      update: "apt-get",
+      openings: [],
+    });
+    assert.match(text, /not known before it exists: islands\[0\]\.source\.inventory/);
+  });
+});

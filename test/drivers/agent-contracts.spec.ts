@@ -1,0 +1,110 @@
+import { readFile } from "node:fs/promises";
+import { after, describe } from "mocha";
+import { fleetLayout } from "../../providers/drivers/local-fleet/layout";
+import { stopFleetProcess } from "../../providers/drivers/local-fleet/processes";
+import { eventually } from "../agent/agent-fixture";
+import { describeCapacityDriver } from "./capacity-contract";
+import { NO_ABORT } from "./contract";
+import {
+  FIXTURE_HEALTH,
+  fixtureHost,
+  fixtureWorkload,
+  FLEET_TEST_MS,
+  startTestLocalFleet,
+  type TestLocalFleet,
+} from "./agent-fleet-fixture";
+import { describeHostDriver } from "./host-contract";
+import { describeWorkloadDriver } from "./workload-contract";
+
+const OPTIONS = { timeoutMs: FLEET_TEST_MS };
+
+describe("drivers: agents on real processes", () => {
+  const fleets: TestLocalFleet[] = [];
+  const start = async (...args: Parameters<typeof startTestLocalFleet>): Promise<TestLocalFleet> => {
+    const fleet = await startTestLocalFleet(...args);
+    fleets.push(fleet);
+    return fleet;
+  };
+  // Also when a fixture failed halfway, after which its own `close` is never called.
+  after(() => Promise.all(fleets.map(({ base }) => base.close())));
+
+  describeHostDriver(
+    "a local fleet",
+    async () => {
+      const { base, platform, spec } = await start(
+        [fixtureHost("host-01", "zone-a"), fixtureHost("host-02", "zone-b")],
+        [fixtureWorkload("plain", 1)],
+      );
+      const layout = fleetLayout(spec.directory);
+      await stopFleetProcess(layout.host("host-02"));
+      return {
+        ...base,
+        driver: platform.hosts,
+        host: "host-01",
+        unreachableHost: "host-02",
+        probe: { command: "printf '  v1\\n\\n'", output: "v1" },
+        commands: {
+          succeeding: { command: "echo worked; echo run >> runs", output: "worked" },
+          failing: { command: "echo 'checksum mismatch' >&2; exit 3", exitCode: 3, output: "checksum mismatch" },
+          endless: "sleep 600",
+        },
+        countRuns: async () => {
+          const runs = await readFile(`${layout.host("host-01").root}/runs`, "utf8").catch(() => "");
+          return runs.split("run").length - 1;
+        },
+      };
+    },
+    OPTIONS,
+  );
+
+  describeWorkloadDriver(
+    "a local fleet",
+    async () => {
+      const { base, platform } = await start(
+        ["a", "b", "c"].map((zone, index) => fixtureHost(`host-0${String(index + 1)}`, `zone-${zone}`)),
+        [fixtureWorkload("plain", 1), fixtureWorkload("ledger", 1, true)],
+      );
+      const replicas = await platform.workloads.list(NO_ABORT);
+      const hostOf = (id: string): string => replicas.find((replica) => replica.id === id)?.host ?? "";
+      const used = [hostOf("plain-0"), hostOf("ledger-0")];
+      return {
+        ...base,
+        driver: platform.workloads,
+        traffic: platform.traffic,
+        plain: { host: hostOf("plain-0"), replica: "plain-0", workload: "plain" },
+        exclusive: { host: hostOf("ledger-0"), replica: "ledger-0", service: "ledger" },
+        otherHost: ["host-01", "host-02", "host-03"].find((id) => !used.includes(id)) ?? "",
+        hooks: { ok: "/hooks/ok", notNow: "/hooks/busy" },
+        health: FIXTURE_HEALTH,
+      };
+    },
+    OPTIONS,
+  );
+
+  describeCapacityDriver(
+    "a local fleet",
+    async () => {
+      const { base, platform } = await start(
+        [fixtureHost("host-01", "zone-a"), fixtureHost("standby-01", "zone-a", "standby")],
+        [fixtureWorkload("plain", 1)],
+      );
+      const { workloads } = platform;
+      const context = (key: string) => ({ key, epoch: 1, owner: "fixture", signal: NO_ABORT });
+      return {
+        ...base,
+        driver: platform.capacity,
+        hosts: platform.hosts,
+        standby: "standby-01",
+        startCopy: async () => {
+          const spec = await workloads.describe("host-01", "plain-0", NO_ABORT);
+          await workloads.start("standby-01", { ...spec, replica: "plain-9" }, context("start"));
+          await eventually("the copy is healthy", async () =>
+            (await workloads.list(NO_ABORT)).some(({ id, state }) => id === "plain-9" && state === "healthy"),
+          );
+          return () => workloads.stop("standby-01", "plain-9", 1000, context("stop"));
+        },
+      };
+    },
+    OPTIONS,
+  );
+});

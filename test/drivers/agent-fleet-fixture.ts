@@ -1,0 +1,70 @@
+/** A small local fleet of real processes for the drivers' tests. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { systemClock } from "../../providers/clock";
+import { openAgentPlatform } from "../../providers/drivers/agent-platform";
+import type { Platform } from "../../providers/drivers/contracts";
+import { createLocalFleet, deleteLocalFleet, type LocalFleetRecord } from "../../providers/drivers/local-fleet";
+import type { LocalFleetSpec, LocalHostSpec, LocalWorkloadSpec } from "../../sdk/model";
+import { workloadSpec } from "../agent/agent-fixture";
+import type { ContractFixture } from "./contract";
+
+export const FIXTURE_HEALTH = workloadSpec("any").process.health;
+/** Starting a fleet takes seconds where many tests share the machine. */
+export const FLEET_TEST_MS = 120_000;
+
+/** A fleet that runs. */
+export interface TestLocalFleet {
+  readonly spec: LocalFleetSpec;
+  readonly record: LocalFleetRecord;
+  readonly platform: Platform;
+  /** What every contract fixture has. */
+  readonly base: ContractFixture;
+}
+
+/** A workload of fixture processes; its service has its name. */
+export function fixtureWorkload(name: string, copies: number, exclusive = false): LocalWorkloadSpec {
+  const { process, request } = workloadSpec(name);
+  return { name, copies, exclusive, process, request, service: name };
+}
+
+/** A host of one core. */
+export function fixtureHost(id: string, zone: string, role: LocalHostSpec["role"] = "member"): LocalHostSpec {
+  return { id, zone, role, cpuMillis: 1000, memoryBytes: 2 ** 30 };
+}
+
+/** A folder for a fleet that does not exist yet. */
+export async function fleetFolder(): Promise<string> {
+  return join(await mkdtemp(join(tmpdir(), "archipelago-fleet-")), "fleet");
+}
+
+/** Creates a fleet and opens its platform. */
+export async function startTestLocalFleet(
+  hosts: readonly LocalHostSpec[],
+  workloads: readonly LocalWorkloadSpec[],
+): Promise<TestLocalFleet> {
+  const directory = await fleetFolder();
+  const spec: LocalFleetSpec = { name: "test", directory, hosts, workloads };
+  const record = await createLocalFleet(spec);
+  const platform = await openAgentPlatform(record.inventory);
+  return {
+    spec,
+    record,
+    platform,
+    base: {
+      clock: systemClock,
+      run: (body) => body(),
+      close: async () => {
+        await platform.close();
+        await removeFleet(directory);
+      },
+    },
+  };
+}
+
+/** Ends a fleet and removes the folder around it. */
+export async function removeFleet(directory: string): Promise<void> {
+  await deleteLocalFleet(directory);
+  await rm(join(directory, ".."), { recursive: true, force: true });
+}

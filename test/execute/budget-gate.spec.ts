@@ -1,0 +1,122 @@
+import { strict as assert } from "node:assert";
+import { describe, it } from "mocha";
+import { availableReplicas, BudgetGate, requiredCopies } from "../../providers/execute/budget-gate";
+import type { StepContext } from "../../providers/execute/step";
+import type { VirtualClock } from "../../providers/testing";
+import { createVirtualClock, sampleWorkloads } from "../../providers/testing";
+import type { Backend, Replica, Service, Workload } from "../../sdk/model";
+
+/** A service with copies, as the drivers would list it. */
+class FakeService {
+  readonly replicas: Replica[] = [];
+  readonly backends: Backend[] = [];
+
+  constructor(
+    readonly workload: Workload,
+    copies: number,
+  ) {
+    for (let index = 0; index < copies; index++) this.add(`copy-${String(index)}`);
+  }
+
+  add(id: string): void {
+    this.replicas.push({ id, workload: this.workload.name, host: `host-${id}`, state: "healthy", address: id });
+    this.backends.push({ replica: id, address: id, weight: 1, inFlight: 0, healthy: true });
+  }
+
+  drain(id: string): void {
+    const index = this.backends.findIndex((backend) => backend.replica === id);
+    const backend = this.backends[index];
+    assert.ok(backend);
+    this.backends[index] = { ...backend, weight: 0 };
+  }
+
+  services(): readonly Service[] {
+    return [{ name: this.workload.service ?? "", exclusive: false, backends: [...this.backends] }];
+  }
+
+  /** The parts of a step's context that the gate uses. */
+  context(clock: VirtualClock): StepContext {
+    const parts = {
+      clock,
+      platform: {
+        workloads: { list: () => Promise.resolve([...this.replicas]) },
+        traffic: { observe: () => Promise.resolve(this.services()) },
+      },
+      read: <T>(call: (signal: AbortSignal) => Promise<T>) => call(new AbortController().signal),
+      wait: (ms: number) => clock.sleep(ms),
+    };
+    return parts as unknown as StepContext;
+  }
+}
+
+function createFront(copies: number, maxUnavailable: number): FakeService {
+  const front = sampleWorkloads().find((workload) => workload.name === "front");
+  assert.ok(front);
+  return new FakeService({ ...front, copies, maxUnavailable }, copies);
+}
+
+describe("execute: the budget gate", () => {
+  it("counts copies that are healthy and have traffic, and no others", () => {
+    const front = createFront(4, 1);
+    front.drain("copy-1");
+    front.replicas.splice(2, 1);
+    assert.deepEqual(availableReplicas(front.workload, { replicas: front.replicas, services: front.services() }), [
+      "copy-0",
+      "copy-3",
+    ]);
+    assert.equal(requiredCopies(front.workload), 3);
+  });
+
+  it("lets two steps at once spend the last allowed copy only once", async () => {
+    const clock = createVirtualClock(0);
+    const front = createFront(4, 1);
+    const gate = new BudgetGate();
+    const drained: string[] = [];
+    const drain = (id: string): Promise<void> =>
+      gate.pass(front.context(clock), front.workload, [id], 5000, async () => {
+        await clock.sleep(100);
+        front.drain(id);
+        drained.push(id);
+      });
+    const outcomes = await clock.run(() => Promise.allSettled([drain("copy-0"), drain("copy-1"), drain("copy-2")]));
+    assert.deepEqual(drained, ["copy-0"]);
+    assert.deepEqual(
+      outcomes.map(({ status }) => status),
+      ["fulfilled", "rejected", "rejected"],
+    );
+  });
+
+  it("waits until a copy that died by itself is replaced", async () => {
+    const clock = createVirtualClock(0);
+    const front = createFront(4, 1);
+    front.replicas.splice(3, 1);
+    clock.after(10_000, () => {
+      front.add("copy-9");
+    });
+    await clock.run(() =>
+      new BudgetGate().pass(front.context(clock), front.workload, ["copy-0"], 60_000, () => Promise.resolve()),
+    );
+    assert.ok(clock.now() >= 10_000);
+  });
+
+  it("says which copies would be too few, and what to do", async () => {
+    const clock = createVirtualClock(0);
+    const front = createFront(2, 0);
+    await assert.rejects(
+      clock.run(() =>
+        new BudgetGate().pass(front.context(clock), front.workload, ["copy-0"], 3000, () => Promise.resolve()),
+      ),
+      /front: the budget does not let copy-0 go: 1 of 2 copies would serve, at least 2 must; .*maxUnavailable/,
+    );
+    assert.ok(clock.now() <= 3000);
+  });
+
+  it("is open again after an effect that has failed", async () => {
+    const clock = createVirtualClock(0);
+    const front = createFront(4, 1);
+    const gate = new BudgetGate();
+    const context = front.context(clock);
+    await assert.rejects(gate.pass(context, front.workload, ["copy-0"], 0, () => Promise.reject(new Error("no"))));
+    await gate.pass(context, front.workload, ["copy-0"], 0, () => Promise.resolve());
+  });
+});

@@ -1,0 +1,197 @@
+import assert from "node:assert/strict";
+
+import * as fc from "fast-check";
+
+import { plan, planningSlot, SLOT_MS, type PlanInput } from "../../providers/plan/plan";
+import { canonicalJson, type MigrationPlan } from "../../sdk/model";
+import { pickFrom, randomSample } from "./random-samples";
+import { OPENING_MS, sampleInput, type Sample } from "./sample-fleets";
+import { simulate, Simulation } from "./simulation";
+
+const RUNS = { numRuns: 150 } as const;
+
+describe("plan, over random fleets", function () {
+  this.timeout(120_000);
+
+  it("keeps budgets, capacity and the order of steps at every moment, in any order of its steps", () => {
+    let planned = 0;
+    fc.assert(
+      fc.property(randomSample(), fc.nat(), (sample, seed) => {
+        const input = sampleInput(sample);
+        const result = plan(input);
+        if (result.decision !== "run") return;
+        planned++;
+        const simulation = simulate(input, result, pickFrom(seed));
+        assert.deepEqual([...simulation.updated].sort(), updatedHosts(result));
+        assert.equal(simulation.reserved.size, 0);
+        for (const { host } of simulation.copies.values()) assert.ok(!host.startsWith("standby"));
+      }),
+      RUNS,
+    );
+    assert.ok(planned > RUNS.numRuns / 5, `only ${String(planned)} of the random fleets could be planned`);
+  });
+
+  it("puts every member host in a wave, skips it, or is blocked", () => {
+    fc.assert(
+      fc.property(randomSample(), (sample) => {
+        const input = sampleInput(sample);
+        const result = plan(input);
+        if (result.decision === "blocked") assert.ok(result.blockers.length > 0);
+        else {
+          const seen = [...updatedHosts(result), ...result.skipped.map(({ host }) => host)].sort();
+          assert.deepEqual(seen, input.fleet.islands[0]?.hosts);
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  it("stays within the limits of waves", () => {
+    fc.assert(
+      fc.property(randomSample(), (sample) => {
+        const input = sampleInput(sample);
+        const { canaryHosts, hostsAtOnce, hostsPerZone } = input.spec.limits;
+        const zones = new Map(input.fleet.hosts.map((host) => [host.id, host.zone]));
+        for (const wave of plan(input).waves.filter(({ kind }) => kind !== "failback")) {
+          assert.ok(wave.hosts.length <= (wave.kind === "canary" ? Math.min(canaryHosts, hostsAtOnce) : hostsAtOnce));
+          for (const zone of new Set(zones.values())) {
+            assert.ok(wave.hosts.filter((host) => zones.get(host) === zone).length <= hostsPerZone);
+          }
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  it("never puts two copies of a workload on one host unless there were before", () => {
+    fc.assert(
+      fc.property(randomSample(), fc.nat(), (sample, seed) => {
+        const input = sampleInput(sample);
+        const result = plan(input);
+        if (result.decision !== "run") return;
+        const simulation = simulate(input, result, pickFrom(seed));
+        const places = [...simulation.copies.values()].map(({ workload, host }) => `${workload} ${host}`);
+        assert.equal(new Set(places).size, places.length);
+      }),
+      RUNS,
+    );
+  });
+
+  it("gives the same plan for the same slot, byte by byte, whatever the moment in it", () => {
+    fc.assert(
+      fc.property(randomSample(), fc.integer({ min: 0, max: SLOT_MS - 1 }), (sample, later) => {
+        const input = sampleInput(sample);
+        const nowMs = OPENING_MS + later;
+        const again = { ...structuredClone(input), nowMs, slotMs: planningSlot(nowMs) };
+        assert.equal(canonicalJson(plan(again)), canonicalJson(plan(input)));
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it("survives the way through JSON unchanged", () => {
+    fc.assert(
+      fc.property(randomSample(), (sample) => {
+        const result = plan(sampleInput(sample));
+        assert.deepEqual(JSON.parse(JSON.stringify(result)), result);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it("keeps the digest across slots and loads while policy and fleet stay the same", () => {
+    fc.assert(
+      fc.property(randomSample(), fc.integer({ min: -500, max: 500 }), (sample, slots) => {
+        const input = sampleInput(sample);
+        const other = sampleInput({ ...sample, workloads: sample.workloads.map((one) => ({ ...one, demand: [10] })) });
+        const slotMs = input.slotMs + slots * SLOT_MS;
+        assert.equal(plan({ ...other, slotMs, nowMs: slotMs }).digest, plan(input).digest);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it("goes on from any state between two waves until every host is updated and nothing is reserved", () => {
+    fc.assert(
+      fc.property(randomSample(), fc.nat(), (sample, seed) => {
+        const input = sampleInput(sample);
+        const first = plan(input);
+        if (first.decision !== "run") return;
+        const simulation = runByReplanning(input, first, pickFrom(seed));
+        assert.deepEqual([...simulation.updated].sort(), updatedHosts(first));
+        assert.equal(simulation.reserved.size, 0);
+      }),
+      RUNS,
+    );
+  });
+
+  it("finds a plan with twice the capacity where it found one", () => {
+    fc.assert(
+      fc.property(randomSample(), (sample) => {
+        if (plan(sampleInput(sample)).decision !== "run") return;
+        assert.equal(plan(sampleInput(withCapacity(sample, 2))).decision, "run");
+      }),
+      RUNS,
+    );
+  });
+
+  it("finds a plan with wider budgets where it found one", () => {
+    fc.assert(
+      fc.property(randomSample(), (sample) => {
+        if (plan(sampleInput(sample)).decision !== "run") return;
+        const wider = sample.workloads.map((one) =>
+          one.workload?.exclusive ? one : { ...one, workload: { ...one.workload, maxUnavailable: one.on.length } },
+        );
+        assert.equal(plan(sampleInput({ ...sample, workloads: wider })).decision, "run");
+      }),
+      RUNS,
+    );
+  });
+});
+
+function updatedHosts(result: MigrationPlan): string[] {
+  return result.waves.flatMap((wave) => (wave.kind === "failback" ? [] : wave.hosts)).sort();
+}
+
+function withCapacity(sample: Sample, factor: number): Sample {
+  return {
+    ...sample,
+    hosts: sample.hosts.map((host) => ({
+      ...host,
+      cpuMillis: (host.cpuMillis ?? 4000) * factor,
+      memoryBytes: (host.memoryBytes ?? 16 * 2 ** 30) * factor,
+    })),
+  };
+}
+
+/** As the executor does: before each wave the rest is planned anew, and its first wave is carried out. */
+function runByReplanning(input: PlanInput, approved: MigrationPlan, pick: (count: number) => number): Simulation {
+  const simulation = new Simulation(input);
+  const origins: Record<string, string[]> = {};
+  for (const { workload, host } of input.fleet.replicas) (origins[workload] ??= []).push(host);
+  let nowMs = input.nowMs;
+  for (let waveOffset = 0; waveOffset < 50; waveOffset++) {
+    const rest = plan({
+      ...input,
+      fleet: simulation.fleet(),
+      nowMs,
+      slotMs: planningSlot(nowMs),
+      progress: {
+        reservedHosts: [...simulation.reserved].sort(),
+        updatedHosts: [...simulation.updated].sort(),
+        approvedEnvelope: approved.envelope,
+        waveOffset,
+        origins,
+        opening: approved.opening ?? { window: "", startMs: 0, endMs: 0 },
+      },
+    });
+    assert.equal(rest.digest, approved.digest);
+    assert.notEqual(rest.decision, "blocked", JSON.stringify(rest.blockers));
+    const wave = rest.waves[0];
+    if (!wave) return simulation;
+    assert.equal(wave.index, waveOffset + 1);
+    simulation.runWave(wave, pick);
+    nowMs += wave.endMs - wave.startMs;
+  }
+  return assert.fail("the run does not come to an end");
+}

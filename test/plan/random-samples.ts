@@ -1,0 +1,92 @@
+/** Random fleets for properties of the planner. */
+import * as fc from "fast-check";
+
+import type { Sample, SampleHost, SampleWorkload } from "./sample-fleets";
+
+const GIB = 2 ** 30;
+
+/** Fleets of 2 to 7 hosts with up to 6 workloads of all kinds; some can be planned, some cannot. */
+export function randomSample(): fc.Arbitrary<Sample> {
+  return fc
+    .record({
+      members: fc.array(fc.record({ zone: fc.constantFrom("a", "b", "c"), cores: fc.integer({ min: 2, max: 8 }) }), {
+        minLength: 2,
+        maxLength: 7,
+      }),
+      standby: fc.integer({ min: 0, max: 3 }),
+      maximum: fc.integer({ min: 0, max: 3 }),
+      failback: fc.constantFrom("origin" as const, "if-better" as const, "never" as const),
+      hostsAtOnce: fc.integer({ min: 1, max: 3 }),
+      hostsPerZone: fc.integer({ min: 1, max: 2 }),
+      canaryHosts: fc.integer({ min: 0, max: 2 }),
+      matching: fc.integer({ min: 0, max: 2 }),
+    })
+    .chain((shape) => {
+      const hosts: SampleHost[] = [
+        ...shape.members.map(({ zone, cores }, index) => ({
+          id: `host-${String(index + 1)}`,
+          zone,
+          cpuMillis: cores * 1000,
+          ...(index < shape.matching && index + 1 < shape.members.length
+            ? { host: { probe: { output: "v2", matches: true } } }
+            : {}),
+        })),
+        ...Array.from({ length: shape.standby }, (_, index) => ({
+          id: `standby-${String(index + 1)}`,
+          zone: "a",
+          role: "standby" as const,
+        })),
+      ];
+      const ids = shape.members.map((_, index) => `host-${String(index + 1)}`);
+      return fc.array(randomWorkload(ids), { minLength: 0, maxLength: 6 }).map((workloads): Sample => ({
+        hosts,
+        workloads: workloads.map((workload, index) => ({ ...workload, name: `app${String(index)}` })),
+        maximumReserveHosts: shape.maximum,
+        spec: {
+          failback: shape.failback,
+          limits: {
+            hostsAtOnce: shape.hostsAtOnce,
+            hostsPerZone: shape.hostsPerZone,
+            canaryHosts: shape.canaryHosts,
+            soakMs: 60_000,
+            drainMs: 30_000,
+          },
+        },
+      }));
+    });
+}
+
+function randomWorkload(hosts: readonly string[]): fc.Arbitrary<SampleWorkload> {
+  return fc
+    .record({
+      kind: fc.constantFrom("service", "service", "job", "exclusive", "sheddable"),
+      on: fc.subarray([...hosts], { minLength: 1, maxLength: Math.min(4, hosts.length) }),
+      demand: fc.array(fc.integer({ min: 50, max: 1500 }), { minLength: 20, maxLength: 20 }),
+      memory: fc.integer({ min: 1, max: 8 }),
+      maxUnavailable: fc.integer({ min: 0, max: 2 }),
+    })
+    .map(({ kind, on, demand, memory, maxUnavailable }): SampleWorkload => {
+      const exclusive = kind === "exclusive";
+      return {
+        name: "",
+        on: exclusive ? on.slice(0, 1) : on,
+        demand,
+        memoryBytes: (memory * GIB) / 4,
+        service: kind !== "job",
+        workload: {
+          exclusive,
+          maxUnavailable: exclusive ? 0 : Math.min(maxUnavailable, on.length),
+          ...(kind === "sheddable" ? { criticality: "sheddable" as const } : {}),
+        },
+      };
+    });
+}
+
+/** Picks of an arbitrary order, from a number: a small generator so that a failing order can be seen again. */
+export function pickFrom(seed: number): (count: number) => number {
+  let state = seed >>> 0;
+  return (count) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * count);
+  };
+}

@@ -1,0 +1,224 @@
+/**
+ * Carries a plan out on paper, one step after the other in any order that the steps' dependencies allow, and checks
+ * the promise after each. Written without the planner's own arithmetic on purpose.
+ */
+import assert from "node:assert/strict";
+
+import type { PlanInput } from "../../providers/plan/plan";
+import type { Fleet, MigrationPlan, PlanStep, Replica, Service, Wave, Workload } from "../../sdk/model";
+
+/** A copy as the simulation sees it; `weight` 0 gets no traffic. */
+interface SimulatedCopy {
+  readonly workload: string;
+  readonly host: string;
+  weight: number;
+}
+
+/** Picks one of `count` possible next steps. */
+export type Pick = (count: number) => number;
+
+/** State of a simulated run. */
+export class Simulation {
+  readonly copies = new Map<string, SimulatedCopy>();
+  readonly reserved = new Set<string>();
+  readonly updated = new Set<string>();
+  /** Paths on which some host was over its share at any time. */
+  readonly overPaths = new Set<number>();
+  private readonly cordoned = new Set<string>();
+  private readonly workloads: ReadonlyMap<string, Workload>;
+  private readonly memoryAtStart: ReadonlyMap<string, number>;
+
+  constructor(private readonly input: PlanInput) {
+    const { fleet } = input;
+    this.workloads = new Map(fleet.workloads.map((workload) => [workload.name, workload]));
+    for (const { id, workload, host } of fleet.replicas) this.copies.set(id, { workload, host, weight: 1 });
+    this.memoryAtStart = this.memoryByHost();
+  }
+
+  /** Runs one wave in an order chosen by `pick`. */
+  runWave(wave: Wave, pick: Pick): void {
+    const done = new Set<string>();
+    const waiting = [...wave.steps];
+    this.check(wave, "before the wave");
+    while (waiting.length > 0) {
+      const ready = waiting.filter((step) => step.after.every((id) => done.has(id)));
+      assert.ok(ready.length > 0, `wave ${String(wave.index)} waits for steps that never come`);
+      const step = ready[pick(ready.length)] as PlanStep;
+      waiting.splice(waiting.indexOf(step), 1);
+      this.runStep(step);
+      done.add(step.id);
+      this.check(wave, step.id);
+    }
+  }
+
+  /** The fleet as it is now, as discovery would see it. */
+  fleet(): Fleet {
+    const { fleet } = this.input;
+    const replicas = [...this.copies].map(([id, { workload, host }]): Replica => ({
+      id,
+      workload,
+      host,
+      state: "healthy",
+    }));
+    const services = fleet.services.map((service): Service => {
+      const own = replicas.filter((replica) => this.workloads.get(replica.workload)?.service === service.name);
+      return {
+        ...service,
+        ...(service.exclusive && own[0] ? { owner: own[0].id } : {}),
+        backends: own.map(({ id }) => ({ replica: id, address: "", weight: 100, inFlight: 0, healthy: true })),
+      };
+    });
+    const hosts = fleet.hosts.map((host) => ({
+      ...host,
+      ...(this.reserved.has(host.id) ? { state: "ready" as const } : {}),
+      ...(this.updated.has(host.id) ? { probe: { output: "v2", matches: true } } : {}),
+    }));
+    return { ...fleet, hosts, replicas, services };
+  }
+
+  private runStep(step: PlanStep): void {
+    switch (step.kind) {
+      case "reserve":
+        assert.equal(this.cordoned.size, 0, "the reserve comes before the first cordon");
+        for (const host of step.hosts) this.reserved.add(host);
+        return;
+      case "release":
+        for (const host of step.hosts) {
+          assert.deepEqual(this.idsOn(host), [], `${host} is released with copies on it`);
+          assert.ok(this.reserved.delete(host), `${host} is released and was not reserved`);
+        }
+        return;
+      case "cordon":
+        this.cordoned.add(step.host);
+        return;
+      case "uncordon":
+        assert.ok(this.cordoned.delete(step.host), `${step.host} is uncordoned and was not cordoned`);
+        return;
+      case "start-copy":
+        this.start(step.replica, step.workload, step.host, this.serviceOf(step.workload) === undefined ? 1 : 0);
+        return;
+      case "admit":
+        this.copy(step.replica).weight = 1;
+        return;
+      case "drain":
+        this.copy(step.replica).weight = 0;
+        return;
+      case "stop-copy":
+        assert.equal(this.copy(step.replica).host, step.host);
+        assert.ok(
+          this.serviceOf(step.workload) === undefined || this.copy(step.replica).weight === 0,
+          `${step.replica} is stopped while it serves`,
+        );
+        this.copies.delete(step.replica);
+        return;
+      case "hand-over":
+        assert.equal(this.copy(step.fromReplica).host, step.fromHost);
+        this.start(step.toReplica, step.workload, step.toHost, 1);
+        this.copies.delete(step.fromReplica);
+        return;
+      case "update":
+        assert.deepEqual(this.idsOn(step.host), [], `${step.host} is updated with copies on it`);
+        assert.ok(this.cordoned.has(step.host), `${step.host} is updated and was not cordoned`);
+        this.updated.add(step.host);
+        return;
+      case "reboot":
+        assert.deepEqual(this.idsOn(step.host), [], `${step.host} restarts with copies on it`);
+        return;
+      case "snapshot":
+      case "validate":
+      case "soak":
+        return;
+    }
+  }
+
+  private start(id: string, workload: string, host: string, weight: number): void {
+    assert.ok(!this.copies.has(id), `the id ${id} is used twice`);
+    assert.ok(!this.cordoned.has(host), `${id} is put on ${host}, which is cordoned`);
+    const role = this.input.fleet.hosts.find((candidate) => candidate.id === host)?.role;
+    assert.ok(role === "member" || this.reserved.has(host), `${id} is put on ${host}, which is not reserved`);
+    this.copies.set(id, { workload, host, weight });
+  }
+
+  private check(wave: Wave, when: string): void {
+    for (const workload of this.workloads.values()) {
+      const serving = [...this.copies.values()].filter(
+        (copy) => copy.workload === workload.name && copy.weight > 0,
+      ).length;
+      if (workload.exclusive) assert.equal(serving, 1, `${workload.name} has one active copy (${when})`);
+      else {
+        const required = workload.copies - workload.maxUnavailable;
+        assert.ok(serving >= required, `${workload.name} has ${String(serving)} of ${String(required)} (${when})`);
+      }
+    }
+    this.checkMemory(when);
+    this.markOverPaths(wave);
+  }
+
+  private checkMemory(when: string): void {
+    for (const [host, bytes] of this.memoryByHost()) {
+      const capacity = this.input.fleet.hosts.find((candidate) => candidate.id === host)?.capacity.memoryBytes ?? 0;
+      // A host that held too much before the run may only get better.
+      const allowed = Math.max(capacity * this.share().memory, this.memoryAtStart.get(host) ?? 0);
+      assert.ok(bytes <= allowed, `${host} holds too much memory (${when})`);
+    }
+  }
+
+  private memoryByHost(): Map<string, number> {
+    const used = new Map<string, number>();
+    for (const { workload, host } of this.copies.values()) {
+      used.set(host, (used.get(host) ?? 0) + (this.workloads.get(workload)?.request.memoryBytes ?? 0));
+    }
+    return used;
+  }
+
+  private markOverPaths(wave: Wave): void {
+    const { demand } = this.input.forecast;
+    const clamp = (timeMs: number): number =>
+      Math.min(demand.steps - 1, Math.max(0, Math.floor((timeMs - demand.startMs) / demand.stepMs)));
+    const weights = new Map<string, number>();
+    for (const { workload, weight } of this.copies.values()) {
+      weights.set(workload, (weights.get(workload) ?? 0) + weight);
+    }
+    demand.cpuMillis.forEach((path, index) => {
+      for (let step = clamp(wave.startMs); step <= clamp(wave.endP95Ms - 1); step++) {
+        const load = new Map<string, number>();
+        for (const { workload, host, weight } of this.copies.values()) {
+          const row = demand.workloads.indexOf(workload);
+          const value = ((path[row * demand.steps + step] ?? 0) * weight) / Math.max(1, weights.get(workload) ?? 0);
+          load.set(host, (load.get(host) ?? 0) + value);
+        }
+        for (const [host, cpuMillis] of load) {
+          const capacity = this.input.fleet.hosts.find((candidate) => candidate.id === host)?.capacity.cpuMillis ?? 0;
+          if (cpuMillis > capacity * this.share().cpu + 0.01) this.overPaths.add(index);
+        }
+      }
+    });
+  }
+
+  private share(): { readonly cpu: number; readonly memory: number } {
+    return this.input.fleet.islands[0]?.share ?? { cpu: 1, memory: 1 };
+  }
+
+  private serviceOf(workload: string): string | undefined {
+    return this.workloads.get(workload)?.service;
+  }
+
+  private copy(id: string): SimulatedCopy {
+    const copy = this.copies.get(id);
+    assert.ok(copy, `${id} does not run`);
+    return copy;
+  }
+
+  private idsOn(host: string): string[] {
+    return [...this.copies].filter(([, copy]) => copy.host === host).map(([id]) => id);
+  }
+}
+
+/** Runs all waves of a plan and checks the promise over the whole run. */
+export function simulate(input: PlanInput, plan: MigrationPlan, pick: Pick): Simulation {
+  const simulation = new Simulation(input);
+  for (const wave of plan.waves) simulation.runWave(wave, pick);
+  const share = simulation.overPaths.size / input.forecast.demand.cpuMillis.length;
+  assert.ok(share <= 1 - input.spec.confidence + 1e-9, `over capacity on ${String(share)} of the paths`);
+  return simulation;
+}

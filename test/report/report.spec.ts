@@ -1,0 +1,186 @@
+import * as assert from "node:assert/strict";
+import { buildReport, type Recordings } from "../../providers/report/build-report";
+import { histogramQuantile, summarizeLatency } from "../../providers/report/latency";
+import { totalDemand } from "../../providers/report/joint-band";
+import { renderPlanPage } from "../../providers/report/plan-page";
+import { renderReportPage } from "../../providers/report/report-page";
+import { renderResultLine, renderTextReport } from "../../providers/report/text-report";
+import { verifyRun } from "../../providers/verify/verify-run";
+import { LATENCY_BOUNDS_MS, type ServiceTraffic } from "../../providers/drivers/contracts";
+import type { RunReport, RunState } from "../../sdk/model";
+import { createRunFixture } from "../runner/run-fixture";
+
+/** One second of traffic in which every request took about 3 ms. */
+function second(atMs: number, requests: number, failed = 0): ServiceTraffic["buckets"][number] {
+  const histogram = LATENCY_BOUNDS_MS.map((bound) => (bound === 3 ? requests : 0));
+  return { atMs, requests, failed, p50Ms: 3, p99Ms: 3, maxMs: 3, histogram: [...histogram, 0] };
+}
+
+async function reportOfRun(): Promise<{ readonly state: RunState; readonly report: RunReport }> {
+  const fixture = createRunFixture();
+  const state = await fixture.run();
+  const after = await fixture.clock.run(() => fixture.observe());
+  const startMs = state.startedAt ?? 0;
+  const recordings: Recordings = {
+    availability: [
+      { atMs: startMs, workload: "front", available: 6 },
+      { atMs: startMs + 1000, workload: "front", available: 7 },
+      { atMs: startMs + 2000, workload: "front", available: 6 },
+    ],
+    pauses: [],
+    traffic: [
+      {
+        service: "front",
+        buckets: [second(startMs - 5000, 10), second(startMs + 5000, 20), second(startMs + 6000, 20, 1)],
+      },
+    ],
+    actual: [{ workload: "front", points: [{ atMs: startMs + 1000, cpuMillis: 100 }] }],
+    verification: verifyRun({
+      run: state.id,
+      before: state.bundle.fleet,
+      after,
+      attempted: state.bundle.fleet.hosts.map(({ id }) => id),
+    }),
+    violations: [],
+    disclosures: ["load history is generated"],
+  };
+  return { state, report: buildReport(state, recordings, "stand-in 0") };
+}
+
+describe("the report of a run", () => {
+  it("joins journal and recordings: hosts, waves, steps, traffic, pauses, budgets, cost", async () => {
+    const { state, report } = await reportOfRun();
+    assert.equal(report.phase, "done");
+    assert.equal(report.hosts.filter(({ outcome }) => outcome === "updated").length, 6);
+    assert.equal(report.steps.length, state.steps.length);
+    assert.ok(report.steps.every(({ startMs, endMs }) => endMs >= startMs));
+    const [front] = report.services;
+    assert.deepEqual([front?.requests, front?.failed, front?.steady.requests, front?.window.requests], [40, 1, 10, 40]);
+    assert.ok(report.pauses.length > 0, "the ledger was handed over");
+    assert.ok(report.pauses.every(({ pauseMs, maxPauseMs }) => pauseMs <= maxPauseMs));
+    assert.equal(report.budgets[0]?.workload, "front");
+    assert.ok(report.cost.actualHostHours > 0, "a standby was reserved");
+    assert.deepEqual(report.problems, []);
+  });
+
+  it("survives the way through JSON unchanged", async () => {
+    const { report } = await reportOfRun();
+    assert.deepEqual(JSON.parse(JSON.stringify(report)), report);
+  });
+
+  it("reads as text and in one line, with what is not measured said", async () => {
+    const { report } = await reportOfRun();
+    const text = renderTextReport(report);
+    for (const part of [
+      "done",
+      "6 updated",
+      "40 requests, 1 failed",
+      "lowest headroom",
+      "all kept",
+      "load history is generated",
+    ]) {
+      assert.ok(text.includes(part), `${part} is missing in:\n${text}`);
+    }
+    assert.match(renderResultLine(report), /^done: 6 hosts updated in .*, 40 requests, 1 failed/);
+  });
+
+  it("is one self-contained page: nothing is loaded, and text from users is escaped", async () => {
+    const { report } = await reportOfRun();
+    const page = renderReportPage({ ...report, name: "<script>alert(1)</script>" }, "UTC");
+    assertSelfContained(page);
+    assert.doesNotMatch(page, /<script/);
+    for (const heading of [
+      "Timeline",
+      "Traffic of front",
+      "Pauses",
+      "Budget headroom",
+      "Forecast and actual",
+      "Hosts",
+      "Decisions",
+    ]) {
+      assert.ok(page.includes(`>${heading}</h2>`), heading);
+    }
+  });
+
+  it("shows a failure with its output and what to do", async () => {
+    const { report } = await reportOfRun();
+    const failure = {
+      subject: "host-03",
+      step: "update",
+      reason: "exit code 28",
+      output: "no space left",
+      undone: ["update"],
+      notUndone: [],
+      remedy: "make room",
+    };
+    const failed: RunReport = { ...report, phase: "failed", failure };
+    for (const text of [renderTextReport(failed), renderReportPage(failed, "UTC")]) {
+      for (const part of ["host-03", "exit code 28", "no space left", "make room"])
+        assert.ok(text.includes(part), part);
+    }
+  });
+});
+
+describe("the page of a plan", () => {
+  it("is self-contained, the same for the same plan, and shows waves, moves with scores and the envelope", async () => {
+    const { state } = await reportOfRun();
+    const render = (): string => renderPlanPage(state.bundle.spec, state.plan, state.bundle.forecast);
+    const page = render();
+    assert.equal(page, render());
+    assertSelfContained(page);
+    for (const part of ["Timeline", "Demand and capacity", "Moves", "What is approved", state.digest, "(chosen)"]) {
+      assert.ok(page.includes(part), part);
+    }
+  });
+
+  it("leads with blockers and their fixes", async () => {
+    const { state } = await reportOfRun();
+    const blockers = [
+      { code: "capacity" as const, subject: "shop", reason: "too little", fix: "one more host of 8 cores" },
+    ];
+    const page = renderPlanPage(
+      state.bundle.spec,
+      { ...state.plan, decision: "blocked", waves: [], blockers },
+      state.bundle.forecast,
+    );
+    assert.ok(page.includes("one more host of 8 cores"));
+    assert.ok(page.includes("What blocks it"));
+  });
+});
+
+describe("latency from histograms", () => {
+  it("interpolates within the bucket that holds the rank", () => {
+    const histogram = LATENCY_BOUNDS_MS.map((bound) => (bound === 2 ? 100 : bound === 100 ? 1 : 0));
+    const p50 = histogramQuantile([...histogram, 0], 0.5, 95);
+    assert.ok(p50 > 1.75 && p50 <= 2, String(p50));
+    assert.ok(histogramQuantile([...histogram, 0], 0.999, 95) > 90);
+  });
+
+  it("is zero without requests", () => {
+    assert.deepEqual(summarizeLatency([]), { requests: 0, p50Ms: 0, p95Ms: 0, p99Ms: 0, maxMs: 0 });
+  });
+});
+
+describe("total demand", () => {
+  it("sums within a path before it takes quantiles", () => {
+    // Two workloads that are never high together: the sum of their highs would be 200, the highest sum is 110.
+    const cpuMillis = [
+      [100, 10],
+      [10, 100],
+    ];
+    const [point] = totalDemand({
+      startMs: 0,
+      stepMs: 1,
+      steps: 1,
+      workloads: ["a", "b"],
+      cpuMillis,
+      memoryBytes: [0, 0],
+    });
+    assert.equal(point?.high, 110);
+  });
+});
+
+function assertSelfContained(page: string): void {
+  assert.doesNotMatch(page, /\b(?:src|href)="(?!#)/, "nothing is loaded from elsewhere");
+  assert.doesNotMatch(page, /url\(|@import/);
+}
