@@ -101,6 +101,17 @@ class FileStore implements RunStore {
     return this.files.read(join(this.folder, "documents", encodeName(name)));
   }
 
+  async createDocument(name: string, content: string): Promise<boolean> {
+    const folder = join(this.folder, "documents");
+    await this.files.createFolder(folder);
+    return (await this.files.createIfAbsent(folder, encodeName(name), content)) !== undefined;
+  }
+
+  async listDocuments(prefix: string): Promise<readonly string[]> {
+    const names = (await this.files.list(join(this.folder, "documents"))).map(decodeName);
+    return names.filter((name) => name.startsWith(prefix)).sort();
+  }
+
   async deleteDocument(name: string): Promise<void> {
     await this.files.remove(join(this.folder, "documents", encodeName(name)));
   }

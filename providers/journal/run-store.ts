@@ -26,10 +26,14 @@ export interface RunStore {
   /** Ids of all runs, newest first. */
   list(): Promise<readonly string[]>;
   readonly leases: LeaseStore;
-  /** A small document beside the runs (stop requests, reports, heartbeats). Replaces atomically. */
+  /** A small document beside the runs (see sdk/model/control.ts for the names). Replaces atomically. */
   putDocument(name: string, content: string): Promise<void>;
+  /** Stores a document unless one of that name exists. @returns false when it does; nothing was changed then */
+  createDocument(name: string, content: string): Promise<boolean>;
   /** Undefined when there is none. */
   getDocument(name: string): Promise<string | undefined>;
+  /** Names of all documents that begin with a prefix, in the order of their code units. */
+  listDocuments(prefix: string): Promise<readonly string[]>;
   deleteDocument(name: string): Promise<void>;
   /** The store's time, ms since the epoch. */
   now(): Promise<number>;

@@ -15,7 +15,16 @@ import type { SimulatedProcess } from "./simulated-process";
 
 /** A call of the store that fails. */
 export interface StoreFault {
-  readonly call: "append" | "read" | "acquire" | "renew" | "release" | "putDocument" | "getDocument";
+  readonly call:
+    | "append"
+    | "read"
+    | "acquire"
+    | "renew"
+    | "release"
+    | "putDocument"
+    | "createDocument"
+    | "getDocument"
+    | "listDocuments";
   /** Calls of that kind to let through first. @default 0 */
   readonly skip?: number;
   /** How many calls fail. @default 1 */
@@ -107,6 +116,14 @@ export function createMemoryRunStore(clock: Clock, url = "memory:runs"): MemoryR
       perform("putDocument", name, () => {
         documents.set(name, content);
       }),
+    createDocument: (name, content) =>
+      perform("createDocument", name, () => {
+        if (documents.has(name)) return false;
+        documents.set(name, content);
+        return true;
+      }),
+    listDocuments: (prefix) =>
+      perform("listDocuments", prefix, () => [...documents.keys()].filter((name) => name.startsWith(prefix)).sort()),
     getDocument: (name) => perform("getDocument", name, () => documents.get(name)),
     deleteDocument: (name) => {
       documents.delete(name);

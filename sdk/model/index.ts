@@ -14,3 +14,4 @@ export * from "./canonical";
 export * from "./did-you-mean";
 export * from "./plan-view";
 export * from "./stop-request";
+export * from "./control";

@@ -194,7 +194,10 @@ class ChaosRun {
   }
 
   private tellWishes(goOn = false): void {
-    const wish: RunnerWish = { slowKinds: [...this.wanted], goOn };
+    const heldEnds = [...this.wanted];
+    // An agent that is given back stops within a moment: it is met before, or not at all.
+    const heldStarts = this.options.victim === "agent" ? heldEnds.filter((kind) => kind === "release") : [];
+    const wish: RunnerWish = { heldEnds, heldStarts, goOn };
     if (this.runner?.connected) this.runner.send(wish);
   }
 
@@ -221,8 +224,7 @@ class ChaosRun {
     }
     if (entry.kind !== "step-intent" || this.killing || !this.wanted.has(entry.step.kind)) return;
     const { step } = entry;
-    // A host that is given back is stopped within a moment.
-    const delayMs = step.kind === "release" ? 0 : (this.kills.length * 17) % LATEST_KILL_MS;
+    const delayMs = (this.kills.length * 17) % LATEST_KILL_MS;
     const { victim } = this.options;
     if (victim === "none") return;
     this.killing = (victim === "runner" ? this.killRunner(step, delayMs) : this.killAgent(step, delayMs))
@@ -247,7 +249,7 @@ class ChaosRun {
 
   private async killAgent(step: PlanStep, delayMs: number): Promise<void> {
     const host = this.hostOf(step);
-    if (delayMs > 0) await systemClock.sleep(delayMs);
+    await systemClock.sleep(delayMs);
     const isKilled = await this.killAgentOf(host);
     const atMs = Date.now();
     await systemClock.sleep(FOLLOW_MS);

@@ -2,8 +2,8 @@
  * The process that carries a host update out, for tests that kill it: `performHostUpdate` with a real environment, as
  * `pulumi up` and the runner do it. It waits for the leases of the one before it to lapse.
  *
- * Its parent may ask it to end the steps of some kinds slowly, as on a slow store, so that a kill from outside finds
- * them under way; and to end itself with SIGKILL right after a driver's call has taken effect, which nobody outside
+ * Its parent may ask it to hold the steps of some kinds, as on a slow store, so that a kill from outside finds them
+ * under way; and to end itself with SIGKILL right after a driver's call has taken effect, which nobody outside
  * could time.
  */
 import { once } from "node:events";
@@ -34,8 +34,10 @@ export interface RunnerOrder {
 
 /** What it is told later. */
 export interface RunnerWish {
-  /** Kinds of steps that end slowly from now on. */
-  readonly slowKinds: readonly StepKind[];
+  /** Kinds of steps whose end is not stored before they are taken off this list, or a limit has passed. */
+  readonly heldEnds: readonly StepKind[];
+  /** Kinds of steps that have stored their intent and do nothing yet, likewise. */
+  readonly heldStarts: readonly StepKind[];
   /** Go on after `answered`. */
   readonly goOn?: boolean;
 }
@@ -53,8 +55,9 @@ export type RunnerNews =
     }
   | { readonly kind: "broken"; readonly reason: string };
 
-/** Long enough that whoever follows the journal acts before the end of the step is stored. */
-const SLOW_END_MS = 400;
+/** Long enough that whoever follows the journal acts on a busy machine; who has acted ends it at once. */
+const HELD_AT_MOST_MS = 5_000;
+const HELD_AGAIN_MS = 10;
 const ASK_AGAIN_MS = 100;
 const LAST_CALL_MS = 6_000;
 
@@ -68,8 +71,8 @@ async function main(order: RunnerOrder): Promise<void> {
   const tell = (news: RunnerNews): void => {
     process.send?.(news);
   };
-  let slowKinds: readonly StepKind[] = [];
-  process.on("message", (wish: RunnerWish) => (slowKinds = wish.slowKinds));
+  let wish: Pick<RunnerWish, "heldEnds" | "heldStarts"> = { heldEnds: [], heldStarts: [] };
+  process.on("message", (told: RunnerWish) => (wish = told));
   const tellAnswer = async (call: string, host: string): Promise<void> => {
     tell({ kind: "answered", call, host });
     for (;;) {
@@ -80,7 +83,7 @@ async function main(order: RunnerOrder): Promise<void> {
   process.on("disconnect", () => process.exit(0));
   const environment = await openRunEnvironment(order.spec, briskClock);
   const platform = watchCalls(environment.platform, order, tellAnswer);
-  const store = endSlowly(environment.store, () => slowKinds);
+  const store = holdSteps(environment.store, () => wish);
   const progress = { line: (text: string) => tell({ kind: "line", text }), status: () => undefined };
   const caller = { ...order, engine: "test", progress, signal: new AbortController().signal };
   for (;;) {
@@ -108,26 +111,34 @@ async function waitForLease(store: RunStore, family: string): Promise<void> {
   while (await store.leases.inspect(runResource(run.id))) await systemClock.sleep(ASK_AGAIN_MS);
 }
 
-/** Holds back the end of steps of some kinds. */
-function endSlowly(store: RunStore, slowKinds: () => readonly StepKind[]): RunStore {
+/** Holds steps of some kinds back: before they do anything, or before their end is stored. */
+function holdSteps(store: RunStore, wish: () => Pick<RunnerWish, "heldEnds" | "heldStarts">): RunStore {
   const kinds = new Map<string, StepKind>();
-  const isSlow = (entry: JournalEntry): boolean => {
-    if (entry.kind === "step-intent") kinds.set(entry.step.id, entry.step.kind);
-    if (entry.kind !== "step-done") return false;
-    const kind = kinds.get(entry.id);
-    return kind !== undefined && slowKinds().includes(kind);
+  const hold = async (isHeld: () => boolean): Promise<void> => {
+    for (let heldMs = 0; isHeld() && heldMs < HELD_AT_MOST_MS; heldMs += HELD_AGAIN_MS)
+      await systemClock.sleep(HELD_AGAIN_MS);
   };
+  const isEndHeld = (entry: JournalEntry): boolean => {
+    const kind = entry.kind === "step-done" ? kinds.get(entry.id) : undefined;
+    return kind !== undefined && wish().heldEnds.includes(kind);
+  };
+  const isStartHeld = (entry: JournalEntry): boolean =>
+    entry.kind === "step-intent" && wish().heldStarts.includes(entry.step.kind);
   return {
     url: store.url,
     leases: store.leases,
     append: async (run, seq, entries) => {
-      if (entries.filter(isSlow).length > 0) await systemClock.sleep(SLOW_END_MS);
+      for (const entry of entries) if (entry.kind === "step-intent") kinds.set(entry.step.id, entry.step.kind);
+      await hold(() => entries.some(isEndHeld));
       await store.append(run, seq, entries);
+      await hold(() => entries.some(isStartHeld));
     },
     read: (run) => store.read(run),
     list: () => store.list(),
     putDocument: (name, content) => store.putDocument(name, content),
+    createDocument: (name, content) => store.createDocument(name, content),
     getDocument: (name) => store.getDocument(name),
+    listDocuments: (prefix) => store.listDocuments(prefix),
     deleteDocument: (name) => store.deleteDocument(name),
     now: () => store.now(),
   };

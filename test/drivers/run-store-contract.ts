@@ -97,6 +97,18 @@ export function describeRunStore(
         await store.deleteDocument("stop/run-a");
       }));
 
+    it("creates a document once, and lists by prefix", () =>
+      fixture.run(async () => {
+        const { store } = fixture;
+        assert.equal(await store.createDocument("audit/b", "first"), true);
+        assert.equal(await (await fixture.openAgain()).createDocument("audit/b", "second"), false);
+        assert.equal(await store.getDocument("audit/b"), "first");
+        assert.equal(await store.createDocument("audit/a", "{}"), true);
+        assert.equal(await store.createDocument("auditor", "{}"), true);
+        assert.deepEqual(await store.listDocuments("audit/"), ["audit/a", "audit/b"]);
+        assert.deepEqual(await store.listDocuments("none/"), []);
+      }));
+
     it("tells its time", () =>
       fixture.run(async () => {
         const before = await fixture.store.now();

@@ -24,7 +24,7 @@ import { tellAfterMove } from "./hooks";
 import { removeBackend } from "./traffic";
 
 /** Share of the longest pause after which the parties give up, so that going back fits into it as well. */
-const DECIDE_WITHIN = 0.8;
+const DECIDE_WITHIN = 0.7;
 const LOOK_AGAIN_MS = 10;
 
 /** Where one copy of the workload is or shall be. */
