@@ -18,6 +18,8 @@ import type { RunEnvironment } from "./environment";
 
 /** Time between two looks at the platform. */
 const EVERY_MS = 1000;
+/** Looks from one question to all hosts to the next. */
+const HOSTS_EVERY = 4;
 /** How long reading the last recordings may take. */
 const COLLECT_LIMIT_MS = 30_000;
 
@@ -53,6 +55,7 @@ export function recordRun(environment: RunEnvironment, runId: string): RunRecord
     platform,
     clock,
     everyMs: EVERY_MS,
+    hostsEvery: HOSTS_EVERY,
     signal: stopped.signal,
     probe: spec.update,
   });
