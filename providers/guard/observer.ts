@@ -88,9 +88,15 @@ class Watch {
 
   /** @param asksHosts false: hosts and copies are taken as they were last seen */
   async look(asksHosts: boolean): Promise<void> {
-    const state = await this.read((signal) => this.readState(signal, asksHosts ? undefined : this.last));
+    const isFresh = asksHosts || !this.last;
+    const state = await this.read((signal) => this.readState(signal, isFresh ? undefined : this.last));
     if (!state) {
       this.missed += 1;
+      return;
+    }
+    // A copy that is new at the switch: only its host tells what it is a copy of.
+    if (!isFresh && this.hasUnknownBackend(state)) {
+      await this.look(true);
       return;
     }
     this.samples += 1;
@@ -99,9 +105,9 @@ class Watch {
     for (const replica of state.replicas) this.known.set(replica.id, replica);
     for (const service of state.services) this.noteService(service, state.atMs);
     for (const workload of new Set([...this.known.values()].map((replica) => replica.workload))) {
-      this.noteAvailability({ atMs: state.atMs, workload, serving: this.findServing(workload, state) });
+      this.noteAvailability({ atMs: state.atMs, workload, serving: this.findServing(workload, state, isFresh) });
     }
-    if (asksHosts) await this.noteLoads(state);
+    if (isFresh) await this.noteLoads(state);
     await this.noteLeases(state.atMs);
   }
 
@@ -136,8 +142,13 @@ class Watch {
     return { atMs, hosts, replicas, services };
   }
 
-  private findServing(workload: string, state: PlatformState): readonly ServingCopy[] {
-    const listed = new Map(state.replicas.map((replica) => [replica.id, replica]));
+  private hasUnknownBackend({ services }: PlatformState): boolean {
+    return services.some(({ backends }) => backends.some(({ replica }) => !this.known.has(replica)));
+  }
+
+  /** @param isFresh false: what hosts say of copies behind the switch is older than what the switch says */
+  private findServing(workload: string, state: PlatformState, isFresh: boolean): readonly ServingCopy[] {
+    const listed = new Map(isFresh ? state.replicas.map((replica) => [replica.id, replica]) : []);
     if (!this.switched.has(workload)) {
       return state.replicas
         .filter((replica) => replica.workload === workload && replica.state === "healthy")

@@ -13,7 +13,7 @@ function createFixture(options: SampleFleetOptions = {}): RunFixture {
 }
 
 /** Runs with the observer beside it. */
-function runObserved({ clock, fleet, spec, arm, dependencies }: RunFixture): Promise<ObserverResult> {
+function runObserved({ clock, fleet, spec, arm, dependencies }: RunFixture, hostsEvery = 1): Promise<ObserverResult> {
   return clock.run(async () => {
     await arm();
     const stop = new AbortController();
@@ -21,6 +21,7 @@ function runObserved({ clock, fleet, spec, arm, dependencies }: RunFixture): Pro
       platform: fleet.platform,
       clock,
       everyMs: 250,
+      hostsEvery,
       signal: stop.signal,
       probe: spec.update,
     });
@@ -37,13 +38,17 @@ describe("guard: the checker beside whole runs", () => {
     ["a run that fails in the middle", { failingHosts: ["host-04"] }],
   ] as const) {
     it(`accepts ${name}, by what the fleet knows and by what the observer sees`, async () => {
+      for (const hostsEvery of [1, 4, 1000]) await assertAccepted(hostsEvery);
+    });
+
+    async function assertAccepted(hostsEvery: number): Promise<void> {
       const fixture = createFixture(options);
-      const seen = await runObserved(fixture);
+      const seen = await runObserved(fixture, hostsEvery);
       const entries = fixture.store.entriesOf(RUN);
       assert.deepEqual(checkRun({ entries, observations: fixture.fleet.observations() }), []);
       assert.deepEqual(checkRun({ entries, observations: seen }), []);
       assert.deepEqual(fixture.fleet.harm(), []);
-    });
+    }
   }
 
   it("finds a mark that is left after a run", async () => {
