@@ -96,11 +96,13 @@ async function updateHosts(
   for (const failure of measured.failures.slice(0, 5)) console.log(`            ${failure.request}: ${failure.reason}`);
   if (page !== "") console.log(`  page      ${path.relative(process.cwd(), page)}`);
 
-  const isDone = up.exitCode === 0 && measured.failed === 0 && verdict.lost.length === 0;
-  const isAsAsked = fail ? up.exitCode !== 0 && measured.failed === 0 && verdict.lost.length === 0 : isDone;
+  const broken = report?.violations.length ?? 0;
+  const isKept = measured.failed === 0 && verdict.lost.length === 0 && broken === 0;
+  const isAsAsked = isKept && (up.exitCode === 0) !== fail;
+  const updated = report?.hosts.filter(({ outcome }) => outcome === "updated").length ?? 0;
   console.log(
-    `\n${isAsAsked ? "OK" : "NOT OK"}: ${fail ? "the failing update was taken back" : `${String(report?.hosts.filter(({ outcome }) => outcome === "updated").length ?? 0)} hosts updated`} under ${String(window?.requests ?? 0)} requests, ` +
-      `${String(measured.failed)} failed, ${String(verdict.lost.length)} acknowledged writes lost, in ${formatDurationShort(Date.now() - started)} (engine: ${update.kind})`,
+    `\n${isAsAsked ? "OK" : "NOT OK"}: ${fail ? "the failing update was taken back" : `${String(updated)} hosts updated`} under ${String(window?.requests ?? 0)} requests, ` +
+      `${String(measured.failed)} failed, ${String(verdict.lost.length)} acknowledged writes lost, ${String(broken)} promises broken, in ${formatDurationShort(Date.now() - started)} (engine: ${update.kind})`,
   );
   return isAsAsked;
 }
