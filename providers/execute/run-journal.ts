@@ -9,7 +9,7 @@
  * 3. After a failed append nothing more is written: what the store holds is then unknown to this process.
  */
 import { canonicalJson, isKind, LeaseLostError, messageOf, StoreError } from "../../sdk/model";
-import type { JournalEntry, JournalEvent, RunState, StepRecord } from "../../sdk/model";
+import type { JournalEntry, JournalEvent, Phase, RunState, StepRecord } from "../../sdk/model";
 import type { Clock } from "../clock";
 import { createEntry, RunFold } from "../journal/replay";
 import type { RunStore } from "../journal/run-store";
@@ -59,6 +59,11 @@ export class RunJournal {
   /** The state after all that was stored. @throws StoreError corrupt when there is nothing */
   state(): RunState {
     return this.fold.state();
+  }
+
+  /** Phase of the state. */
+  get phase(): Phase {
+    return this.fold.currentPhase();
   }
 
   /** One step of the state. */

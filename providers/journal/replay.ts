@@ -63,6 +63,7 @@ export class RunFold {
   private startedAt: number | undefined;
   private endedAt: number | undefined;
   private failure: RunState["failure"];
+  private cancelled: RunState["cancelled"];
   private readonly waves = new Map<number, WavePlanned["wave"]>();
   private readonly wavesDone = new Set<number>();
   private readonly steps = new Map<string, StepRecord>();
@@ -97,6 +98,9 @@ export class RunFold {
         break;
       case "decision":
         this.decisions.push({ at: entry.at, text: entry.text });
+        break;
+      case "asked":
+        if (entry.wish === "cancel") this.cancelled = { by: entry.by, why: entry.why };
         break;
       case "step-intent":
         this.intendStep(entry);
@@ -155,12 +159,18 @@ export class RunFold {
       wavesDone: [...this.wavesDone],
       steps: [...this.steps.values()],
       ...(this.failure ? { failure: this.failure } : {}),
+      ...(this.cancelled ? { cancelled: this.cancelled } : {}),
       decisions: [...this.decisions],
       createdAt: this.created.at,
       ...(this.startedAt === undefined ? {} : { startedAt: this.startedAt }),
       ...(this.endedAt === undefined ? {} : { endedAt: this.endedAt }),
       length: this.length,
     };
+  }
+
+  /** Phase as in `state().phase`, without building the rest. */
+  currentPhase(): Phase {
+    return this.phase;
   }
 
   /** One step as in `state().steps`, without building the rest. */

@@ -20,6 +20,25 @@ export function nextRunId(family: string, last: string | undefined): string {
   return `${family}-${String(last === undefined ? 1 : runNumber(family, last) + 1)}`;
 }
 
+/** Family of a run. */
+export function familyOf(run: string): string {
+  return run.slice(0, run.lastIndexOf("-"));
+}
+
+/** All families of a store with the id of their newest run, those with the newest runs first. */
+export async function listFamilies(
+  store: RunStore,
+): Promise<readonly { readonly family: string; readonly run: string }[]> {
+  const newest = new Map<string, number>();
+  for (const run of await store.list()) {
+    const number = runNumber(familyOf(run), run);
+    // What is not numbered was not made by a HostUpdate.
+    if (!Number.isInteger(number)) continue;
+    newest.set(familyOf(run), Math.max(number, newest.get(familyOf(run)) ?? 0));
+  }
+  return [...newest].map(([family, number]) => ({ family, run: `${family}-${String(number)}` }));
+}
+
 /** The newest run of a family, replayed. @throws StoreError when its journal is damaged */
 export async function readLatestRun(store: RunStore, family: string): Promise<RunState | undefined> {
   const numbers = (await store.list())

@@ -7,6 +7,8 @@
 /** What a person asks of the runs of one HostUpdate. The run reads it at each step border. */
 export interface RunRequest {
   readonly v: 1;
+  /** Id of the run that is meant: the newest one of the HostUpdate when it was asked. */
+  readonly run: string;
   /** `pause` holds at the next step border; `cancel` undoes the wave under way and ends; `resume` takes a pause back. */
   readonly wish: "pause" | "resume" | "cancel";
   readonly by: string;

@@ -3,6 +3,7 @@
  *
  * Not for: storage (providers/journal) and effects (providers/execute).
  */
+import type { RunRequest } from "./control";
 import type { RunFailure } from "./errors";
 import type { Bundle, MigrationPlan, PlanStep, Wave } from "./plan";
 
@@ -36,6 +37,8 @@ export type JournalEvent =
   | { readonly kind: "wave-planned"; readonly wave: Wave; readonly note: string }
   | { readonly kind: "wave-done"; readonly index: number }
   | { readonly kind: "decision"; readonly text: string }
+  /** A person's request is honoured from here on. */
+  | { readonly kind: "asked"; readonly wish: RunRequest["wish"]; readonly by: string; readonly why: string }
   /** Before any effect of a step: what is about to happen and what its undo needs. */
   | { readonly kind: "step-intent"; readonly step: PlanStep; readonly key: string; readonly prior: Json }
   | { readonly kind: "step-started"; readonly id: string; readonly operation: string }
@@ -78,6 +81,8 @@ export interface RunState {
   /** In the order of their intents. */
   readonly steps: readonly StepRecord[];
   readonly failure?: RunFailure;
+  /** Set once somebody has cancelled it: what is left is the way to a safe state. */
+  readonly cancelled?: { readonly by: string; readonly why: string };
   readonly decisions: readonly { readonly at: number; readonly text: string }[];
   readonly createdAt: number;
   readonly startedAt?: number;
