@@ -8,8 +8,15 @@
 export const BOUNDARIES = [
   // Plain data and pure functions, shared by program, provider and agent.
   { folder: "sdk/model", may: [], types: [], packages: [] },
+  // Rules of what users write, for components and window files.
+  { folder: "sdk/arguments", may: ["sdk/model"], types: [], packages: [] },
   // Run in the user's program.
-  { folder: "sdk/components", may: ["sdk/model", "providers/pulumi"], types: [], packages: ["@pulumi/*", "node:*"] },
+  {
+    folder: "sdk/components",
+    may: ["sdk/model", "sdk/arguments", "providers/pulumi"],
+    types: [],
+    packages: ["@pulumi/*", "node:*"],
+  },
   { folder: "sdk/index.ts", may: ["sdk/*"], types: [], packages: [] },
 
   // Pure: no clock, no I/O, no randomness but a seed. node:crypto is here for digests.

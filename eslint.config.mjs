@@ -55,7 +55,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ["providers/{calendar,forecast,plan}/**/*.ts", "sdk/model/**/*.ts"],
+    files: ["providers/{calendar,forecast,plan}/**/*.ts", "sdk/{arguments,model}/**/*.ts"],
     ignores: ["providers/plan/{plan-in-worker,worker}.ts"],
     rules: {
       "no-restricted-syntax": ["error", ...NAMED_EXPORTS, ...AMBIENT_TIME, ...AMBIENT_CHANCE, ...AMBIENT_PROCESS],

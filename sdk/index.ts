@@ -14,6 +14,6 @@ export { HostUpdate } from "./components/host-update";
 export type { HostUpdateArgs, LimitsArgs, UpdateArgs } from "./components/host-update";
 export { LocalFleet } from "./components/local-fleet";
 export type { LocalFleetArgs } from "./components/local-fleet";
-export type { WorkloadArgs } from "./components/workload-args";
+export type { WorkloadArgs } from "./arguments";
 export { ArgumentError } from "./components/argument-error";
 export type { IslandSpec, Mistake, Phase, PoolSpec, WindowSpec } from "./model";

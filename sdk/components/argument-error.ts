@@ -1,7 +1,7 @@
 /** How mistakes in arguments reach the user: all at once, in one error that Pulumi shows without a stack. */
 import * as pulumi from "@pulumi/pulumi";
+import type { Rule } from "../arguments";
 import { MistakeError, type Mistake } from "../model";
-import type { Rule } from "./argument-rules";
 
 /** Mistakes in a component's arguments. The SDK's runner shows a RunError's message alone, without a stack. */
 export class ArgumentError extends pulumi.RunError {

@@ -2,32 +2,18 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
+import { normalizeUpdate, object, optional, required, updateFields, validateUpdate, type Rule } from "../arguments";
 import {
   renderPlanTable,
   renderUnplanned,
   stopRequestPath,
   type HostUpdateSpec,
-  type LimitsSpec,
   type Mistake,
   type Phase,
-  type UpdateSpec,
 } from "../model";
-import {
-  duration,
-  flag,
-  later,
-  object,
-  oneOf,
-  optional,
-  percentage,
-  required,
-  text,
-  wholeNumber,
-  type Rule,
-} from "./argument-rules";
 import { parseArguments } from "./argument-error";
 import { CapacityPool } from "./capacity-pool";
-import type { Later } from "./later";
+import { lateText, type Later } from "./later";
 import { MaintenanceRun } from "./maintenance-run";
 import { MaintenanceWindow } from "./maintenance-window";
 import { ResourceIsland } from "./resource-island";
@@ -98,15 +84,6 @@ export interface LimitsArgs {
   drain?: string;
 }
 
-const MINUTE_MS = 60_000;
-const DEFAULT_LIMITS: LimitsSpec = {
-  hostsAtOnce: 1,
-  hostsPerZone: 1,
-  canaryHosts: 1,
-  soakMs: 30_000,
-  drainMs: MINUTE_MS,
-};
-
 function instances<T>(of: abstract new (...args: never[]) => T, what: string, minimum: number): Rule<readonly T[]> {
   return (value, field, mistakes) => {
     if (Array.isArray(value) && value.length >= minimum && value.every((item) => item instanceof of))
@@ -136,38 +113,9 @@ const argsRule = object({
   islands: required(instances(ResourceIsland, "ResourceIsland", 1), "name the islands to update"),
   windows: required(instances(MaintenanceWindow, "MaintenanceWindow", 1), "name at least one window"),
   pool: optional(pool, undefined),
-  update: required(
-    object({
-      probe: required(later(text), 'give a command that prints the version, like "uname -r"'),
-      expect: required(later(text), 'say what the probe shall print, like "6.12.58*"'),
-      command: required(later(text), "give the command that updates a host"),
-      undo: optional(later(text), undefined),
-      irreversible: optional(flag, false),
-      reboot: optional(flag, false),
-      timeout: optional(duration(1000), 15 * MINUTE_MS),
-      expected: optional(duration(1), undefined),
-    }),
-    "say what the update is: { probe, expect, command, undo }",
-  ),
-  limits: optional(
-    object({
-      hostsAtOnce: optional(wholeNumber(1, 1000), DEFAULT_LIMITS.hostsAtOnce),
-      hostsPerZone: optional(wholeNumber(1, 1000), DEFAULT_LIMITS.hostsPerZone),
-      canaryHosts: optional(wholeNumber(1, 1000), DEFAULT_LIMITS.canaryHosts),
-      soak: optional(duration(), DEFAULT_LIMITS.soakMs),
-      drain: optional(duration(100), DEFAULT_LIMITS.drainMs),
-    }),
-    undefined,
-  ),
-  confidence: optional(percentage, 0.95),
-  failback: optional(oneOf(["if-better", "origin", "never"]), "if-better" as const),
-  whenClosed: optional(oneOf(["arm", "skip", "fail"]), "arm" as const),
-  whenBlocked: optional(oneOf(["show", "fail"]), "show" as const),
-  attempt: optional(wholeNumber(1, 1_000_000), 1),
-  store: optional(later(text), undefined),
-  seed: optional(wholeNumber(0, 2 ** 31 - 1), 1),
+  ...updateFields(lateText),
 });
-type CheckedUpdate = NonNullable<ReturnType<typeof argsRule>>;
+type CheckedHostUpdate = NonNullable<ReturnType<typeof argsRule>>;
 
 /**
  * Wants `update.probe` to match `update.expect` on every host of its islands. `pulumi preview` shows the plan;
@@ -203,8 +151,8 @@ export class HostUpdate extends pulumi.ComponentResource {
   /** @throws ArgumentError with every mistake in `args` */
   constructor(name: string, args: HostUpdateArgs, options?: pulumi.ComponentResourceOptions) {
     super("archipelago:index:HostUpdate", name, {}, options);
-    const checked = parseArguments(`HostUpdate "${name}"`, args, argsRule, validateUpdate);
-    const run = new MaintenanceRun(`${name}-run`, normalizeUpdate(name, checked), { parent: this });
+    const checked = parseArguments(`HostUpdate "${name}"`, args, argsRule, validateHostUpdate);
+    const run = new MaintenanceRun(`${name}-run`, specOf(name, checked), { parent: this });
     showPlan(name, run);
     passOnInterrupts(run);
     this.phase = run.phase;
@@ -217,47 +165,16 @@ export class HostUpdate extends pulumi.ComponentResource {
   }
 }
 
-function validateUpdate({ islands, windows, update, limits }: CheckedUpdate, mistakes: Mistake[]): void {
-  if (update.undo === undefined && !update.irreversible) {
-    mistakes.push({
-      field: "update.undo",
-      value: undefined,
-      rule: "must be given, or the update be declared irreversible",
-      remedy: "give the command that takes it back, or set irreversible: true",
-    });
-  }
-  if (update.undo !== undefined && update.irreversible) {
-    mistakes.push({
-      field: "update.irreversible",
-      value: true,
-      rule: "contradicts update.undo",
-      remedy: "leave one of them out",
-    });
-  }
-  if (update.expected !== undefined && update.expected > update.timeout) {
-    mistakes.push({
-      field: "update.expected",
-      value: update.expected,
-      rule: `must be at most update.timeout (${String(update.timeout)} ms)`,
-      remedy: "raise timeout",
-    });
-  }
-  if (limits && limits.canaryHosts > limits.hostsAtOnce) {
-    mistakes.push({
-      field: "limits.canaryHosts",
-      value: limits.canaryHosts,
-      rule: "must be at most limits.hostsAtOnce",
-      remedy: "a canary is the smallest wave: lower it",
-    });
-  }
+function validateHostUpdate(checked: CheckedHostUpdate, mistakes: Mistake[]): void {
+  validateUpdate(checked, mistakes);
   validateUnique(
     "islands",
-    islands.map(({ islandName }) => islandName),
+    checked.islands.map(({ islandName }) => islandName),
     mistakes,
   );
   validateUnique(
     "windows",
-    windows.map(({ spec }) => spec.name),
+    checked.windows.map(({ spec }) => spec.name),
     mistakes,
   );
 }
@@ -275,43 +192,14 @@ function validateUnique(field: string, names: readonly string[], mistakes: Mista
   });
 }
 
-function normalizeUpdate(name: string, checked: CheckedUpdate): Later<HostUpdateSpec> {
-  const { update, limits, pool: reserve } = checked;
-  const updateSpec: Later<UpdateSpec> = {
-    probe: update.probe,
-    expect: update.expect,
-    command: update.command,
-    ...(update.undo === undefined ? {} : { undo: update.undo }),
-    irreversible: update.irreversible,
-    reboot: update.reboot,
-    timeoutMs: update.timeout,
-    ...(update.expected === undefined ? {} : { expectedMs: update.expected }),
-  };
-  return {
-    v: 1,
+function specOf(name: string, checked: CheckedHostUpdate): Later<HostUpdateSpec> {
+  const parts = {
     name,
     islands: checked.islands.map(({ spec }) => spec),
     windows: checked.windows.map(({ spec }) => spec),
-    ...(reserve ? { pool: reserve.spec } : {}),
-    update: updateSpec,
-    limits: limits
-      ? {
-          hostsAtOnce: limits.hostsAtOnce,
-          hostsPerZone: limits.hostsPerZone,
-          canaryHosts: limits.canaryHosts,
-          soakMs: limits.soak,
-          drainMs: limits.drain,
-        }
-      : DEFAULT_LIMITS,
-    confidence: checked.confidence,
-    failback: checked.failback,
-    whenClosed: checked.whenClosed,
-    whenBlocked: checked.whenBlocked,
-    startedBy: "up",
-    attempt: checked.attempt,
-    ...(checked.store === undefined ? {} : { store: checked.store }),
-    seed: checked.seed,
+    ...(checked.pool ? { pool: checked.pool.spec } : {}),
   };
+  return normalizeUpdate(parts, checked);
 }
 
 /** The plan as a table on the run's row, in previews only: in an update it would show again after the run. */

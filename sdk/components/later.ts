@@ -1,7 +1,13 @@
 /** Values that may still be Pulumi outputs. */
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
+import { text, type Rule, type SpecOf } from "../arguments";
 
-/** A type whose members, at any depth, may still be outputs. */
-export type Later<T> = T extends string | number | boolean | undefined
-  ? pulumi.Input<T>
-  : { [K in keyof T]: Later<T[K]> };
+/** A text that may still be an output. */
+export type LateText = pulumi.Input<string>;
+
+/** A spec whose texts, at any depth, may still be outputs. */
+export type Later<T> = SpecOf<T, LateText>;
+
+/** A text that may still be a Pulumi output: checked here when it is known, by the provider otherwise. */
+export const lateText: Rule<LateText> = (value, field, mistakes) =>
+  pulumi.Output.isInstance(value) || value instanceof Promise ? (value as LateText) : text(value, field, mistakes);

@@ -1,22 +1,25 @@
 /** A local fleet: hosts that are agent processes of this machine, with a switch and real workloads. */
 import * as path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import type { LocalFleetSpec, LocalHostSpec, LocalWorkloadSpec, Mistake } from "../model";
 import {
   byteSize,
   cpu,
   list,
   name as nameRule,
+  normalizeProcess,
   object,
   optional,
   required,
   text,
+  validateWorkloads,
   wholeNumber,
+  workloadRule,
   type Rule,
-} from "./argument-rules";
+  type WorkloadArgs,
+} from "../arguments";
+import type { LocalFleetSpec, LocalHostSpec, LocalWorkloadSpec, Mistake } from "../model";
 import { parseArguments } from "./argument-error";
 import { LocalFleetProcesses } from "./maintenance-run";
-import { normalizeProcess, validateWorkloads, workloadRule, type WorkloadArgs } from "./workload-args";
 
 /** Arguments of {@link LocalFleet}. */
 export interface LocalFleetArgs {

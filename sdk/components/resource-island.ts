@@ -1,10 +1,9 @@
 /** A resource island: a share of some hosts for one family of workloads, with what is wanted of each. */
 import * as pulumi from "@pulumi/pulumi";
-import type { IslandSpec, MetricsSpec, Mistake, ValidateSpec } from "../model";
-import { duration, later, list, object, optional, percentage, required, text } from "./argument-rules";
+import { islandRule, normalizeIsland, validateIsland, type WorkloadArgs } from "../arguments";
+import type { IslandSpec } from "../model";
 import { parseArguments } from "./argument-error";
-import type { Later } from "./later";
-import { normalizeWorkload, validateWorkloads, workloadRule, type WorkloadArgs } from "./workload-args";
+import { lateText, type Later } from "./later";
 
 /** Arguments of {@link ResourceIsland}. */
 export interface ResourceIslandArgs {
@@ -50,37 +49,7 @@ export interface ValidateArgs {
   timeout?: string;
 }
 
-const DEFAULT_VALIDATE_TIMEOUT_MS = 10_000;
-
-const argsRule = object({
-  hosts: required(
-    object({
-      agents: optional(object({ inventory: required(later(text), "give the path of the inventory") }), undefined),
-    }),
-    "say where the hosts come from, like { agents: { inventory: fleet.inventory } }",
-  ),
-  guarantee: optional(object({ cpu: optional(percentage, 1), memory: optional(percentage, 1) }), { cpu: 1, memory: 1 }),
-  workloads: required(list(workloadRule, 1), "name the workloads of the island"),
-  metrics: optional(
-    object({
-      recorded: optional(object({ file: required(later(text), "give the path of the CSV file") }), undefined),
-      cloudWatch: optional(object({ region: required(text, 'give the region, like "eu-central-1"') }), undefined),
-    }),
-    undefined,
-  ),
-  validate: optional(
-    list(
-      object({
-        http: optional(later(text), undefined),
-        command: optional(later(text), undefined),
-        timeout: optional(duration(100), DEFAULT_VALIDATE_TIMEOUT_MS),
-      }),
-    ),
-    [],
-  ),
-});
-/** The arguments once each field has been checked. */
-type CheckedIsland = NonNullable<ReturnType<typeof argsRule>>;
+const argsRule = islandRule(lateText);
 
 /**
  * A share of some hosts for one family of workloads.
@@ -114,57 +83,4 @@ export class ResourceIsland extends pulumi.ComponentResource {
     this.spec = normalizeIsland(name, checked);
     this.registerOutputs({ islandName: name });
   }
-}
-
-function validateIsland(island: CheckedIsland, mistakes: Mistake[]): void {
-  if (!island.hosts.agents) {
-    mistakes.push({
-      field: "hosts",
-      value: {},
-      rule: "must name one source of hosts",
-      remedy: "give { agents: { inventory } }",
-    });
-  }
-  validateWorkloads(island.workloads, "workloads", mistakes);
-  if (island.metrics?.recorded && island.metrics.cloudWatch) {
-    mistakes.push({
-      field: "metrics",
-      value: Object.keys(island.metrics),
-      rule: "must name one source",
-      remedy: "leave one out",
-    });
-  }
-  island.validate.forEach((check, index) => {
-    if ((check.http === undefined) === (check.command === undefined)) {
-      mistakes.push({
-        field: `validate[${String(index)}]`,
-        value: Object.keys(check),
-        rule: "must have exactly one of http and command",
-        remedy: "split it in two, or name one",
-      });
-    }
-  });
-}
-
-function normalizeIsland(name: string, island: CheckedIsland): Later<IslandSpec> {
-  return {
-    name,
-    source: { kind: "agents", inventory: island.hosts.agents?.inventory ?? "" },
-    guarantee: island.guarantee,
-    workloads: island.workloads.map(normalizeWorkload),
-    metrics: normalizeMetrics(island.metrics),
-    validate: island.validate.map(normalizeCheck),
-  };
-}
-
-function normalizeMetrics(metrics: CheckedIsland["metrics"]): Later<MetricsSpec> {
-  if (metrics?.recorded) return { kind: "recorded", file: metrics.recorded.file };
-  if (metrics?.cloudWatch) return { kind: "cloudWatch", region: metrics.cloudWatch.region };
-  return { kind: "agent" };
-}
-
-function normalizeCheck(check: CheckedIsland["validate"][number]): Later<ValidateSpec> {
-  return check.http === undefined
-    ? { kind: "command", command: check.command ?? "", timeoutMs: check.timeout }
-    : { kind: "http", url: check.http, timeoutMs: check.timeout };
 }

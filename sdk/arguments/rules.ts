@@ -1,12 +1,11 @@
 /**
  * Rules for arguments: what a user wrote is parsed to its resolved form, and every mistake is collected, none thrown.
+ * Components and window files use the same ones.
  *
- * Not for: values that are still Pulumi outputs. `later(rule)` passes them through; the provider checks them again
- * once they are known.
+ * Not for: values that are still Pulumi outputs (sdk/components/later.ts).
  *
  * Invariant: a rule that returns undefined has reported at least one mistake.
  */
-import * as pulumi from "@pulumi/pulumi";
 import {
   didYouMean,
   isKind,
@@ -37,6 +36,15 @@ export function required<T>(rule: Rule<T>, remedy: string): FieldRule<T> {
 export function optional<T, D extends T | undefined>(rule: Rule<T>, value: D): FieldRule<T | D> {
   return { rule, missing: { kind: "default", value } };
 }
+
+/** A spec in which texts may be of a kind that is not known yet, such as Pulumi outputs. */
+export type SpecOf<S, T> = S extends string
+  ? string extends S
+    ? T | string
+    : S
+  : S extends number | boolean | undefined
+    ? S
+    : { readonly [K in keyof S]: SpecOf<S[K], T> };
 
 /** The resolved form of a table of fields. */
 export type Resolved<F extends Readonly<Record<string, FieldRule<unknown>>>> = {
@@ -200,14 +208,6 @@ export const texts: Rule<Readonly<Record<string, string>>> = (value, field, mist
   }
   return mistakes.length > before ? undefined : (value as Record<string, string>);
 };
-
-/** A value that may still be a Pulumi output: checked here when it is known, by the provider otherwise. */
-export function later<T>(rule: Rule<T>): Rule<pulumi.Input<T>> {
-  return (value, field, mistakes) =>
-    pulumi.Output.isInstance(value) || value instanceof Promise
-      ? (value as pulumi.Input<T>)
-      : rule(value, field, mistakes);
-}
 
 function parsed(
   parse: (text: string, field: string) => number,

@@ -16,7 +16,7 @@ import {
   wholeNumber,
   type Resolved,
   type Rule,
-} from "./argument-rules";
+} from "./rules";
 
 /** Policy of one workload. What runs where is discovered; what is declared here is what you want of it. */
 export interface WorkloadArgs {

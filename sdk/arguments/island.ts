@@ -1,0 +1,100 @@
+/** Rules of a resource island's arguments, and their resolved form. */
+import type { IslandSpec, MetricsSpec, Mistake, ValidateSpec } from "../model";
+import { duration, list, object, optional, percentage, required, text, type Rule, type SpecOf } from "./rules";
+import { normalizeWorkload, validateWorkloads, workloadRule } from "./workload";
+
+const DEFAULT_VALIDATE_TIMEOUT_MS = 10_000;
+
+/**
+ * Fields of an island.
+ * @param late rule of the texts that may come later
+ */
+export function islandRule<T>(late: Rule<T>) {
+  return object({
+    hosts: required(
+      object({
+        agents: optional(object({ inventory: required(late, "give the path of the inventory") }), undefined),
+      }),
+      "say where the hosts come from, like { agents: { inventory: fleet.inventory } }",
+    ),
+    guarantee: optional(object({ cpu: optional(percentage, 1), memory: optional(percentage, 1) }), {
+      cpu: 1,
+      memory: 1,
+    }),
+    workloads: required(list(workloadRule, 1), "name the workloads of the island"),
+    metrics: optional(
+      object({
+        recorded: optional(object({ file: required(late, "give the path of the CSV file") }), undefined),
+        cloudWatch: optional(object({ region: required(text, 'give the region, like "eu-central-1"') }), undefined),
+      }),
+      undefined,
+    ),
+    validate: optional(
+      list(
+        object({
+          http: optional(late, undefined),
+          command: optional(late, undefined),
+          timeout: optional(duration(100), DEFAULT_VALIDATE_TIMEOUT_MS),
+        }),
+      ),
+      [],
+    ),
+  });
+}
+/** The arguments once each field has been checked. */
+export type CheckedIsland<T> = NonNullable<ReturnType<ReturnType<typeof islandRule<T>>>>;
+
+/** Checks that need several fields at once. */
+export function validateIsland<T>(island: CheckedIsland<T>, mistakes: Mistake[]): void {
+  if (!island.hosts.agents) {
+    mistakes.push({
+      field: "hosts",
+      value: {},
+      rule: "must name one source of hosts",
+      remedy: "give { agents: { inventory } }",
+    });
+  }
+  validateWorkloads(island.workloads, "workloads", mistakes);
+  if (island.metrics?.recorded && island.metrics.cloudWatch) {
+    mistakes.push({
+      field: "metrics",
+      value: Object.keys(island.metrics),
+      rule: "must name one source",
+      remedy: "leave one out",
+    });
+  }
+  island.validate.forEach((check, index) => {
+    if ((check.http === undefined) === (check.command === undefined)) {
+      mistakes.push({
+        field: `validate[${String(index)}]`,
+        value: Object.keys(check),
+        rule: "must have exactly one of http and command",
+        remedy: "split it in two, or name one",
+      });
+    }
+  });
+}
+
+/** Checked arguments to policy. */
+export function normalizeIsland<T>(name: string, island: CheckedIsland<T>): SpecOf<IslandSpec, T> {
+  return {
+    name,
+    source: { kind: "agents", inventory: island.hosts.agents?.inventory ?? "" },
+    guarantee: island.guarantee,
+    workloads: island.workloads.map(normalizeWorkload),
+    metrics: normalizeMetrics(island.metrics),
+    validate: island.validate.map((check) => normalizeCheck<T>(check)),
+  };
+}
+
+function normalizeMetrics<T>(metrics: CheckedIsland<T>["metrics"]): SpecOf<MetricsSpec, T> {
+  if (metrics?.recorded) return { kind: "recorded", file: metrics.recorded.file };
+  if (metrics?.cloudWatch) return { kind: "cloudWatch", region: metrics.cloudWatch.region };
+  return { kind: "agent" };
+}
+
+function normalizeCheck<T>(check: CheckedIsland<T>["validate"][number]): SpecOf<ValidateSpec, T> {
+  return check.http === undefined
+    ? { kind: "command", command: check.command ?? "", timeoutMs: check.timeout }
+    : { kind: "http", url: check.http, timeoutMs: check.timeout };
+}

@@ -1,0 +1,146 @@
+/** Rules of a host update's arguments but its islands, windows and pool, and their resolved form. */
+import type { HostUpdateSpec, IslandSpec, LimitsSpec, Mistake, PoolSpec, UpdateSpec, WindowSpec } from "../model";
+import {
+  duration,
+  flag,
+  object,
+  oneOf,
+  optional,
+  percentage,
+  required,
+  wholeNumber,
+  type Resolved,
+  type Rule,
+  type SpecOf,
+} from "./rules";
+
+const MINUTE_MS = 60_000;
+const DEFAULT_LIMITS: LimitsSpec = {
+  hostsAtOnce: 1,
+  hostsPerZone: 1,
+  canaryHosts: 1,
+  soakMs: 30_000,
+  drainMs: MINUTE_MS,
+};
+
+/**
+ * Fields of an update.
+ * @param late rule of the texts that may come later
+ */
+export function updateFields<T>(late: Rule<T>) {
+  return {
+    update: required(
+      object({
+        probe: required(late, 'give a command that prints the version, like "uname -r"'),
+        expect: required(late, 'say what the probe shall print, like "6.12.58*"'),
+        command: required(late, "give the command that updates a host"),
+        undo: optional(late, undefined),
+        irreversible: optional(flag, false),
+        reboot: optional(flag, false),
+        timeout: optional(duration(1000), 15 * MINUTE_MS),
+        expected: optional(duration(1), undefined),
+      }),
+      "say what the update is: { probe, expect, command, undo }",
+    ),
+    limits: optional(
+      object({
+        hostsAtOnce: optional(wholeNumber(1, 1000), DEFAULT_LIMITS.hostsAtOnce),
+        hostsPerZone: optional(wholeNumber(1, 1000), DEFAULT_LIMITS.hostsPerZone),
+        canaryHosts: optional(wholeNumber(1, 1000), DEFAULT_LIMITS.canaryHosts),
+        soak: optional(duration(), DEFAULT_LIMITS.soakMs),
+        drain: optional(duration(100), DEFAULT_LIMITS.drainMs),
+      }),
+      undefined,
+    ),
+    confidence: optional(percentage, 0.95),
+    failback: optional(oneOf(["if-better", "origin", "never"]), "if-better" as const),
+    whenClosed: optional(oneOf(["arm", "skip", "fail"]), "arm" as const),
+    whenBlocked: optional(oneOf(["show", "fail"]), "show" as const),
+    attempt: optional(wholeNumber(1, 1_000_000), 1),
+    store: optional(late, undefined),
+    seed: optional(wholeNumber(0, 2 ** 31 - 1), 1),
+  };
+}
+/** The arguments once each field has been checked. */
+export type CheckedUpdate<T> = Resolved<ReturnType<typeof updateFields<T>>>;
+
+/** Checks that need several fields at once. */
+export function validateUpdate<T>({ update, limits }: CheckedUpdate<T>, mistakes: Mistake[]): void {
+  if (update.undo === undefined && !update.irreversible) {
+    mistakes.push({
+      field: "update.undo",
+      value: undefined,
+      rule: "must be given, or the update be declared irreversible",
+      remedy: "give the command that takes it back, or set irreversible: true",
+    });
+  }
+  if (update.undo !== undefined && update.irreversible) {
+    mistakes.push({
+      field: "update.irreversible",
+      value: true,
+      rule: "contradicts update.undo",
+      remedy: "leave one of them out",
+    });
+  }
+  if (update.expected !== undefined && update.expected > update.timeout) {
+    mistakes.push({
+      field: "update.expected",
+      value: update.expected,
+      rule: `must be at most update.timeout (${String(update.timeout)} ms)`,
+      remedy: "raise timeout",
+    });
+  }
+  if (limits && limits.canaryHosts > limits.hostsAtOnce) {
+    mistakes.push({
+      field: "limits.canaryHosts",
+      value: limits.canaryHosts,
+      rule: "must be at most limits.hostsAtOnce",
+      remedy: "a canary is the smallest wave: lower it",
+    });
+  }
+}
+
+/** What an update is for, resolved. */
+export interface UpdateParts<T> {
+  readonly name: string;
+  readonly islands: readonly SpecOf<IslandSpec, T>[];
+  readonly windows: readonly WindowSpec[];
+  readonly pool?: PoolSpec;
+}
+
+/** Checked arguments to the spec that plans and runs are made of. */
+export function normalizeUpdate<T>(parts: UpdateParts<T>, checked: CheckedUpdate<T>): SpecOf<HostUpdateSpec, T> {
+  const { update, limits } = checked;
+  const updateSpec: SpecOf<UpdateSpec, T> = {
+    probe: update.probe,
+    expect: update.expect,
+    command: update.command,
+    ...(update.undo === undefined ? {} : { undo: update.undo }),
+    irreversible: update.irreversible,
+    reboot: update.reboot,
+    timeoutMs: update.timeout,
+    ...(update.expected === undefined ? {} : { expectedMs: update.expected }),
+  };
+  return {
+    v: 1,
+    ...parts,
+    update: updateSpec,
+    limits: limits
+      ? {
+          hostsAtOnce: limits.hostsAtOnce,
+          hostsPerZone: limits.hostsPerZone,
+          canaryHosts: limits.canaryHosts,
+          soakMs: limits.soak,
+          drainMs: limits.drain,
+        }
+      : DEFAULT_LIMITS,
+    confidence: checked.confidence,
+    failback: checked.failback,
+    whenClosed: checked.whenClosed,
+    whenBlocked: checked.whenBlocked,
+    startedBy: "up",
+    attempt: checked.attempt,
+    ...(checked.store === undefined ? {} : { store: checked.store }),
+    seed: checked.seed,
+  };
+}
