@@ -46,7 +46,7 @@ export const BOUNDARIES = [
     types: [],
     packages: ["node:*", "@aws-sdk/*"],
   },
-  { folder: "providers/journal", may: ["sdk/model", "providers/clock"], types: [], packages: ["node:*"] },
+  { folder: "providers/journal", may: ["sdk/model", "providers/clock"], types: [], packages: ["node:*", "@aws-sdk/*"] },
 
   // Runs on hosts: shares nothing with the provider but contracts.
   {

@@ -4,11 +4,13 @@
  */
 import { build } from "./build.mjs";
 import { installDependencies, provideChromium, requireNode } from "./install.mjs";
+import { providePython } from "./python.mjs";
 
 requireNode();
 await installDependencies();
 if (process.argv.includes("--no-build")) {
   await provideChromium();
+  await providePython();
 } else {
   const startMs = performance.now();
   const { code, output, isFresh } = await build();

@@ -9,12 +9,13 @@ import type { RunStore } from "./run-store";
 
 /** Schemes of object stores that are planned but not there yet, each with what people call it. */
 const PLANNED_SCHEMES: Readonly<Record<string, string>> = {
-  s3: "Amazon S3",
   gs: "Google Cloud Storage",
   azblob: "Azure Blob Storage",
 };
 
-const FILE_REMEDY = "use file:<folder> on the one machine that runs pulumi and the runner";
+const REMEDY =
+  "use s3://<bucket>/<prefix> for fleets of several machines, or file:<folder> on the one machine that runs pulumi " +
+  "and the runner";
 
 /**
  * Opens the store of a URL. Nothing is written by opening it.
@@ -23,14 +24,18 @@ const FILE_REMEDY = "use file:<folder> on the one machine that runs pulumi and t
 export async function openRunStore(url: string, options: FileStoreOptions = {}): Promise<RunStore> {
   const scheme = schemeOf(url);
   if (scheme === "file") return openFileStore(url, options);
+  if (scheme === "s3") {
+    const { openS3Store } = await import("./s3-store.js");
+    return openS3Store(url, options.clock);
+  }
   const planned = scheme === undefined ? undefined : PLANNED_SCHEMES[scheme];
   if (planned !== undefined) {
     throw new StoreError("unavailable", `run store (${JSON.stringify(url)}): ${planned} is not supported yet`, {
-      remedy: `${FILE_REMEDY}, or on a path that all machines share`,
+      remedy: REMEDY,
     });
   }
-  throw new StoreError("unavailable", `run store (${JSON.stringify(url)}) must be a URL with the scheme file:`, {
-    remedy: scheme === undefined ? `write it like file:${url || "./store"}` : FILE_REMEDY,
+  throw new StoreError("unavailable", `run store (${JSON.stringify(url)}) must be a URL with the scheme file: or s3:`, {
+    remedy: scheme === undefined ? `write it like file:${url || "./store"}` : REMEDY,
   });
 }
 
@@ -47,8 +52,9 @@ export function requireSharedStore(url: string, singleMachine: boolean): void {
     `run store (${JSON.stringify(url)}) must be shared by all machines that may run updates`,
     {
       remedy:
-        "its hosts are on other machines; put the folder on a network file system with hard links that all of them " +
-        `mount, or run updates from one machine only, and say so with ${JSON.stringify(url + SHARED_SUFFIX)}`,
+        "its hosts are on other machines; use s3://<bucket>/<prefix>, or put the folder on a network file system with " +
+        "hard links that all of them mount, or run updates from one machine only, and say so with " +
+        JSON.stringify(url + SHARED_SUFFIX),
     },
   );
 }

@@ -254,10 +254,14 @@ describe("run store URLs", () => {
 
   it("says for each URL that cannot be opened what to write instead", async () => {
     for (const [url, pattern] of [
-      ["s3://bucket/path", /Amazon S3 is not supported yet; use file:/],
-      ["gs://bucket", /Google Cloud Storage is not supported yet; use file:/],
-      ["azblob://container", /Azure Blob Storage is not supported yet; use file:/],
-      ["ftp://host", /scheme file:; use file:/],
+      ["gs://bucket", /Google Cloud Storage is not supported yet; use s3:.*or file:/],
+      ["azblob://container", /Azure Blob Storage is not supported yet; use s3:.*or file:/],
+      ["ftp://host", /scheme file: or s3:; use s3:.*or file:/],
+      ["s3:bucket", /must name a bucket of 3 to 63.*write it like s3:/],
+      ["s3://b", /must name a bucket of 3 to 63/],
+      ["s3://key:secret@bucket/x", /\*\*\*@bucket.*must hold no credentials/],
+      ["s3://bucket?regoin=eu", /no parameter "regoin"; did you mean region\?/],
+      ["s3://bucket?endpoint=minio:9000&pathStyle=1", /endpoint must be.*; it pathStyle must be true or false/],
       ["store", /write it like file:store/],
       ["file:", /write it like file:/],
       ["file:/x?sharded=true", /write it like file:/],
