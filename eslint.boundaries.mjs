@@ -124,6 +124,7 @@ export const BOUNDARIES = [
     folder: "providers/cli",
     may: [
       "sdk/model",
+      "sdk/arguments",
       "providers/clock",
       "providers/calendar",
       "providers/plan",
@@ -133,7 +134,7 @@ export const BOUNDARIES = [
       "providers/report",
     ],
     types: [],
-    packages: ["node:*"],
+    packages: ["node:*", "yaml"],
   },
 
   // The fleet in memory: for tests, of this package and of users.

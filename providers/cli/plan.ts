@@ -1,42 +1,102 @@
-/** `archipelago plan --bundle FILE`: rebuilds a plan from the inputs that a run stored. */
-import { parseArgs } from "node:util";
-import { createPlanView, renderPlanTable } from "../../sdk/model";
-import { UsageError, type Command } from "./command";
+/** `archipelago plan`: the plan of a run, of a window file as of now, or rebuilt from the bundle of a run. */
+import { writeFile } from "node:fs/promises";
+import { createPlanView, renderPlanTable, type Bundle, type MigrationPlan } from "../../sdk/model";
+import { systemClock } from "../clock";
+import { defineCommand, UsageError } from "./command";
+import { EXIT_CODES } from "./exit-codes";
+import { renderExplanation } from "./explanation";
+import { watchInterrupts } from "./interrupts";
+import { chooseFamily, openStore, STORE_OPTIONS } from "./store";
+import { readWindowFile } from "./window-file";
+import type { Terminal } from "./terminal";
 
-/** Plans again from a bundle: the same plan on any machine. */
-export const planCommand: Command = {
+/** Shows a plan; changes nothing. */
+export const planCommand = defineCommand({
   name: "plan",
-  summary: "rebuild a plan from the bundle of a run",
-  help: `Usage: archipelago plan --bundle FILE [--json] [--page FILE]
+  summary: "show the plan of a run, of a window file, or rebuilt from a bundle",
+  about: `Shows waves, moves, reserve, demand against capacity, cost, blockers with a fix, and the next openings.
+Nothing is changed. The plan is one of:
 
-Plans again from the inputs that a run stored: fleet, forecast, policy, slot and seed. The same bundle gives
-the same plan anywhere; nothing is asked of the fleet and nothing is changed.
-
-  --bundle FILE  the bundle, or the report folder's <run>.bundle.json
-  --json         print the whole plan as JSON
-  --page FILE    write the plan's HTML page`,
-  async run(args) {
-    const { values } = parseArgs({
-      args: [...args],
-      options: { bundle: { type: "string" }, json: { type: "boolean", default: false }, page: { type: "string" } },
-    });
-    if (values.bundle === undefined) throw new UsageError("--bundle is missing; name the file, or see --help");
-    const { readBundle } = await import("../journal/bundle.js");
-    const { plan } = await import("../plan/plan.js");
-    const bundle = await readBundle(values.bundle);
-    const { spec, fleet, forecast, slotMs, durations } = bundle;
-    const result = plan({ fleet, forecast, spec, slotMs, nowMs: slotMs, durations });
-    if (values.page !== undefined) {
-      const { writeFile } = await import("node:fs/promises");
+  RUN             the plan that a run of the store was approved with
+  --file FILE     a plan made now for a window file, as "start" would follow it
+  --bundle FILE   a plan made again from the inputs that a run stored: fleet, forecast, policy, slot and seed.
+                  The same bundle gives the same plan anywhere; no fleet is asked.`,
+  positionals: [{ name: "RUN", isOptional: true, completes: "runs" }],
+  options: {
+    ...STORE_OPTIONS,
+    bundle: { value: "FILE", about: "bundle, such as the report folder's <run>.bundle.json" },
+    explain: { about: "show the reason of every move, with the scores of the hosts that were looked at" },
+    page: { value: "FILE", about: "write the plan's HTML page" },
+  },
+  examples: [
+    ["archipelago plan --file window.yaml", "what would happen now"],
+    ["archipelago plan kernel --explain", "why the run of kernel moves what it moves"],
+    ["archipelago plan --bundle kernel-1.bundle.json --page plan.html", "the same plan on another machine"],
+  ],
+  async run({ options, positionals: [word], isJson, terminal }) {
+    const sources = [word, options.bundle, options.file].filter((source) => source !== undefined);
+    const isAmbiguous = options.bundle !== undefined ? sources.length > 1 : word !== undefined && sources.length > 2;
+    if (isAmbiguous) throw new UsageError("name one of RUN, --bundle FILE and --file FILE");
+    const { bundle, plan } =
+      options.bundle !== undefined
+        ? await rebuild(options.bundle)
+        : options.file !== undefined && word === undefined
+          ? await planWindowFile(options.file, options.store, terminal)
+          : await readPlan(options, word);
+    const { spec, forecast } = bundle;
+    if (options.page !== undefined) {
       const { renderPlanPage } = await import("../report/plan-page.js");
-      await writeFile(values.page, renderPlanPage(spec, result, forecast));
+      await writeFile(options.page, renderPlanPage(spec, plan, forecast));
+    }
+    if (isJson) {
+      terminal.printJson(plan);
+      return EXIT_CODES.done;
     }
     const timezone = spec.windows[0]?.timezone ?? "UTC";
-    console.log(
-      values.json
-        ? JSON.stringify(result, null, 2)
-        : renderPlanTable(createPlanView(result, timezone, values.page ?? "(none; see --page)"), spec.name),
+    terminal.print(
+      renderPlanTable(createPlanView(plan, timezone, options.page ?? "(none; write it with --page FILE)"), spec.name),
     );
-    return 0;
+    if (options.explain) terminal.print(`\n${renderExplanation(plan)}`);
+    return EXIT_CODES.done;
   },
-};
+});
+
+interface Planned {
+  readonly bundle: Pick<Bundle, "spec" | "forecast">;
+  readonly plan: MigrationPlan;
+}
+
+async function rebuild(file: string): Promise<Planned> {
+  const { readBundle } = await import("../journal/bundle.js");
+  const { plan } = await import("../plan/plan.js");
+  const bundle = await readBundle(file);
+  const { spec, fleet, forecast, slotMs, durations } = bundle;
+  return { bundle, plan: plan({ fleet, forecast, spec, slotMs, nowMs: slotMs, durations }) };
+}
+
+async function readPlan(
+  options: { readonly store: string | undefined; readonly file: string | undefined },
+  word: string | undefined,
+): Promise<Planned> {
+  const opened = await openStore(options);
+  const { readLatestRun } = await import("../runner/run-family.js");
+  const family = await chooseFamily(opened, word);
+  const run = await readLatestRun(opened.store, family);
+  if (!run) throw new UsageError(`${family} has no run yet; show its plan with --file FILE`);
+  return { bundle: run.bundle, plan: run.plan };
+}
+
+async function planWindowFile(file: string, store: string | undefined, terminal: Terminal): Promise<Planned> {
+  const { openRunEnvironment, planNow } = await import("../runner/environment.js");
+  const { spec } = await readWindowFile(file);
+  const interrupts = watchInterrupts();
+  terminal.progress.status("observing the fleet and planning ...");
+  const environment = await openRunEnvironment(store === undefined ? spec : { ...spec, store }, systemClock);
+  try {
+    return await planNow(environment, interrupts.signal);
+  } finally {
+    interrupts.close();
+    await environment.close();
+    terminal.progress.status("");
+  }
+}

@@ -1,38 +1,113 @@
-/** `archipelago report FILE`: shows the report of a run. */
-import { readFile } from "node:fs/promises";
-import { parseArgs } from "node:util";
-import { MistakeError, messageOf, type RunReport } from "../../sdk/model";
-import { renderTextReport } from "../report/text-report";
-import { UsageError, type Command } from "./command";
+/** `archipelago report RUN | FILE`: shows the measured report of a run. */
+import { access, copyFile, readFile, writeFile } from "node:fs/promises";
+import * as path from "node:path";
+import { isFinalPhase, MistakeError, messageOf, type RunReport } from "../../sdk/model";
+import { readRun } from "../runner/session";
+import { defineCommand } from "./command";
+import { EXIT_CODES } from "./exit-codes";
+import { chooseFamily, openStore, STORE_OPTIONS, type OpenedStore } from "./store";
 
 /** Renders a stored report as text. */
-export const reportCommand: Command = {
+export const reportCommand = defineCommand({
   name: "report",
-  summary: "show the report of a run",
-  help: `Usage: archipelago report FILE
-
-Shows the measured report of a run as text. FILE is the JSON that lies beside the report's page, in the folder
-"reports" of the run store.`,
-  async run(args) {
-    const { positionals } = parseArgs({ args: [...args], options: {}, allowPositionals: true });
-    const [file, ...others] = positionals;
-    if (file === undefined || others.length > 0) throw new UsageError("name one report file, or see --help");
-    console.log(renderTextReport(await readReport(file)));
-    return 0;
+  summary: "show the measured report of a run",
+  about: `Shows what was measured: hosts, requests, latency, pauses, budgets, forecast against actual, cost, promises
+kept. RUN is an update's name, its family or a run's id; FILE the JSON beside a report's page. Without either,
+the store's only update.`,
+  positionals: [{ name: "RUN|FILE", isOptional: true, completes: "runs" }],
+  options: { ...STORE_OPTIONS, page: { value: "FILE", about: "write the report's HTML page" } },
+  examples: [
+    ["archipelago report kernel", "the report of the newest run of kernel"],
+    ["archipelago report kernel --page report.html", "the page, to be opened or sent"],
+  ],
+  async run({ options, positionals: [word], isJson, terminal }) {
+    const { renderTextReport } = await import("../report/text-report.js");
+    const found = await findReport(options, word);
+    if (options.page !== undefined) await writePage(found, options.page);
+    if (isJson) terminal.printJson(found.report);
+    else terminal.print(renderTextReport(found.report));
+    return EXIT_CODES.done;
   },
-};
+});
 
-async function readReport(file: string): Promise<RunReport> {
-  try {
-    const report = JSON.parse(await readFile(file, "utf8")) as Partial<RunReport>;
-    if (report.v === 1) return report as RunReport;
-  } catch (error) {
-    throw MistakeError.of(
-      "FILE",
-      file,
-      `must be a readable report (${messageOf(error)})`,
-      "name the .json beside the report's page",
-    );
+interface FoundReport {
+  readonly report: RunReport;
+  /** Page beside it, where there is one. */
+  readonly page?: string;
+}
+
+async function findReport(
+  options: { readonly store: string | undefined; readonly file: string | undefined },
+  word: string | undefined,
+): Promise<FoundReport> {
+  if (word !== undefined && (word.endsWith(".json") || word.includes("/"))) return readReportFile(word);
+  const opened = await openStore(options);
+  const family = await chooseFamily(opened, word);
+  const runs = (await opened.store.list()).filter((run) => run === word || run.startsWith(`${family}-`));
+  for (const run of word !== undefined && runs.includes(word) ? [word] : runs) {
+    const report = await readStoredReport(opened, run);
+    if (report) return report;
   }
-  throw MistakeError.of("FILE", file, "is not a report of version 1", "use the version of archipelago that wrote it");
+  throw await withoutReport(opened, runs[0] ?? family);
+}
+
+/** A report in the store's documents, or in the folder beside a `file:` store. */
+async function readStoredReport({ store, url }: OpenedStore, run: string): Promise<FoundReport | undefined> {
+  const name = `reports/${run}.json`;
+  const stored = await store.getDocument(name);
+  if (stored !== undefined) return { report: parseReport(stored, name) };
+  if (!url.startsWith("file:")) return undefined;
+  const { parseFileUrl } = await import("../journal/file-store.js");
+  const file = path.join(parseFileUrl(url), "reports", `${run}.json`);
+  return (await isThere(file)) ? readReportFile(file) : undefined;
+}
+
+async function withoutReport({ store }: OpenedStore, run: string): Promise<MistakeError> {
+  const state = await readRun(store, run);
+  const why = state && !isFinalPhase(state.phase) ? `is ${state.phase} and has no report yet` : "has no report";
+  const remedy =
+    state && !isFinalPhase(state.phase) ? "see `archipelago status`" : "see its journal with `archipelago status RUN`";
+  return MistakeError.of("run", run, why, remedy);
+}
+
+async function readReportFile(file: string): Promise<FoundReport> {
+  let text: string;
+  try {
+    text = await readFile(file, "utf8");
+  } catch (error) {
+    throw unreadable(file, messageOf(error));
+  }
+  const page = file.replace(/\.json$/, ".html");
+  return { report: parseReport(text, file), ...((await isThere(page)) ? { page } : {}) };
+}
+
+function parseReport(text: string, name: string): RunReport {
+  let report: Partial<RunReport>;
+  try {
+    report = JSON.parse(text) as Partial<RunReport>;
+  } catch (error) {
+    throw unreadable(name, messageOf(error));
+  }
+  if (report.v === 1) return report as RunReport;
+  throw MistakeError.of("FILE", name, "is not a report of version 1", "use the version of archipelago that wrote it");
+}
+
+function unreadable(name: string, why: string): MistakeError {
+  return MistakeError.of("FILE", name, `must be a readable report (${why})`, "name the .json beside the report's page");
+}
+
+async function writePage({ report, page }: FoundReport, to: string): Promise<void> {
+  if (page !== undefined) {
+    await copyFile(page, to);
+    return;
+  }
+  const { renderReportPage } = await import("../report/report-page.js");
+  await writeFile(to, renderReportPage(report, "UTC"));
+}
+
+async function isThere(file: string): Promise<boolean> {
+  return access(file).then(
+    () => true,
+    () => false,
+  );
 }

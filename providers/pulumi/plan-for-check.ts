@@ -13,14 +13,13 @@ import {
   type Bundle,
   type HostUpdateSpec,
   type MigrationPlan,
-  type Mistake,
   type PlanView,
   type RunState,
 } from "../../sdk/model";
-import { validateWindow } from "../calendar";
 import { systemClock } from "../clock";
 import { openRunEnvironment, planNow } from "../runner/environment";
 import { readLatestRun, runFamily } from "../runner/run-family";
+import { findMistakes } from "../runner/validate-spec";
 import type { RunInputs } from "./run-inputs";
 
 /** Folder of plan pages, below the program's: the only thing a preview writes. */
@@ -39,7 +38,8 @@ export interface CheckedPlan {
  */
 export async function planForCheck(news: RunInputs, olds: Partial<RunInputs>): Promise<CheckedPlan> {
   const { spec } = news;
-  validateSpec(spec);
+  const mistakes = findMistakes(spec);
+  if (mistakes.length > 0) throw new MistakeError(`HostUpdate "${spec.name}"`, mistakes);
   const environment = await openRunEnvironment(spec, systemClock);
   try {
     const latest = await readLatestRun(environment.store, runFamily(spec.name, news.urn_));
@@ -76,35 +76,6 @@ function saysTheSame(kept: CheckedPlan, fresh: CheckedPlan, latest: RunState | u
 function viewOf(plan: MigrationPlan, spec: HostUpdateSpec): CheckedPlan {
   const view = createPlanView(plan, spec.windows[0]?.timezone ?? "UTC", planPagePath(spec.name, plan));
   return { view, digest: plan.digest };
-}
-
-function validateSpec(spec: HostUpdateSpec): void {
-  const mistakes: Mistake[] = [...spec.windows.flatMap((window) => validateWindow(window)), ...findDuplicates(spec)];
-  if (mistakes.length > 0) throw new MistakeError(`HostUpdate "${spec.name}"`, mistakes);
-}
-
-/** Names that two islands of the update share. A copy belongs to one workload of one island. */
-function findDuplicates({ islands }: HostUpdateSpec): Mistake[] {
-  const islandOf = new Map<string, string>();
-  return islands.flatMap((island, i) => {
-    const isAgain = islands.findIndex(({ name }) => name === island.name) < i;
-    if (isAgain) return [duplicate(`islands[${String(i)}]`, island.name, "another island has this name", "rename one")];
-    return island.workloads.flatMap(({ name }, w): Mistake[] => {
-      const other = islandOf.get(name);
-      if (other === undefined) {
-        islandOf.set(name, island.name);
-        return [];
-      }
-      const field = `islands[${String(i)}].workloads[${String(w)}].name`;
-      return [
-        duplicate(field, name, `island ${other} has it already`, `leave it out of ${other} or of ${island.name}`),
-      ];
-    });
-  });
-}
-
-function duplicate(field: string, value: string, reason: string, remedy: string): Mistake {
-  return { field, value, rule: `must be unique: ${reason}`, remedy };
 }
 
 /** Writes the page of a plan beside the others; the name tells slot and envelope, so equal plans share it. */

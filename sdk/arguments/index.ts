@@ -5,3 +5,4 @@ export * from "./island";
 export * from "./pool";
 export * from "./window";
 export * from "./update";
+export * from "./window-file";

@@ -9,7 +9,7 @@ const price: Rule<number> = (value, field, mistakes) => {
 };
 
 /** Fields of a pool. */
-export const poolRule = object({
+export const poolFields = {
   size: optional(object({ quantile: required(numberBetween(0.5, 1), "give a quantile, like 0.95") }), {
     quantile: 0.95,
   }),
@@ -21,7 +21,9 @@ export const poolRule = object({
     object({ hostHour: required(price, "give a price"), currency: required(text, 'give a currency, like "EUR"') }),
     undefined,
   ),
-});
+};
+/** Rule of a pool's arguments. */
+export const poolRule = object(poolFields);
 /** The arguments once each field has been checked. */
 export type CheckedPool = NonNullable<ReturnType<typeof poolRule>>;
 

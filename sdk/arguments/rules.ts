@@ -81,6 +81,23 @@ export function object<F extends Readonly<Record<string, FieldRule<unknown>>>>(f
   };
 }
 
+/** Members by name, at least one: `{ saturdays: { ... } }`. */
+export function named<T>(rule: Rule<T>, what: string): Rule<Readonly<Record<string, T>>> {
+  return (value, field, mistakes) => {
+    if (typeof value !== "object" || value === null || Array.isArray(value) || Object.keys(value).length === 0) {
+      const remedy = `write it like { ${what}: { ... } }`;
+      mistakes.push({ field, value, rule: "must be an object with at least one member, by name", remedy });
+      return undefined;
+    }
+    const before = mistakes.length;
+    const resolved = Object.entries(value).map(([key, member]) => {
+      name(key, join(field, key), mistakes);
+      return [key, rule(member, join(field, key), mistakes)] as const;
+    });
+    return mistakes.length > before ? undefined : (Object.fromEntries(resolved) as Record<string, T>);
+  };
+}
+
 /** A list; `minimum` items at least. */
 export function list<T>(rule: Rule<T>, minimum = 0): Rule<readonly T[]> {
   return (value, field, mistakes) => {

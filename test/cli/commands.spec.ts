@@ -15,7 +15,7 @@ interface Outcome {
 function archipelago(...args: readonly string[]): Promise<Outcome> {
   const main = path.join(__dirname, "..", "..", "providers", "cli", "main.js");
   return new Promise((resolve) => {
-    execFile(process.execPath, [main, ...args], (error, stdout, stderr) => {
+    execFile(process.execPath, [main, ...args], { cwd: os.tmpdir() }, (error, stdout, stderr) => {
       resolve({ code: error ? Number(error.code) : 0, stdout, stderr });
     });
   });
@@ -44,14 +44,14 @@ describe("the command line", () => {
 
   it("shows help, for all and for one command", async () => {
     assert.match((await archipelago("--help")).stdout, /plan .*bundle/);
-    assert.match((await archipelago("report", "--help")).stdout, /Usage: archipelago report FILE/);
+    assert.match((await archipelago("report", "--help")).stdout, /Usage: archipelago report \[RUN\|FILE\] \[options\]/);
     assert.match((await archipelago("--version")).stdout, /^\d+\.\d+\.\d+$/m);
   });
 
   it("answers mistakes with code 2, what was meant, and no stack trace", async () => {
     for (const [args, expected] of [
       [["plna"], /unknown command "plna"; did you mean "plan"\?/],
-      [["plan"], /--bundle is missing/],
+      [["plan"], /no run store is named; give --store URL/],
       [["plan", "--bunlde", "x"], /bunlde/],
       [["report", path.join(folder, "nothing.json")], /nothing\.json.* must be a readable report/],
     ] as const) {

@@ -1,0 +1,59 @@
+/**
+ * Rules of a window file: one host update with its islands, windows and pool as one document, without Pulumi. The
+ * fields are those of the components' arguments.
+ *
+ * Not for: reading files and resolving paths (providers/cli/window-file.ts). schemas/window-file.schema.json says the
+ * same for editors; a test holds both together.
+ */
+import type { HostUpdateSpec, Mistake } from "../model";
+import { islandRule, normalizeIsland, validateIsland } from "./island";
+import { normalizePool, poolFields } from "./pool";
+import { name, named, object, optional, required, text, type Rule } from "./rules";
+import { normalizeUpdate, updateFields, validateUpdate } from "./update";
+import { normalizeWindow, windowRule } from "./window";
+
+const DEFAULT_POOL_NAME = "reserve";
+
+const version: Rule<1> = (value, field, mistakes) => {
+  if (value === 1) return 1;
+  mistakes.push({ field, value, rule: "must be 1", remedy: "this is the version of the file's format" });
+  return undefined;
+};
+
+const documentRule = object({
+  v: required(version, "write v: 1"),
+  name: required(name, "name the update: it tells its runs from others in the store"),
+  islands: required(named(islandRule<string>(text), "shop"), "declare the islands whose hosts are updated"),
+  windows: required(named(windowRule, "saturdays"), "declare at least one window"),
+  pool: optional(object({ name: optional(name, DEFAULT_POOL_NAME), ...poolFields }), undefined),
+  ...updateFields<string>(text),
+});
+type CheckedDocument = NonNullable<ReturnType<typeof documentRule>>;
+
+/**
+ * Resolves a parsed window file. Paths in it stay as they are written.
+ * @param mistakes all mistakes are added here; the result is undefined when there is one
+ */
+export function resolveWindowFile(document: unknown, mistakes: Mistake[]): HostUpdateSpec | undefined {
+  const checked = documentRule(document, "", mistakes);
+  if (checked === undefined) return undefined;
+  const before = mistakes.length;
+  for (const [key, island] of Object.entries(checked.islands)) {
+    const found: Mistake[] = [];
+    validateIsland(island, found);
+    mistakes.push(...found.map((mistake) => ({ ...mistake, field: `islands.${key}.${mistake.field}` })));
+  }
+  validateUpdate(checked, mistakes);
+  return mistakes.length > before ? undefined : specOf(checked);
+}
+
+function specOf(checked: CheckedDocument): HostUpdateSpec {
+  const { islands, windows, pool } = checked;
+  const parts = {
+    name: checked.name,
+    islands: Object.entries(islands).map(([key, island]) => normalizeIsland(key, island)),
+    windows: Object.entries(windows).map(([key, window]) => normalizeWindow(key, window)),
+    ...(pool ? { pool: normalizePool(pool.name, pool) } : {}),
+  };
+  return normalizeUpdate(parts, checked);
+}
