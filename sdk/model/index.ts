@@ -15,3 +15,4 @@ export * from "./did-you-mean";
 export * from "./plan-view";
 export * from "./stop-request";
 export * from "./control";
+export * from "./guard";

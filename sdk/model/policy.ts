@@ -5,6 +5,7 @@
  * Not for: public argument types with units (sdk/components) and anything observed (fleet.ts).
  */
 import type { Criticality, ProcessSpec, Resources, WorkloadHooks } from "./fleet";
+import type { ApprovalSpec, NoticeTarget, StopRule } from "./guard";
 
 /** Where the hosts of an island come from. One kind per platform. */
 export type HostSource =
@@ -130,4 +131,12 @@ export interface HostUpdateSpec {
   /** Run store URL; absent: the one of the fleet's inventory. */
   readonly store?: string;
   readonly seed: number;
+  /** Absent: none. */
+  readonly stopRules?: readonly StopRule[];
+  /** Absent: nothing has to be approved. */
+  readonly approval?: ApprovalSpec;
+  /** Absent: nobody is told. */
+  readonly notices?: readonly NoticeTarget[];
+  /** A file that stops all disruption while it exists, besides the store's kill switch. */
+  readonly killSwitchFile?: string;
 }
