@@ -1,0 +1,231 @@
+/**
+ * `npm run bench:forecast`: scores this package's forecast on public traces, beside the baselines. Writes
+ * bench/results/forecast.json.
+ */
+import { once } from "node:events";
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { parseArgs } from "node:util";
+import { Worker } from "node:worker_threads";
+import { createGzip } from "node:zlib";
+import { forecastersFor } from "./forecasters";
+import { LEVELS, meanOf, medianOf, relativeLoss, type SeriesScore } from "./scores";
+import { readTask, TASKS, type LeftOut, type Task, type TaskSeries } from "./tasks";
+import type { ScoreAnswer, ScoreOrder } from "./worker";
+
+const HELP = `Usage: npm run bench:forecast [-- --data DIR] [--task T2a,T2b,...] [--forecasts FILE.csv.gz] [--quick]
+
+Quantile forecasts from rolling origins on public cloud traces: loss relative to seasonal naive (relPin), MASE,
+coverage at 80 and 95 %, shares above P90 and P99, CPU per forecast. The data is not part of this package.
+
+  --data DIR         folder with the files; one that is missing is named and left out  [$ARCHIPELAGO_BENCH_DATA]
+  --task NAMES       tasks: ${TASKS.map(({ name }) => name).join(", ")}  [all]
+  --forecasts FILE   also write every forecast of this package as task,set,series_id,origin,step,actual,q0.01,...
+  --quick            at most 24 series of each task`;
+
+const QUICK_SERIES = 24;
+const THREADS = 2;
+
+interface TaskResult {
+  readonly relPin: number;
+  readonly mase: number;
+  readonly maseMedian: number;
+  readonly c80: number;
+  readonly c95: number;
+  readonly u90: number;
+  readonly u99: number;
+  readonly faults: number;
+  readonly cpuMsPerSeries: number;
+  readonly series: number;
+}
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      data: { type: "string" },
+      task: { type: "string" },
+      forecasts: { type: "string" },
+      quick: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) {
+    console.log(HELP);
+    return 0;
+  }
+  const folder = values.data ?? process.env["ARCHIPELAGO_BENCH_DATA"];
+  if (folder === undefined || !fs.existsSync(folder)) {
+    console.error(`--data (${folder ?? "not given"}) must be the folder with the benchmark's files; see --help`);
+    return 2;
+  }
+  const names = values.task?.split(",") ?? TASKS.map(({ name }) => name);
+  const unknown = names.filter((name) => !TASKS.some((task) => task.name === name));
+  if (unknown.length > 0) {
+    console.error(`--task: unknown ${unknown.join(", ")}; known: ${TASKS.map(({ name }) => name).join(", ")}`);
+    return 2;
+  }
+  const dump = values.forecasts === undefined ? undefined : openDump(values.forecasts);
+  const tasks: Record<string, TaskResult> = {};
+  printHead();
+  for (const task of TASKS.filter(({ name }) => names.includes(name))) {
+    const { series, leftOut } = readTask(task, folder);
+    const taken = values.quick ? series.slice(0, QUICK_SERIES) : series;
+    if (taken.length === 0) {
+      console.log(`${task.name}: no series (${describeLeftOut(leftOut)})`);
+      continue;
+    }
+    const answers = await scoreAll(task, taken, dump !== undefined);
+    dump?.add(task, taken, answers);
+    const results = summarize(task, answers);
+    printTask(task, taken.length, leftOut, results);
+    const own = results.get("archipelago");
+    if (own) tasks[task.name] = own;
+  }
+  await dump?.close();
+  write({ tasks });
+  return 0;
+}
+
+/** Threads take one series after the other, so that the order of the answers does not depend on their speed. */
+async function scoreAll(task: Task, series: readonly TaskSeries[], keepsForecasts: boolean): Promise<ScoreAnswer[]> {
+  const answers: ScoreAnswer[] = [];
+  let next = 0;
+  const work = async (): Promise<void> => {
+    const worker = new Worker(path.join(__dirname, "worker.js"));
+    try {
+      for (;;) {
+        const index = next;
+        next += 1;
+        const one = series[index];
+        if (!one) return;
+        const answer = Promise.withResolvers<ScoreAnswer>();
+        worker.once("message", answer.resolve);
+        worker.once("error", answer.reject);
+        const { stepS, season, horizon } = task;
+        worker.postMessage({
+          index,
+          task: { stepS, season, horizon },
+          series: one,
+          keepsForecasts,
+        } satisfies ScoreOrder);
+        answers[index] = await answer.promise;
+        worker.off("error", answer.reject);
+      }
+    } finally {
+      await worker.terminate();
+    }
+  };
+  await Promise.all(Array.from({ length: THREADS }, work));
+  return answers;
+}
+
+function summarize(task: Task, answers: readonly ScoreAnswer[]): ReadonlyMap<string, TaskResult> {
+  const names = forecastersFor(task.season).map(({ name }) => name);
+  const resultsOf = (name: string) =>
+    answers.flatMap(({ results }) => results.filter(({ forecaster }) => forecaster === name));
+  const scoresOf = (name: string): readonly SeriesScore[] => resultsOf(name).map(({ score }) => score);
+  const yardstick = scoresOf(names[0] ?? "");
+  return new Map(
+    names.map((name) => {
+      const scores = scoresOf(name);
+      const cpuMs = resultsOf(name).reduce((sum, result) => sum + result.cpuMs, 0) / scores.length;
+      return [
+        name,
+        {
+          relPin: round(relativeLoss(scores, yardstick)),
+          mase: round(meanOf(scores, "mase")),
+          maseMedian: round(medianOf(scores, "mase")),
+          c80: round(meanOf(scores, "c80")),
+          c95: round(meanOf(scores, "c95")),
+          u90: round(meanOf(scores, "u90")),
+          u99: round(meanOf(scores, "u99")),
+          faults: scores.reduce((sum, { faults }) => sum + faults, 0),
+          cpuMsPerSeries: round(cpuMs),
+          series: scores.length,
+        },
+      ];
+    }),
+  );
+}
+
+function printHead(): void {
+  const columns = ["relPin", "goal", "MASE", "c80", "c95", "u90", "u99", "faults", "CPU ms"];
+  console.log(`${"task".padEnd(9)}${"forecast".padEnd(16)}${columns.map((name) => name.padStart(8)).join("")}`);
+}
+
+function printTask(task: Task, count: number, leftOut: LeftOut, results: ReadonlyMap<string, TaskResult>): void {
+  for (const [name, result] of results) {
+    const isOwn = name === "archipelago";
+    const cells = [
+      result.relPin.toFixed(3),
+      isOwn ? String(task.goals["relPin"] ?? "") : "",
+      result.mase.toFixed(3),
+      result.c80.toFixed(3),
+      result.c95.toFixed(3),
+      result.u90.toFixed(3),
+      result.u99.toFixed(3),
+      isOwn ? String(result.faults) : "",
+      result.cpuMsPerSeries.toFixed(1),
+    ];
+    console.log(`${task.name.padEnd(9)}${name.padEnd(16)}${cells.map((cell) => cell.padStart(8)).join("")}`);
+  }
+  console.log(`${"".padEnd(9)}${String(count)} series; left out: ${describeLeftOut(leftOut)}`);
+}
+
+function describeLeftOut(leftOut: LeftOut): string {
+  const parts = Object.entries(leftOut).filter(([, count]) => count > 0);
+  return parts.length === 0 ? "none" : parts.map(([reason, count]) => `${String(count)} ${reason}`).join(", ");
+}
+
+/** Writes forecasts of this package as CSV, one line per step. */
+function openDump(file: string): {
+  add(task: Task, series: readonly TaskSeries[], answers: readonly ScoreAnswer[]): void;
+  close(): Promise<void>;
+} {
+  const gzip = createGzip();
+  const out = fs.createWriteStream(file);
+  gzip.pipe(out);
+  gzip.write(`task,set,series_id,origin,step,actual,${LEVELS.map((level) => `q${String(level)}`).join(",")}\n`);
+  return {
+    add: (task, series, answers) => {
+      answers.forEach(({ results }, index) => {
+        const one = series[index];
+        const forecasts = results.find(({ forecaster }) => forecaster === "archipelago")?.forecasts ?? [];
+        if (!one) return;
+        forecasts.forEach((rows, position) => {
+          const origin = one.origins[position] ?? 0;
+          for (let h = 0; h < task.horizon; h += 1) {
+            const actual = one.values[origin + h] ?? Number.NaN;
+            const cells = rows.map((row) => String(row[h] ?? Number.NaN));
+            gzip.write([task.name, one.set, one.id, origin, h + 1, actual, ...cells].join(",") + "\n");
+          }
+        });
+      });
+    },
+    close: async () => {
+      const closed = once(out, "close");
+      gzip.end();
+      await closed;
+    },
+  };
+}
+
+function write(result: { readonly tasks: Readonly<Record<string, TaskResult>> }): void {
+  const folder = path.join(process.cwd(), "bench", "results");
+  fs.mkdirSync(folder, { recursive: true });
+  fs.writeFileSync(path.join(folder, "forecast.json"), `${JSON.stringify(result, null, 2)}\n`);
+}
+
+function round(value: number): number {
+  return Number(value.toFixed(4));
+}
+
+main().then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  },
+);
