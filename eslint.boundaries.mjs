@@ -71,7 +71,7 @@ export const BOUNDARIES = [
     folder: "providers/guard",
     may: ["sdk/model", "providers/clock"],
     types: ["providers/drivers", "providers/journal"],
-    packages: [],
+    packages: ["node:crypto", "node:fs"],
   },
   {
     folder: "providers/execute",

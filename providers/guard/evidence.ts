@@ -1,0 +1,164 @@
+/**
+ * Gathers what stop rules are judged on while a run goes on: traffic by the second from the switch, demand against the
+ * forecast from the hosts' samples. Each look asks only for what is new.
+ *
+ * Not for: judging (stop-rules.ts).
+ *
+ * Invariants
+ * 1. A second of traffic counts once, with what the switch said of it last.
+ * 2. A step of the forecast counts only when it was watched for most of its length, and is compared with the forecast
+ *    that was known when it began.
+ */
+import type { Fleet, Forecast, JointDemand, RunState, StepRecord } from "../../sdk/model";
+import type { ReplicaUsage, ServiceTraffic } from "../drivers/contracts";
+import type { DemandStep, Evidence, TrafficSecond } from "./stop-rules";
+
+/** The switch is asked again for its last seconds: requests that end late count where they belong. */
+const OVERLAP_MS = 5_000;
+/** Share of a step that must have been watched. */
+const WATCHED_SHARE = 0.8;
+/** Forecasts that are remembered: one is made before each wave. */
+const FORECASTS_KEPT = 8;
+
+const FAILED: ReadonlySet<StepRecord["status"]> = new Set(["failed", "undoing", "undone", "undo-failed"]);
+
+/** Traffic of all services, by the second. */
+export class TrafficEvidence {
+  private readonly services = new Map<string, Map<number, TrafficSecond>>();
+  private seenMs: number | undefined;
+
+  /** From when on the switch is to be asked. @param earliestMs start of what matters at all */
+  nextSinceMs(earliestMs: number): number {
+    return Math.max(earliestMs, this.seenMs === undefined ? earliestMs : this.seenMs - OVERLAP_MS);
+  }
+
+  /** Adds what the switch answered at `nowMs`, and forgets what is older than `earliestMs`. */
+  add(traffic: readonly ServiceTraffic[], nowMs: number, earliestMs: number): void {
+    for (const { service, buckets } of traffic) {
+      const seconds = this.services.get(service) ?? new Map<number, TrafficSecond>();
+      this.services.set(service, seconds);
+      for (const { atMs, requests, failed } of buckets) seconds.set(atMs, { atMs, requests, failed });
+      for (const atMs of seconds.keys()) if (atMs < earliestMs) seconds.delete(atMs);
+    }
+    this.seenMs = nowMs;
+  }
+
+  list(): Evidence["traffic"] {
+    return [...this.services].map(([service, seconds]) => ({ service, seconds: [...seconds.values()] }));
+  }
+}
+
+/** Demand of islands, by the steps of the forecasts. */
+export class DemandEvidence {
+  private readonly forecasts: { readonly notedMs: number; readonly demand: JointDemand }[] = [];
+  /** Core-milliseconds by start of the step and workload. */
+  private readonly used = new Map<number, Map<string, number>>();
+  private readonly watchedMs = new Map<number, number>();
+  private readonly takenUntil = new Map<string, number>();
+  private seenMs: number | undefined;
+
+  constructor(private readonly fleet: Pick<Fleet, "workloads">) {}
+
+  /** A forecast that planning rests on from now on. */
+  noteForecast({ demand }: Forecast, nowMs: number): void {
+    this.forecasts.push({ notedMs: nowMs, demand });
+    if (this.forecasts.length > FORECASTS_KEPT) this.forecasts.shift();
+  }
+
+  nextSinceMs(nowMs: number): number {
+    return this.seenMs ?? nowMs;
+  }
+
+  /** Adds the samples that the hosts gave at `nowMs`. */
+  add(usage: readonly ReplicaUsage[], nowMs: number): void {
+    const stepMs = this.stepMs();
+    const fromMs = this.seenMs ?? nowMs;
+    this.seenMs = nowMs;
+    if (stepMs === undefined) return;
+    for (let atMs = fromMs; atMs < nowMs;) {
+      const startMs = floorTo(atMs, stepMs);
+      const endMs = Math.min(nowMs, startMs + stepMs);
+      this.watchedMs.set(startMs, (this.watchedMs.get(startMs) ?? 0) + endMs - atMs);
+      atMs = endMs;
+    }
+    for (const { replica, workload, startMs, stepMs: sampleMs, cpuMillis } of usage) {
+      cpuMillis.forEach((value, index) => {
+        const atMs = startMs + index * sampleMs;
+        if (value === null || atMs < Math.max(fromMs, this.takenUntil.get(replica) ?? 0)) return;
+        const step = floorTo(atMs, stepMs);
+        const byWorkload = this.used.get(step) ?? new Map<string, number>();
+        this.used.set(step, byWorkload);
+        byWorkload.set(workload, (byWorkload.get(workload) ?? 0) + value * sampleMs);
+        this.takenUntil.set(replica, atMs + sampleMs);
+      });
+    }
+  }
+
+  /** Passed steps of each island, oldest first. */
+  list(quantile: number, nowMs: number): ReturnType<Evidence["demand"]> {
+    const stepMs = this.stepMs();
+    if (stepMs === undefined) return [];
+    const islands = [...new Set(this.fleet.workloads.map(({ island }) => island))];
+    const passed = [...this.watchedMs]
+      .filter(([startMs, watchedMs]) => startMs + stepMs <= nowMs && watchedMs >= stepMs * WATCHED_SHARE)
+      .sort(([a], [b]) => a - b);
+    return islands.map((island) => {
+      const workloads = this.fleet.workloads.filter((workload) => workload.island === island).map(({ name }) => name);
+      const steps = passed.flatMap(([startMs, watchedMs]): readonly DemandStep[] => {
+        const forecastCpuMillis = this.forecastAt(startMs, workloads, quantile);
+        if (forecastCpuMillis === undefined) return [];
+        const used = this.used.get(startMs);
+        const usedMs = workloads.reduce((sum, name) => sum + (used?.get(name) ?? 0), 0);
+        return [{ startMs, actualCpuMillis: usedMs / watchedMs, forecastCpuMillis }];
+      });
+      return { island, steps };
+    });
+  }
+
+  private stepMs(): number | undefined {
+    return this.forecasts.at(-1)?.demand.stepMs;
+  }
+
+  private forecastAt(startMs: number, workloads: readonly string[], quantile: number): number | undefined {
+    const covers = ({ demand }: { readonly demand: JointDemand }): boolean =>
+      startMs >= demand.startMs && startMs < demand.startMs + demand.steps * demand.stepMs;
+    const known = this.forecasts.filter(covers);
+    const chosen = known.findLast(({ notedMs }) => notedMs <= startMs) ?? known[0];
+    return chosen && quantileOfSum(chosen.demand, startMs, workloads, quantile);
+  }
+}
+
+/** Moves that were begun since then, by workload and place, and those of them that failed or were undone. */
+export function countMoves(state: RunState, sinceMs: number): Evidence["moves"] {
+  const records = state.steps.filter(({ intentAt }) => intentAt >= sinceMs);
+  const moves = state.waves.flatMap((wave) =>
+    wave.moves.flatMap((move) => {
+      const own = records.filter(({ step }) => "move" in step && step.move === move.id);
+      return own.length === 0 ? [] : [{ move, isFailed: own.some(({ status }) => FAILED.has(status)) }];
+    }),
+  );
+  const failed = moves
+    .filter(({ isFailed }) => isFailed)
+    .map(({ move }) => `${move.workload} from ${move.from}${move.to === undefined ? "" : ` to ${move.to}`}`);
+  return { begun: moves.length, failed };
+}
+
+/** Empirical quantile over the joint paths of what some workloads need together. */
+function quantileOfSum(
+  { startMs: firstMs, stepMs, steps, workloads, cpuMillis }: JointDemand,
+  startMs: number,
+  names: readonly string[],
+  quantile: number,
+): number | undefined {
+  const step = Math.floor((startMs - firstMs) / stepMs);
+  const indexes = names.map((name) => workloads.indexOf(name)).filter((index) => index >= 0);
+  if (indexes.length === 0 || cpuMillis.length === 0) return undefined;
+  const sums = cpuMillis
+    .map((path) => indexes.reduce((sum, index) => sum + (path[index * steps + step] ?? 0), 0))
+    .sort((a, b) => a - b);
+  return sums[Math.min(sums.length - 1, Math.max(0, Math.ceil(quantile * sums.length) - 1))];
+}
+
+function floorTo(atMs: number, stepMs: number): number {
+  return Math.floor(atMs / stepMs) * stepMs;
+}
