@@ -51,5 +51,9 @@ async function assertNothingLeft(fleet: ChaosFleet, { run }: ChaosOutcome, versi
     poolResource(platform.name, "reserve"),
     ...[...MEMBERS, STANDBY].map((host) => hostResource(platform.name, host)),
   ];
-  for (const resource of leases) assert.equal(await store.leases.inspect(resource), undefined, resource);
+  // A runner that lost its leases, on a machine too busy to renew them, lets those that still live lapse.
+  await eventually("every lease is given back or lapses", async () => {
+    const held = await Promise.all(leases.map((resource) => store.leases.inspect(resource)));
+    return held.every((lease) => lease === undefined);
+  });
 }
