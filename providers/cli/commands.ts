@@ -1,7 +1,25 @@
 /** All commands, in the order of the help: looking first, then steering, then the rest. */
+import { cancelCommand } from "./cancel";
 import type { Command } from "./command";
+import { createCompletionCommand } from "./completion";
+import { hostsCommand } from "./hosts";
+import { pauseCommand } from "./pause";
 import { planCommand } from "./plan";
+import { recoverCommand } from "./recover";
 import { reportCommand } from "./report";
+import { resumeCommand } from "./resume";
+import { startCommand } from "./start";
 import { statusCommand } from "./status";
 
-export const COMMANDS: readonly Command[] = [statusCommand, planCommand, reportCommand];
+export const COMMANDS: readonly Command[] = [
+  statusCommand,
+  planCommand,
+  reportCommand,
+  hostsCommand,
+  startCommand,
+  pauseCommand,
+  resumeCommand,
+  cancelCommand,
+  recoverCommand,
+  createCompletionCommand(() => COMMANDS),
+];

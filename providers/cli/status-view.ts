@@ -111,8 +111,10 @@ export function renderRun(run: RunSummary, nowMs: number, colours: Colours): str
     rows.push(["began", state.startedAt === undefined ? "not yet" : ago(state.startedAt, nowMs)]);
     if (state.endedAt !== undefined) rows.push(["ended", ago(state.endedAt, nowMs)]);
   }
-  if (opening) rows.push([run.isOpen ? "open" : "opens", renderOpening(opening, zoneOf(state))]);
-  rows.push(["owner", lease && lease.expiresAt > nowMs ? lease.owner : "no process works on it"]);
+  if (opening && !isEnded(run.phase)) rows.push([run.isOpen ? "open" : "opens", renderOpening(opening, zoneOf(state))]);
+  if (!isEnded(run.phase)) {
+    rows.push(["owner", lease && lease.expiresAt > nowMs ? lease.owner : "no process works on it"]);
+  }
   if (request) rows.push(["asked", describeWish(request, nowMs)]);
   const lines = [colours.bold(run.run), ...rows.map(([label, text]) => `  ${label.padEnd(9)} ${text}`)];
   if (state) lines.push(...renderProgress(state, nowMs, colours));

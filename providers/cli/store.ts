@@ -55,7 +55,7 @@ export async function openStore(options: {
   const store = await openRunStore(known);
   // The folder of a window file's store is made by its first run.
   if (named === undefined) await requireFolder(known);
-  return { store, url: store.url, ...(found === undefined ? {} : { windowFile: found }) };
+  return { store, url: known, ...(found === undefined ? {} : { windowFile: found }) };
 }
 
 /**
