@@ -45,7 +45,7 @@ const FULL: Size = {
   ratePerSecond: 300,
   warmUpMs: 20_000,
   steadyMs: 90_000,
-  soak: "55 seconds",
+  soak: "70 seconds",
   judgesP99: true,
 };
 const QUICK: Size = {
