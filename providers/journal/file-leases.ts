@@ -25,6 +25,8 @@ const PRUNE_EVERY = 16;
 const MAXIMUM_ATTEMPTS = 64;
 /** How long an unreadable version counts as held: longer than any lease that a run takes. */
 const DAMAGED_HOLD_MS = 15 * 60_000;
+/** Kernels stamp files with a clock that ticks: a lease of another owner counts for one tick more. */
+const TICK_MS = 20;
 const VERSION_NAME = /^(\d{8})\.json$/;
 
 interface LeaseVersion {
@@ -61,7 +63,9 @@ export class FileLeases implements LeaseStore {
     await this.files.createFolder(this.folderOf(resource));
     for (let attempt = 0; attempt < MAXIMUM_ATTEMPTS; attempt += 1) {
       const latest = await this.latest(resource);
-      const isLive = latest !== undefined && !latest.isReleased && (await this.storeNow()) < latest.expiresAt;
+      const graceMs = this.isFileTime && latest?.owner !== owner ? TICK_MS : 0;
+      const now = await this.storeNow();
+      const isLive = latest !== undefined && !latest.isReleased && now < latest.expiresAt + graceMs;
       if (isLive && latest.owner !== owner) throw new LeaseHeldError(resource, latest.owner, latest.expiresAt);
       const version = (latest?.version ?? 0) + 1;
       const content = { resource, owner, epoch: isLive ? latest.epoch : version, ttlMs, released: false };

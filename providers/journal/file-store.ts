@@ -8,18 +8,21 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { StoreError, type JournalEntry } from "../../sdk/model";
-import type { Clock } from "../clock";
+import { systemClock, type Clock } from "../clock";
 import { BATCH_START_BYTES, parseBatchTime } from "./batch-file";
 import { BatchLog, batchName } from "./batch-log";
 import { FileLeases } from "./file-leases";
 import type { LeaseStore, RunRecord, RunStore } from "./run-store";
 import { decodeName, encodeName, StoreFiles, type FileSystem } from "./store-files";
+import { checkClock } from "./store-time";
 
 export interface FileStoreOptions {
   /** Clock for tests and simulations. @default the time of the store's own file system */
   readonly clock?: Clock;
   /** File system that fails on purpose, for tests. @default the machine's */
   readonly fileSystem?: FileSystem;
+  /** This machine's clock, which must agree with that of the file system. @default the machine's */
+  readonly machineClock?: Clock;
 }
 
 /**
@@ -31,7 +34,7 @@ export async function openFileStore(url: string, options: FileStoreOptions = {})
   const folder = parseFileUrl(url);
   const files = new StoreFiles(options.fileSystem);
   await files.list(folder);
-  return new FileStore(folder, files, options.clock);
+  return new FileStore(folder, files, options.clock, options.machineClock ?? systemClock);
 }
 
 /** Says that the folder is on a path that every machine shares, or that only one machine ever runs updates. */
@@ -58,6 +61,7 @@ class FileStore implements RunStore {
     private readonly folder: string,
     private readonly files: StoreFiles,
     private readonly clock: Clock | undefined,
+    private readonly machineClock: Clock,
   ) {
     this.url = `file:${folder}`;
     this.leases = new FileLeases(join(folder, "leases"), files, () => this.now(), clock === undefined);
@@ -119,7 +123,9 @@ class FileStore implements RunStore {
   async now(): Promise<number> {
     if (this.clock) return this.clock.now();
     await this.files.createFolder(this.folder);
-    return this.files.now(this.folder);
+    const nowMs = await this.files.now(this.folder);
+    checkClock(this.url, nowMs, this.machineClock);
+    return nowMs;
   }
 
   private logOf(run: string): BatchLog {

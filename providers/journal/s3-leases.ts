@@ -37,7 +37,7 @@ interface LeaseVersion extends LeaseContent {
 
 /** Leases in a bucket. */
 export class S3Leases implements LeaseStore {
-  /** Versions that this process wrote last: renewing one needs no reading while nobody else changed it. */
+  /** Versions that this process wrote last: changing one needs no reading while nobody else changed it. */
   private readonly own = new Map<string, LeaseVersion>();
 
   constructor(
@@ -62,15 +62,12 @@ export class S3Leases implements LeaseStore {
   async renew(lease: Lease, ttlMs: number): Promise<Lease> {
     const { resource, owner, epoch } = lease;
     for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt += 1) {
-      const known = attempt === 0 && !this.objects.time.isUnknown ? this.own.get(resource) : undefined;
+      const known = this.takeOwn(lease);
       const latest = known ?? (await this.read(resource));
       const reason = this.lossOf(lease, latest);
-      if (reason !== undefined) {
-        this.own.delete(resource);
-        // What this process remembers may be behind what it did under another object of the store.
-        if (known) continue;
-        throw new LeaseLostError(resource, reason);
-      }
+      // What this process remembers may be behind what the store has.
+      if (reason !== undefined && known) continue;
+      if (reason !== undefined) throw new LeaseLostError(resource, reason);
       const renewed = await this.replace(latest, { resource, owner, epoch, ttlMs });
       if (renewed) return renewed;
     }
@@ -81,7 +78,7 @@ export class S3Leases implements LeaseStore {
   async release(lease: Lease): Promise<void> {
     const { resource, owner, epoch } = lease;
     for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt += 1) {
-      const latest = await this.read(resource);
+      const latest = this.takeOwn(lease) ?? (await this.read(resource));
       if (latest?.epoch !== epoch || latest.owner !== owner || latest.released) return;
       if (await this.replace(latest, { resource, owner, epoch, ttlMs: 0, released: true })) return;
     }
@@ -111,11 +108,18 @@ export class S3Leases implements LeaseStore {
       released,
     } as const;
     const condition = latest ? { etag: latest.etag } : ({ absent: true } as const);
-    this.own.delete(resource);
     const etag = await this.objects.putIf(condition, this.keyOf(resource), renderLease(content), SHORT_CALL);
     if (etag === undefined) return undefined;
     this.own.set(resource, { ...content, etag });
     return { resource, owner, epoch, expiresAt };
+  }
+
+  /** The version that this process wrote for the lease, if it can be judged without asking; it is given out once. */
+  private takeOwn({ resource, owner, epoch }: Lease): LeaseVersion | undefined {
+    const known = this.own.get(resource);
+    this.own.delete(resource);
+    const isOf = known?.owner === owner && known.epoch === epoch;
+    return isOf && !this.objects.time.isUnknown ? known : undefined;
   }
 
   private async read(resource: string): Promise<LeaseVersion | undefined> {

@@ -222,6 +222,7 @@ export class S3Objects {
     { requestMs, totalMs }: CallLimits,
   ): Promise<Output> {
     const { client } = await this.connect();
+    this.checkClock();
     let failure: { readonly error: unknown } | undefined;
     let output: Output | undefined;
     try {
@@ -230,10 +231,14 @@ export class S3Objects {
     } catch (error) {
       failure = { error };
     }
-    const storeMs = this.time.earliest();
-    if (storeMs !== undefined) checkClock(this.location.url, storeMs, this.clock);
+    this.checkClock();
     if (failure) throw failure.error;
     return output as Output;
+  }
+
+  private checkClock(): void {
+    const storeMs = this.time.earliest();
+    if (storeMs !== undefined) checkClock(this.location.url, storeMs, this.clock);
   }
 
   private connect(): Promise<{ readonly sdk: typeof Sdk; readonly client: Sdk.S3Client }> {

@@ -3,6 +3,8 @@ import * as fs from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isKind, StoreError, type JournalEntry } from "../../sdk/model";
+import { systemClock, type Clock } from "../../providers/clock";
+import { hashBatch, renderBatch } from "../../providers/journal/batch-file";
 import { openFileStore, parseFileUrl } from "../../providers/journal/file-store";
 import { openRunStore, requireSharedStore } from "../../providers/journal/open-store";
 import type { RunStore } from "../../providers/journal/run-store";
@@ -239,6 +241,63 @@ describe("file store", () => {
     const now = await store.now();
     // The kernel stamps files with its coarse clock, which may lag by a tick.
     assert.ok(now >= before - 50 && now <= Date.now() + 50, `${String(now)} against ${String(before)}`);
+  });
+
+  it("gives no lease while this machine's clock is an hour off the file system's, as on a network folder", async () => {
+    const machineClock: Clock = { ...systemClock, now: () => Date.now() + 3_600_000 };
+    const late = await openFileStore(`file:${folder}/store`, { machineClock });
+    const error = await failureOf(late.leases.acquire("host/a", "one", 60_000));
+    assert.equal(error.code, "denied");
+    assert.match(error.message, /this machine's clock \(.*\) is 60 minutes ahead of the store's.*set the clock/);
+    assert.equal(await store.leases.inspect("host/a"), undefined);
+  });
+
+  it("names the entry that was edited, also in the last batch, and changes nothing", async () => {
+    await store.append("run", 0, ENTRIES.slice(0, 2));
+    await store.append("run", 1, ENTRIES.slice(2, 6));
+    const whole = await fs.readFile(batch(1), "utf8");
+    const edited = whole.replace('"operation":"op-1"', '"operation":"op-2"');
+    assert.notEqual(edited, whole);
+    await fs.writeFile(batch(1), edited);
+    const reopened = await openFileStore(`file:${folder}/store`);
+    const error = await failureOf(reopened.read("run"));
+    assert.equal(error.code, "corrupt");
+    assert.match(
+      error.message,
+      /00000001\.json is damaged: .*entry 4 \(step-started of w1\/host-01\/update\) changed after it was/,
+    );
+    assert.equal((await failureOf(reopened.append("run", 2, entry(6)))).code, "corrupt");
+    assert.equal(await fs.readFile(batch(1), "utf8"), edited);
+  });
+
+  it("finds a batch that was edited with fitting checksums, by the one behind it", async () => {
+    await appendThree();
+    const forged = renderBatch("run", 1, entry(4), hashBatch(await fs.readFile(batch(0), "utf8")));
+    await fs.writeFile(batch(1), forged);
+    const error = await failureOf((await openFileStore(`file:${folder}/store`)).read("run"));
+    assert.equal(error.code, "corrupt");
+    assert.match(
+      error.message,
+      /00000002\.json is damaged: it was written behind another .*00000001\.json, which was edited/,
+    );
+  });
+
+  it("finds a batch that was taken out although the later ones were numbered anew", async () => {
+    await appendThree();
+    await fs.rm(batch(1));
+    // Whoever renumbers the last batch can make its checksum fit, but not what it says of the one before.
+    const first = await fs.readFile(batch(0), "utf8");
+    const last = JSON.parse(await fs.readFile(batch(2), "utf8")) as { readonly previous: string };
+    await fs.rm(batch(2));
+    await fs.writeFile(batch(1), renderBatch("run", 1, entry(2), last.previous));
+    assert.notEqual(last.previous, hashBatch(first));
+    const error = await failureOf((await openFileStore(`file:${folder}/store`)).read("run"));
+    assert.match(error.message, /00000001\.json is damaged: it was written behind another/);
+    await fs.writeFile(
+      batch(1),
+      renderBatch("run", 1, entry(2), hashBatch(first)).replace(/"previous":"[0-9a-f]+",/, ""),
+    );
+    assert.match((await failureOf(store.read("run"))).message, /its link to the batch before was removed/);
   });
 });
 
