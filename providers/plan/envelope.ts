@@ -5,7 +5,7 @@
  * Not for: the schedule inside it.
  */
 import type { Envelope, Fleet, HostUpdateSpec, WindowSpec } from "../../sdk/model";
-import { formatDuration, formatDurationShort, formatPercentage } from "../../sdk/model";
+import { canonicalJson, formatDuration, formatDurationShort, formatPercentage } from "../../sdk/model";
 
 import { updateDigest } from "./digest";
 
@@ -38,6 +38,7 @@ export function createEnvelope(spec: HostUpdateSpec, fleet: Fleet): Envelope {
     maximumDurationMs: Math.max(0, ...spec.windows.map((window) => window.durationMs)),
     confidence: spec.confidence,
     windows: spec.windows.map(describeWindow).sort(),
+    ...(spec.stopRules ? { stopRules: spec.stopRules.map(canonicalJson).sort() } : {}),
   };
 }
 
@@ -91,6 +92,8 @@ export function compareEnvelopes(approved: Envelope, actual: Envelope): string[]
   }
   const windows = without(actual.windows, approved.windows);
   if (windows.length > 0) differences.push(`windows that were not approved: ${windows.join(", ")}`);
+  const rules = without(approved.stopRules ?? [], actual.stopRules ?? []);
+  if (rules.length > 0) differences.push(`stop rules that were approved and are gone or changed: ${rules.join(", ")}`);
   return differences;
 }
 

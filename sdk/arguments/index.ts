@@ -4,5 +4,6 @@ export * from "./workload";
 export * from "./island";
 export * from "./pool";
 export * from "./window";
+export * from "./guard";
 export * from "./update";
 export * from "./window-file";

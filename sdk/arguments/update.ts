@@ -1,5 +1,6 @@
 /** Rules of a host update's arguments but its islands, windows and pool, and their resolved form. */
 import type { HostUpdateSpec, IslandSpec, LimitsSpec, Mistake, PoolSpec, UpdateSpec, WindowSpec } from "../model";
+import { guardFields, normalizeGuard, validateGuard } from "./guard";
 import {
   duration,
   flag,
@@ -59,13 +60,16 @@ export function updateFields<T>(late: Rule<T>) {
     attempt: optional(wholeNumber(1, 1_000_000), 1),
     store: optional(late, undefined),
     seed: optional(wholeNumber(0, 2 ** 31 - 1), 1),
+    ...guardFields(late),
   };
 }
 /** The arguments once each field has been checked. */
 export type CheckedUpdate<T> = Resolved<ReturnType<typeof updateFields<T>>>;
 
 /** Checks that need several fields at once. */
-export function validateUpdate<T>({ update, limits }: CheckedUpdate<T>, mistakes: Mistake[]): void {
+export function validateUpdate<T>(checked: CheckedUpdate<T>, mistakes: Mistake[]): void {
+  const { update, limits } = checked;
+  validateGuard(checked, mistakes);
   if (update.undo === undefined && !update.irreversible) {
     mistakes.push({
       field: "update.undo",
@@ -142,5 +146,6 @@ export function normalizeUpdate<T>(parts: UpdateParts<T>, checked: CheckedUpdate
     attempt: checked.attempt,
     ...(checked.store === undefined ? {} : { store: checked.store }),
     seed: checked.seed,
+    ...normalizeGuard<T>(checked),
   };
 }

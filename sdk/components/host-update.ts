@@ -13,6 +13,7 @@ import {
 } from "../model";
 import { parseArguments } from "./argument-error";
 import { CapacityPool } from "./capacity-pool";
+import type { ApprovalArgs, NoticeArgs, StopRulesArgs } from "./guard-arguments";
 import { lateText, type Later } from "./later";
 import { MaintenanceRun } from "./maintenance-run";
 import { MaintenanceWindow } from "./maintenance-window";
@@ -48,6 +49,14 @@ export interface HostUpdateArgs {
   store?: pulumi.Input<string>;
   /** Seed of everything drawn by chance in planning. @default 1 */
   seed?: number;
+  /** When a run stops by itself. @default it stops at failed steps and blocked plans alone */
+  stopRules?: StopRulesArgs;
+  /** Who must approve the plan before a run starts: its digest is `planDigest`. @default nobody */
+  approval?: ApprovalArgs;
+  /** Who is told about a run. @default nobody */
+  notices?: NoticeArgs[];
+  /** A file that stops all disruption while it exists, besides `archipelago kill on`. */
+  killSwitch?: { file: pulumi.Input<string> };
 }
 
 /** The update itself. */

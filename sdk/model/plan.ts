@@ -175,6 +175,8 @@ export interface Envelope {
   readonly maximumDurationMs: number;
   readonly confidence: number;
   readonly windows: readonly string[];
+  /** Rules that stop the run, sorted; absent: none. */
+  readonly stopRules?: readonly string[];
 }
 
 /** A whole plan. `waves` is the schedule; it may be re-planned inside the envelope. */
