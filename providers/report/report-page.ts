@@ -1,106 +1,90 @@
-/** The HTML page of a finished run: what was measured, beside what was planned. */
-import { formatDurationShort, renderFailure, type RunReport, type ServiceReport } from "../../sdk/model";
-import { lanesChart, legend, lineChart, paletteColor, type Lane, type TimeSpan } from "./html/charts";
-import { markup, type Markup, type MarkupValue } from "./html/markup";
-import { badge, renderPage, section, table, tiles } from "./html/page";
-
-/** How much of the forecast is shown after the end of a run: a short run alone would be a flat line. */
-const SHOWN_AFTER_MS = 15 * 60_000;
-
-const STEP_COLORS: Readonly<Record<string, { readonly name: string; readonly color: string }>> = {
-  reserve: { name: "reserve", color: "var(--c6)" },
-  release: { name: "reserve", color: "var(--c6)" },
-  "start-copy": { name: "move", color: "var(--c2)" },
-  admit: { name: "move", color: "var(--c2)" },
-  drain: { name: "move", color: "var(--c2)" },
-  "stop-copy": { name: "move", color: "var(--c2)" },
-  "hand-over": { name: "hand-over", color: "var(--c3)" },
-  cordon: { name: "cordon and snapshot", color: "var(--c5)" },
-  uncordon: { name: "cordon and snapshot", color: "var(--c5)" },
-  snapshot: { name: "cordon and snapshot", color: "var(--c5)" },
-  update: { name: "update", color: "var(--warn)" },
-  reboot: { name: "restart", color: "var(--c4)" },
-  validate: { name: "validate and soak", color: "var(--good)" },
-  soak: { name: "validate and soak", color: "var(--good)" },
-};
+/** The HTML page of a finished run: what happened, beside what was planned and promised. */
+import { formatDurationShort, renderFailure, type RunReport } from "../../sdk/model";
+import { markup } from "./html/markup";
+import { alarm, badge, plainList, renderPage, section, table, type Page, type Section, type Tile } from "./html/page";
+import { countOf } from "./html/words";
+import { budgets, forecasts, pauses, traffic } from "./report-measurements";
+import { timeline } from "./report-timeline";
 
 /** Renders the page of a report; times in `timezone`. */
 export function renderReportPage(report: RunReport, timezone: string): string {
-  const span = { startMs: report.startMs, endMs: Math.max(report.endMs, report.startMs + 1000) };
-  const parts: MarkupValue[] = [header(report), summaryTiles(report)];
-  if (report.failure) {
-    parts.push(
-      section("Why it stopped", [
-        markup`<pre>${renderFailure(report.failure)}</pre>`,
-        markup`<p>${report.failure.remedy}</p>`,
-      ]),
-    );
-  }
-  if (report.violations.length > 0) {
-    parts.push(
-      section(
-        "Broken promises",
-        table(
-          ["Rule", "What", "Where"],
-          report.violations.map(({ rule, text, subject }) => [badge(rule, "bad"), text, subject]),
-        ),
-      ),
-    );
-  }
-  if (report.problems.length > 0) {
-    parts.push(
-      section(
-        "Left to look at",
-        markup`<ul class="plain">${report.problems.map((problem) => markup`<li>${problem}</li>`)}</ul>`,
-      ),
-    );
-  }
-  parts.push(timeline(report, span, timezone));
-  for (const service of report.services) parts.push(traffic(service, span, timezone, waveMarks(report)));
-  if (report.pauses.length > 0) parts.push(pauses(report));
-  parts.push(
-    budgets(report, span, timezone),
-    forecasts(report, timezone),
-    hosts(report),
-    decisions(report, timezone),
-    small(report),
-  );
-  return renderPage(`Report of ${report.name}`, parts);
+  const when = new Intl.DateTimeFormat("en-GB", { timeZone: timezone, dateStyle: "full", timeStyle: "short" });
+  return renderPage({
+    title: `Report of ${report.name}`,
+    state: stateOf(report),
+    answer: answer(report),
+    meta: `${report.update}. ${when.format(report.startMs)}, times in ${timezone}; run ${report.run}.`,
+    tiles: reportTiles(report),
+    sections: [
+      ...attention(report),
+      timeline(report, timezone),
+      ...traffic(report, timezone),
+      ...pauses(report),
+      ...budgets(report, timezone),
+      ...forecasts(report, timezone),
+      cost(report),
+      hosts(report),
+      ...decisions(report, timezone),
+      about(report),
+    ],
+    footer: `Envelope ${report.digest}. Engine ${report.engine}.`,
+  });
 }
 
-function header(report: RunReport): Markup {
-  const tone = report.phase === "done" ? "good" : report.phase === "failed" ? "bad" : "warn";
-  return markup`<header><h1>Report of ${report.name} ${badge(report.phase, tone)}</h1>
-<p>${report.update}; run ${report.run}; engine ${report.engine}</p></header>`;
+function stateOf({ phase }: RunReport): Page["state"] {
+  return { word: phase, tone: phase === "done" ? "good" : phase === "failed" ? "bad" : "warn" };
 }
 
-function summaryTiles(report: RunReport): Markup {
-  const requests = report.services.reduce((sum, service) => sum + service.requests, 0);
-  const failed = report.services.reduce((sum, service) => sum + service.failed, 0);
-  const updated = report.hosts.filter(({ outcome }) => outcome === "updated").length;
+function answer(report: RunReport): string {
+  const { updated, requests, failed } = totals(report);
+  const took = formatDurationShort(report.endMs - report.startMs);
+  const hostsText = `${String(updated)} of ${countOf(report.hosts.length, "host")} updated in ${took}`;
+  const traffic =
+    report.services.length === 0
+      ? ""
+      : ` under ${countOf(requests, "request")}, ${failed === 0 ? "none" : failed.toLocaleString("en-US")} failed`;
+  const promises =
+    report.violations.length === 0 ? "every promise kept" : `${countOf(report.violations.length, "promise")} broken`;
+  const failure = report.failure ? ` Stopped at ${report.failure.subject}: ${report.failure.reason}.` : "";
+  return `${hostsText}${traffic}; ${promises}.${failure}`;
+}
+
+function totals(report: RunReport): { readonly updated: number; readonly requests: number; readonly failed: number } {
+  return {
+    updated: report.hosts.filter(({ outcome }) => outcome === "updated").length,
+    requests: report.services.reduce((sum, service) => sum + service.requests, 0),
+    failed: report.services.reduce((sum, service) => sum + service.failed, 0),
+  };
+}
+
+function reportTiles(report: RunReport): Tile[] {
+  const { updated, requests, failed } = totals(report);
   const longest = Math.max(0, ...report.pauses.map(({ pauseMs }) => pauseMs));
   const allowed = Math.max(0, ...report.pauses.map(({ maxPauseMs }) => maxPauseMs));
-  return tiles([
+  const isKept = report.pauses.every(({ pauseMs, maxPauseMs }) => pauseMs <= maxPauseMs);
+  return [
     {
       label: "Hosts updated",
       value: `${String(updated)} of ${String(report.hosts.length)}`,
-      tone: report.phase === "done" ? "good" : "bad",
+      detail: `in ${countOf(report.waves.length, "wave")}, with ${countOf(report.moves.length, "move")}`,
+      tone: report.phase === "done" ? "good" : report.phase === "failed" ? "bad" : "warn",
     },
     {
       label: "Requests",
       value: requests.toLocaleString("en-US"),
-      detail: `${String(failed)} failed`,
+      detail: failed === 0 ? "none failed" : `${failed.toLocaleString("en-US")} failed`,
       tone: failed === 0 ? "good" : "bad",
     },
     {
       label: "Longest pause",
       value: report.pauses.length === 0 ? "none" : formatDurationShort(longest),
       ...(allowed > 0 ? { detail: `allowed ${formatDurationShort(allowed)}` } : {}),
-      tone: longest <= allowed ? "good" : "bad",
+      tone: isKept ? "good" : "bad",
     },
     {
       label: "Broken promises",
       value: String(report.violations.length),
+      detail: "found by the independent checker",
       tone: report.violations.length === 0 ? "good" : "bad",
     },
     {
@@ -110,248 +94,84 @@ function summaryTiles(report: RunReport): Markup {
     },
     {
       label: "Reserve",
-      value: `${report.cost.actualHostHours.toFixed(2)} host hours`,
-      detail: report.cost.planned.note,
+      value: `${report.cost.actualHostHours.toFixed(2)} h`,
+      detail: `host hours; planned ${report.cost.planned.reservedHostHours.toFixed(2)}`,
     },
-  ]);
-}
-
-function timeline(report: RunReport, span: TimeSpan, timezone: string): Markup {
-  const lanes: Lane[] = [
-    {
-      name: "waves",
-      bars: report.waves.map((wave) => ({
-        ...waveSpan(report, wave.index, span),
-        label: `wave ${String(wave.index)}: ${wave.kind}`,
-        color: "var(--accent-soft)",
-      })),
-    },
-    ...laneHosts(report).map((host) => ({
-      name: host,
-      bars: report.steps
-        .filter((step) => step.hosts.includes(host))
-        .map((step) => ({
-          startMs: step.startMs,
-          endMs: step.endMs,
-          label: `${step.kind}${step.workload ? ` ${step.workload}` : ""} (${step.status})`,
-          color: STEP_COLORS[step.kind]?.color ?? "var(--c5)",
-          outline: step.status !== "done",
-        })),
-    })),
   ];
-  const names = new Map(Object.values(STEP_COLORS).map((entry) => [entry.name, entry]));
-  return section(
-    "Timeline",
-    [legend([...names.values()]), lanesChart("What happened on each host", span, lanes, timezone)],
-    "One lane a host; outlined bars failed or were undone.",
-  );
 }
 
-function traffic(
-  service: ServiceReport,
-  span: TimeSpan,
-  timezone: string,
-  marks: readonly { readonly atMs: number; readonly label: string }[],
-): Markup {
-  const points = (read: (bucket: ServiceReport["buckets"][number]) => number): { x: number; y: number }[] =>
-    service.buckets.map((bucket) => ({ x: bucket.atMs, y: read(bucket) }));
-  return section(
-    `Traffic of ${service.service}`,
-    [
-      table(
-        ["", "Requests", "P50", "P95", "P99", "Highest"],
-        (
-          [
-            ["steady", service.steady],
-            ["in the run", service.window],
-          ] as const
-        ).map(([label, summary]) => [
-          label,
-          summary.requests.toLocaleString("en-US"),
-          `${summary.p50Ms.toFixed(1)} ms`,
-          `${summary.p95Ms.toFixed(1)} ms`,
-          `${summary.p99Ms.toFixed(1)} ms`,
-          `${summary.maxMs.toFixed(0)} ms`,
-        ]),
-        ["Requests", "P50", "P95", "P99", "Highest"],
-      ),
-      markup`<h3>Requests and failures a second</h3>`,
-      lineChart(
-        `Requests of ${service.service}`,
-        span,
-        {
-          lines: [
-            { name: "requests", color: "var(--c1)", points: points(({ requests }) => requests) },
-            { name: "failed", color: "var(--bad)", points: points(({ failed }) => failed) },
-          ],
-          marks,
-        },
-        "/s",
-        timezone,
-      ),
-      markup`<h3>Latency</h3>`,
-      lineChart(
-        `Latency of ${service.service}`,
-        span,
-        {
-          lines: [
-            { name: "P50", color: "var(--c2)", points: points(({ p50Ms }) => p50Ms) },
-            { name: "P99", color: "var(--c4)", points: points(({ p99Ms }) => p99Ms) },
-          ],
-          marks,
-        },
-        "ms",
-        timezone,
-      ),
-    ],
-    `${service.requests.toLocaleString("en-US")} requests, ${String(service.failed)} failed. Dashed lines: waves.`,
-  );
-}
-
-function pauses(report: RunReport): Markup {
-  return section(
-    "Pauses",
-    table(
-      ["Workload", "Pause", "Allowed", "Requests parked", "Kept"],
-      report.pauses.map(({ workload, pauseMs, maxPauseMs, parkedRequests }) => [
-        workload,
-        `${pauseMs.toFixed(0)} ms`,
-        `${String(maxPauseMs)} ms`,
-        String(parkedRequests),
-        pauseMs <= maxPauseMs ? badge("yes", "good") : badge("no", "bad"),
+/** What needs a person, first of all. */
+function attention(report: RunReport): Section[] {
+  const sections: Section[] = [];
+  if (report.failure) {
+    sections.push(
+      alarm("Why it stopped", [
+        markup`<pre tabindex="0">${renderFailure(report.failure)}</pre>`,
+        markup`<p><b>What to do:</b> ${report.failure.remedy}</p>`,
       ]),
-      ["Pause", "Allowed", "Requests parked"],
-    ),
-    "Hand-overs of exclusive workloads: requests wait, none is refused.",
-  );
+    );
+  }
+  if (report.violations.length > 0) {
+    const violations = table({
+      caption: "Promises that were broken",
+      columns: ["Where", "Promise", "What happened"],
+      rows: report.violations.map(({ rule, text, subject }) => [subject, badge(rule, "bad"), text]),
+    });
+    sections.push(alarm("Broken promises", violations));
+  }
+  if (report.problems.length > 0) sections.push(alarm("Left to look at", plainList(report.problems)));
+  return sections;
 }
 
-function budgets(report: RunReport, span: TimeSpan, timezone: string): Markup {
-  const lines = report.budgets.map((budget, index) => ({
-    name: `${budget.workload}: lowest headroom ${String(budget.lowestHeadroom)}`,
-    color: paletteColor(index),
-    stepped: true,
-    points: [
-      ...budget.points.map(({ atMs, available }) => ({ x: atMs, y: available - budget.required })),
-      ...budget.points.slice(-1).map(({ available }) => ({ x: span.endMs, y: available - budget.required })),
-    ],
-  }));
+function cost({ cost: { planned, actualHostHours, amount } }: RunReport): Section {
+  const money = (value: number | undefined): string =>
+    value === undefined ? "no price known" : `${value.toFixed(2)} ${planned.currency ?? ""}`.trimEnd();
   return section(
-    "Budget headroom",
-    lineChart("Available copies above what the budget asks for", span, { lines }, "copies", timezone),
-    "Available copies above what each budget asks for; below 0 a promise is broken.",
-  );
-}
-
-function forecasts(report: RunReport, timezone: string): Markup {
-  return section(
-    "Forecast and actual",
-    report.forecasts.map(({ workload, forecast, actual, insideBand }) => {
-      const row = (level: number): readonly number[] => forecast.rows[forecast.levels.indexOf(level)] ?? [];
-      const [low, middle, high] = [row(0.05), row(0.5), row(0.95)];
-      const at = (index: number): number => forecast.startMs + index * forecast.stepMs;
-      const shown = middle.map((_, index) => index).filter((index) => at(index) <= report.endMs + SHOWN_AFTER_MS);
-      const span = {
-        startMs: Math.min(forecast.startMs, report.startMs),
-        endMs: Math.max(report.endMs, at(shown.length)),
-      };
-      return markup`<figure><figcaption>${workload}: ${forecast.model}${
-        insideBand !== undefined && `; ${(insideBand * 100).toFixed(0)} % of the measured means within P5 to P95`
-      }</figcaption>${lineChart(
-        `CPU of ${workload}`,
-        span,
-        {
-          bands: [
-            {
-              name: "forecast P5 to P95",
-              color: "var(--c1)",
-              points: shown.map((index) => ({
-                x: at(index),
-                low: (low[index] ?? 0) / 1000,
-                high: (high[index] ?? 0) / 1000,
-              })),
-            },
-          ],
-          lines: [
-            {
-              name: "forecast median",
-              color: "var(--c1)",
-              dashed: true,
-              points: shown.map((index) => ({ x: at(index), y: (middle[index] ?? 0) / 1000 })),
-            },
-            {
-              name: "actual",
-              color: "var(--c4)",
-              points: actual.map(({ atMs, cpuMillis }) => ({ x: atMs, y: cpuMillis / 1000 })),
-            },
-          ],
-        },
-        "cores",
-        timezone,
-      )}</figure>`;
+    "Cost",
+    table({
+      caption: "Cost of the reserve",
+      columns: ["What", "Reserved host hours", "Amount"],
+      rows: [
+        ["planned", planned.reservedHostHours.toFixed(3), money(planned.amount)],
+        ["measured", actualHostHours.toFixed(3), money(amount)],
+      ],
+      numeric: ["Reserved host hours", "Amount"],
     }),
+    `Planned: ${planned.note}.`,
   );
 }
 
-function hosts(report: RunReport): Markup {
+function hosts(report: RunReport): Section {
   const tones = { updated: "good", skipped: "plain", unchanged: "plain", undone: "warn", lost: "bad" } as const;
   return section(
     "Hosts",
-    table(
-      ["Host", "Zone", "Before", "After", "Outcome"],
-      report.hosts.map(({ host, zone, before, after, outcome }) => [
+    table({
+      caption: "Hosts before and after the run",
+      columns: ["Host", "Zone", "Before", "After", "Outcome"],
+      rows: report.hosts.map(({ host, zone, before, after, outcome }) => [
         host,
         zone,
         before,
         after,
         badge(outcome, tones[outcome]),
       ]),
-    ),
+    }),
   );
 }
 
-function decisions(report: RunReport, timezone: string): Markup {
-  const time = new Intl.DateTimeFormat("en-GB", {
-    timeZone: timezone,
-    hour: "2-digit",
-    minute: "2-digit",
-    second: "2-digit",
-  });
+function decisions(report: RunReport, timezone: string): Section[] {
+  if (report.decisions.length === 0) return [];
+  const time = new Intl.DateTimeFormat("en-GB", { timeZone: timezone, timeStyle: "medium" });
+  const rows = report.decisions.map(({ at, text }) => [time.format(at), text]);
+  return [section("Decisions", table({ caption: "Decisions of the run", columns: ["Time", "What"], rows }))];
+}
+
+function about(report: RunReport): Section {
   return section(
-    "Decisions",
-    table(
-      ["Time", "What"],
-      report.decisions.map(({ at, text }) => [time.format(at), text]),
-    ),
+    "About this report",
+    plainList([
+      `${countOf(report.moves.length, "move")}, ${countOf(report.steps.length, "step")}.`,
+      ...report.disclosures.map((disclosure) => `Not measured: ${disclosure}.`),
+    ]),
   );
-}
-
-function small(report: RunReport): Markup {
-  return section("About this report", [
-    markup`<ul class="plain">
-<li>Envelope <code>${report.digest}</code></li>
-<li>${report.moves.length} moves, ${report.steps.length} steps</li>
-${report.disclosures.map((disclosure) => markup`<li>${disclosure}</li>`)}
-</ul>`,
-  ]);
-}
-
-function waveMarks(report: RunReport): { atMs: number; label: string }[] {
-  return report.waves.map((wave) => ({
-    atMs: waveSpan(report, wave.index, report).startMs,
-    label: `wave ${String(wave.index)}`,
-  }));
-}
-
-function waveSpan(report: RunReport, index: number, fallback: TimeSpan): TimeSpan {
-  const steps = report.steps.filter(({ id }) => id.startsWith(`w${String(index)}/`));
-  if (steps.length === 0) return fallback;
-  return {
-    startMs: Math.min(...steps.map(({ startMs }) => startMs)),
-    endMs: Math.max(...steps.map(({ endMs }) => endMs)),
-  };
-}
-
-function laneHosts(report: RunReport): string[] {
-  return [...new Set([...report.hosts.map(({ host }) => host), ...report.steps.flatMap((step) => step.hosts)])].sort();
 }

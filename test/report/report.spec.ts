@@ -1,51 +1,12 @@
 import * as assert from "node:assert/strict";
-import { buildReport, type Recordings } from "../../providers/report/build-report";
 import { histogramQuantile, summarizeLatency } from "../../providers/report/latency";
 import { totalDemand } from "../../providers/report/joint-band";
 import { renderPlanPage } from "../../providers/report/plan-page";
 import { renderReportPage } from "../../providers/report/report-page";
 import { renderResultLine, renderTextReport } from "../../providers/report/text-report";
-import { verifyRun } from "../../providers/verify/verify-run";
-import { LATENCY_BOUNDS_MS, type ServiceTraffic } from "../../providers/drivers/contracts";
-import type { RunReport, RunState } from "../../sdk/model";
-import { createRunFixture } from "../runner/run-fixture";
-
-/** One second of traffic in which every request took about 3 ms. */
-function second(atMs: number, requests: number, failed = 0): ServiceTraffic["buckets"][number] {
-  const histogram = LATENCY_BOUNDS_MS.map((bound) => (bound === 3 ? requests : 0));
-  return { atMs, requests, failed, p50Ms: 3, p99Ms: 3, maxMs: 3, histogram: [...histogram, 0] };
-}
-
-async function reportOfRun(): Promise<{ readonly state: RunState; readonly report: RunReport }> {
-  const fixture = createRunFixture();
-  const state = await fixture.run();
-  const after = await fixture.clock.run(() => fixture.observe());
-  const startMs = state.startedAt ?? 0;
-  const recordings: Recordings = {
-    availability: [
-      { atMs: startMs, workload: "front", available: 6 },
-      { atMs: startMs + 1000, workload: "front", available: 7 },
-      { atMs: startMs + 2000, workload: "front", available: 6 },
-    ],
-    pauses: [],
-    traffic: [
-      {
-        service: "front",
-        buckets: [second(startMs - 5000, 10), second(startMs + 5000, 20), second(startMs + 6000, 20, 1)],
-      },
-    ],
-    actual: [{ workload: "front", points: [{ atMs: startMs + 1000, cpuMillis: 100 }] }],
-    verification: verifyRun({
-      run: state.id,
-      before: state.bundle.fleet,
-      after,
-      attempted: state.bundle.fleet.hosts.map(({ id }) => id),
-    }),
-    violations: [],
-    disclosures: ["load history is generated"],
-  };
-  return { state, report: buildReport(state, recordings, "stand-in 0") };
-}
+import { LATENCY_BOUNDS_MS } from "../../providers/drivers/contracts";
+import type { RunReport } from "../../sdk/model";
+import { reportOfRun } from "./sample-report";
 
 describe("the report of a run", () => {
   it("joins journal and recordings: hosts, waves, steps, traffic, pauses, budgets, cost", async () => {
@@ -86,7 +47,8 @@ describe("the report of a run", () => {
 
   it("is one self-contained page: nothing is loaded, and text from users is escaped", async () => {
     const { report } = await reportOfRun();
-    const page = renderReportPage({ ...report, name: "<script>alert(1)</script>" }, "UTC");
+    const decisions = [{ at: report.startMs, text: "wave 2 was planned again" }];
+    const page = renderReportPage({ ...report, name: "<script>alert(1)</script>", decisions }, "UTC");
     assertSelfContained(page);
     assert.doesNotMatch(page, /<script/);
     for (const heading of [

@@ -1,0 +1,102 @@
+/**
+ * The charts of a plan: hosts over time, and demand beside capacity.
+ *
+ * Not for: drawing (html/) and the rest of the page (plan-page.ts).
+ */
+import type { Forecast, MigrationPlan, Wave } from "../../sdk/model";
+import { lanesChart, type Bar, type BarStyle } from "./html/lanes-chart";
+import { lineChart } from "./html/line-chart";
+import { markup, type Markup } from "./html/markup";
+import { table } from "./html/page";
+import type { TimeSpan } from "./html/time-axis";
+import { totalDemand } from "./joint-band";
+
+const MINUTE_MS = 60_000;
+/** A short plan is shown within at least so many steps of the forecast: alone it would be a flat line. */
+const SHOWN_STEPS = 6;
+
+const STYLES = {
+  out: { name: "out of service, updated", color: "var(--c4)" },
+  receives: { name: "receives copies", color: "var(--c2)", pattern: "striped" },
+  gives: { name: "gives copies back", color: "var(--c5)", pattern: "dotted" },
+} as const satisfies Record<string, BarStyle>;
+
+/** What each host does in each wave. */
+export function timelineChart(plan: MigrationPlan, timezone: string): Markup {
+  const hosts = new Set(
+    plan.waves.flatMap((wave) => [
+      ...wave.hosts,
+      ...wave.moves.flatMap(({ from, to }) => (to === undefined ? [from] : [from, to])),
+    ]),
+  );
+  return lanesChart({
+    caption: "Hosts over the time of the plan",
+    span: spanOf(plan),
+    lanes: [...hosts]
+      .sort()
+      .map((host) => ({ name: host, bars: plan.waves.flatMap((wave) => barOf(host, wave) ?? []) })),
+    legend: Object.values(STYLES),
+    timezone,
+  });
+}
+
+/** The forecast demand of all workloads beside what is in service. */
+export function demandChart(plan: MigrationPlan, forecast: Forecast, timezone: string): Markup {
+  const planned = spanOf(plan);
+  const { stepMs } = forecast.demand;
+  const span = { startMs: planned.startMs, endMs: Math.max(planned.endMs, planned.startMs + SHOWN_STEPS * stepMs) };
+  const shown = totalDemand(forecast.demand).filter(
+    ({ atMs }) => atMs >= span.startMs - stepMs && atMs <= span.endMs + stepMs,
+  );
+  const capacity = plan.waves.flatMap(({ startMs, endMs, capacityCpuMillis }) =>
+    [startMs, endMs].map((x) => ({ x, y: capacityCpuMillis / 1000 })),
+  );
+  const highest = Math.max(0, ...shown.map(({ high }) => high)) / 1000;
+  const least = Math.min(...capacity.map(({ y }) => y));
+  return markup`${lineChart({
+    caption: "Demand of all workloads beside the capacity in service",
+    unit: "cores",
+    summary: `Demand stays below ${highest.toFixed(2)} cores 19 times of 20; at least ${least.toFixed(2)} cores are in service.`,
+    span,
+    timezone,
+    bands: [
+      {
+        name: "demand, P5 to P95",
+        points: shown.map(({ atMs, low, high }) => ({ x: atMs, low: low / 1000, high: high / 1000 })),
+      },
+    ],
+    lines: [
+      {
+        name: "demand, median",
+        color: "var(--c1)",
+        points: shown.map(({ atMs, median }) => ({ x: atMs, y: median / 1000 })),
+      },
+      { name: "capacity in service", color: "var(--good)", stepped: true, points: capacity },
+    ],
+    marks: plan.waves.map(({ startMs }) => startMs),
+  })}${
+    forecast.bands.length > 0 &&
+    table({
+      caption: "Forecast models",
+      columns: ["Workload", "Model", "Notes"],
+      rows: forecast.bands.map(({ id, model, notes }) => [id.replace(/^workload\//, ""), model, notes.join("; ")]),
+    })
+  }`;
+}
+
+function barOf(host: string, wave: Wave): Bar | undefined {
+  const label = `wave ${String(wave.index)} (${wave.kind})`;
+  const span = { startMs: wave.startMs, endMs: wave.endMs };
+  if (wave.kind !== "failback" && wave.hosts.includes(host))
+    return { ...span, label: `${label}: updated`, style: STYLES.out, text: `wave ${String(wave.index)}` };
+  const coming = wave.moves.filter(({ to }) => to === host).map(({ workload }) => workload);
+  if (coming.length > 0) return { ...span, label: `${label}: receives ${coming.join(", ")}`, style: STYLES.receives };
+  const isLeaving = wave.moves.some(({ from }) => from === host);
+  return isLeaving ? { ...span, label: `${label}: gives copies back`, style: STYLES.gives } : undefined;
+}
+
+function spanOf(plan: MigrationPlan): TimeSpan {
+  const startMs = Math.min(...plan.waves.map((wave) => wave.startMs));
+  const endMs = Math.max(...plan.waves.map((wave) => wave.endMs));
+  return { startMs, endMs: Math.max(endMs, startMs + MINUTE_MS) };
+}

@@ -1,0 +1,49 @@
+/** Every sort of page: a plan and a report that are well, and ones that are not, with long names and hostile text. */
+import { renderPlanPage } from "../../providers/report/plan-page";
+import { renderReportPage } from "../../providers/report/report-page";
+import type { MigrationPlan, RunReport } from "../../sdk/model";
+import { reportOfRun } from "./sample-report";
+
+/** Pages by name. */
+export async function samplePages(): Promise<
+  Readonly<Record<"plan" | "blocked plan" | "report" | "failed report", string>>
+> {
+  const { state, report } = await reportOfRun();
+  const { spec, forecast } = state.bundle;
+  const plan: MigrationPlan = { ...state.plan, warnings: ["metrics of front end 12 minutes ago"] };
+  const blocked: MigrationPlan = {
+    ...plan,
+    decision: "blocked",
+    waves: [],
+    nextOpenings: [],
+    skipped: [{ host: "host-with-a-name-that-is-as-long-as-names-of-machines-get.example", reason: "is as wanted" }],
+    blockers: [
+      { code: "capacity", subject: "shop", reason: "too little room while host-02 is away", fix: "one more host" },
+      { code: "metrics", subject: "front", reason: "no value for 40 minutes", fix: "mend the metrics of front" },
+    ],
+  };
+  const failed: RunReport = {
+    ...report,
+    phase: "failed",
+    name: "kernel <script>alert(1)</script>",
+    steps: report.steps.map((step, index) => (index % 9 === 0 ? { ...step, status: "undone" } : step)),
+    failure: {
+      subject: "host-03",
+      step: "update",
+      reason: "exit code 28",
+      output: `no space left on device ${"/var/lib".repeat(30)}`,
+      undone: ["update"],
+      notUndone: ["start-copy front"],
+      remedy: "make room on host-03 and raise attempt",
+    },
+    violations: [{ atMs: report.startMs, rule: "budget", subject: "front", text: "4 of 5 copies for 3 s" }],
+    problems: ["host-03: still cordoned"],
+    decisions: [{ at: report.startMs, text: "wave 2 was planned again: host-04 has more room" }],
+  };
+  return {
+    plan: renderPlanPage(spec, plan, forecast),
+    "blocked plan": renderPlanPage(spec, blocked, forecast),
+    report: renderReportPage(report, "Europe/Berlin"),
+    "failed report": renderReportPage(failed, "UTC"),
+  };
+}
