@@ -128,6 +128,7 @@ export const BOUNDARIES = [
       "providers/clock",
       "providers/calendar",
       "providers/plan",
+      "providers/guard",
       "providers/runner",
       "providers/drivers",
       "providers/journal",

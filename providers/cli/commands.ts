@@ -1,4 +1,5 @@
 /** All commands, in the order of the help: looking first, then steering, then the rest. */
+import { auditCommand } from "./audit";
 import { cancelCommand } from "./cancel";
 import type { Command } from "./command";
 import { createCompletionCommand } from "./completion";
@@ -21,5 +22,6 @@ export const COMMANDS: readonly Command[] = [
   resumeCommand,
   cancelCommand,
   recoverCommand,
+  auditCommand,
   createCompletionCommand(() => COMMANDS),
 ];

@@ -160,7 +160,7 @@ function renderRunners(runners: readonly RunnerHeartbeat[], nowMs: number): stri
 }
 
 /** Colour of a phase, so that what needs a person stands out. */
-export function paintPhase(phase: Phase | undefined, colours: Colours): Paint {
+function paintPhase(phase: Phase | undefined, colours: Colours): Paint {
   switch (phase) {
     case "done":
       return colours.green;
@@ -181,7 +181,7 @@ export function paintPhase(phase: Phase | undefined, colours: Colours): Paint {
 }
 
 /** True when a runner has missed several beats. */
-export function isGone({ at, everyMs }: RunnerHeartbeat, nowMs: number): boolean {
+function isGone({ at, everyMs }: RunnerHeartbeat, nowMs: number): boolean {
   return nowMs - at > BEATS_UNTIL_GONE * everyMs;
 }
 

@@ -31,7 +31,7 @@ export function renderTable(head: readonly string[], rows: readonly (readonly st
 const MINIMUM_LAST_COLUMN = 24;
 
 /** Length as it shows. */
-export function visibleLength(text: string): number {
+function visibleLength(text: string): number {
   return text.replace(COLOUR, "").length;
 }
 

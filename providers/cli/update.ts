@@ -3,7 +3,7 @@
  *
  * Not for: what is done with it.
  */
-import { canonicalJson, MistakeError, type HostUpdateSpec, type RunState } from "../../sdk/model";
+import { MistakeError, type HostUpdateSpec, type RunState } from "../../sdk/model";
 import { systemClock } from "../clock";
 import { openRunEnvironment, type RunEnvironment } from "../runner/environment";
 import { readLatestRun } from "../runner/run-family";
@@ -43,9 +43,4 @@ export async function chooseUpdate(
 export async function openUpdate({ opened, spec }: ChosenUpdate): Promise<RunEnvironment> {
   const environment = await openRunEnvironment({ ...spec, store: opened.url }, systemClock);
   return { ...environment, spec };
-}
-
-/** True when the newest run was made of other arguments than these. */
-export function hasOtherArguments({ latest, spec }: ChosenUpdate): boolean {
-  return latest !== undefined && canonicalJson(latest.bundle.spec) !== canonicalJson(spec);
 }

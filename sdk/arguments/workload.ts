@@ -10,6 +10,7 @@ import {
   object,
   oneOf,
   optional,
+  percentage,
   required,
   text,
   texts,
@@ -74,7 +75,9 @@ const copies: Rule<number | "exclusive"> = (value, field, mistakes) => {
 
 const maxUnavailable: Rule<number | string> = (value, field, mistakes) => {
   if (Number.isInteger(value) && (value as number) >= 0) return value as number;
-  if (typeof value === "string" && /^\d+(\.\d+)?%$/.test(value)) return value;
+  if (typeof value === "string" && value.trim().endsWith("%")) {
+    return percentage(value, field, mistakes) === undefined ? undefined : value;
+  }
   mistakes.push({ field, value, rule: 'must be a whole number >= 0 or a share like "25%"', remedy: "change it" });
   return undefined;
 };

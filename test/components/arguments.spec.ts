@@ -103,6 +103,15 @@ describe("arguments of components", () => {
     );
   });
 
+  it("reports a budget of more than all copies with the others", () => {
+    const workloads = [{ name: "front", copies: 6, budget: { maxUnavailable: "101%" } }, { name: "Back" }];
+    const mistakes = mistakesOf(() => new ResourceIsland("shop", { hosts: { agents: { inventory: "i" } }, workloads }));
+    assert.deepEqual(
+      mistakes.map((mistake) => mistake.split(" ")[0]),
+      ["workloads[0].budget.maxUnavailable", "workloads[1].name"],
+    );
+  });
+
   it("wants an undo or the word that there is none", () => {
     const mistakes = mistakesOf(
       () =>
