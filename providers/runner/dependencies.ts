@@ -25,4 +25,6 @@ export interface RunDependencies {
   stopRequested?(): Promise<string | undefined>;
   /** Length of the run's leases. @default LEASE_TTL_MS of leases.ts */
   readonly leaseTtlMs?: number;
+  /** Version of the package that does it. @default this package's */
+  readonly packageVersion?: string;
 }

@@ -5,7 +5,6 @@
  * Not for: deciding anything.
  */
 import * as path from "node:path";
-import { fileURLToPath } from "node:url";
 import {
   MistakeError,
   type Bundle,
@@ -18,6 +17,7 @@ import { currentOpening, nextOpenings } from "../calendar";
 import type { Clock } from "../clock";
 import type { Platform } from "../drivers/contracts";
 import { forecastFleet } from "../forecast/forecast-fleet";
+import { parseFileUrl } from "../journal/file-store";
 import { openRunStore, requireSharedStore } from "../journal/open-store";
 import type { RunStore } from "../journal/run-store";
 import { observeFleet } from "../observe/fleet";
@@ -149,11 +149,10 @@ async function openPlatform(spec: HostUpdateSpec): Promise<{ platform: Platform;
   return { platform, disclosures: (await loadInventory(inventory)).disclosures ?? [] };
 }
 
-/** Reports lie beside a `file:` store; for others below the program's folder. */
+/** Reports lie beside a `file:` store; for others in the store, and below the program's folder. */
 function reportFolderOf(storeUrl: string): string {
   if (!storeUrl.startsWith("file:")) return path.resolve(".archipelago", "reports");
-  const folder = storeUrl.startsWith("file://") ? fileURLToPath(storeUrl) : storeUrl.slice("file:".length);
-  return path.resolve(folder, "reports");
+  return path.join(parseFileUrl(storeUrl), "reports");
 }
 
 /** Version of this package. */

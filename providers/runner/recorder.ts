@@ -84,8 +84,15 @@ async function writeReport(environment: RunEnvironment, run: RunState, engine: s
   const base = path.join(environment.reportFolder, run.id);
   await fs.mkdir(path.dirname(base), { recursive: true });
   await writeBundle(`${base}.bundle.json`, run.bundle);
-  await fs.writeFile(`${base}.json`, `${JSON.stringify(report, null, 1)}\n`);
-  await fs.writeFile(`${base}.html`, renderReportPage(report, environment.spec.windows[0]?.timezone ?? "UTC"));
+  const text = `${JSON.stringify(report, null, 1)}\n`;
+  const page = renderReportPage(report, environment.spec.windows[0]?.timezone ?? "UTC");
+  await fs.writeFile(`${base}.json`, text);
+  await fs.writeFile(`${base}.html`, page);
+  // Beside a store in a folder the files are in everybody's reach already.
+  if (!store.url.startsWith("file:")) {
+    await store.putDocument(`reports/${run.id}.html`, page);
+    await store.putDocument(`reports/${run.id}.json`, text);
+  }
   return `${base}.html`;
 }
 

@@ -29,6 +29,7 @@ import { describeBlockers, planNextWave, planPatiently } from "./re-plan";
 import { hasFailedStep, openWave } from "./run-facts";
 import type { RunSession } from "./session";
 import { createExecution, enterPhase, leaseWave, requireRun, takeOver, withSession } from "./session";
+import { describeVersionSkew, endSkewedRun } from "./version-skew";
 
 export type { RunDependencies } from "./dependencies";
 export { giveBack } from "./give-back";
@@ -53,6 +54,8 @@ export async function carryOut(runId: string, deps: RunDependencies): Promise<Ru
   return withSession(runId, deps, async (session) => {
     const state = requireRun(session, runId);
     if (isFinalPhase(state.phase)) return state;
+    const skew = describeVersionSkew(session);
+    if (skew !== undefined) return endSkewedRun(session, skew);
     if (state.phase === "armed" && !currentOpening(state.bundle.spec.windows, deps.clock.now())) {
       return expireOrWait(session);
     }

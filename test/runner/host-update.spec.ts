@@ -60,6 +60,16 @@ describe("runner: a host update", () => {
     for (const ending of [".html", ".json", ".bundle.json"]) assert.ok(files.includes(`${FAMILY}-1${ending}`), ending);
   });
 
+  it("puts report and page into the store as well, where all who reach it find them", async () => {
+    const fixture = create();
+    const run = (await perform(fixture)).run?.id ?? "";
+    const [report, page] = await fixture.clock.run(() =>
+      Promise.all([fixture.store.getDocument(`reports/${run}.json`), fixture.store.getDocument(`reports/${run}.html`)]),
+    );
+    assert.equal((JSON.parse(report ?? "{}") as { readonly run?: string }).run, run);
+    assert.match(page ?? "", /^<!doctype html>/i);
+  });
+
   it("makes no run where every host matches", async () => {
     const fixture = create();
     await perform(fixture);

@@ -42,6 +42,8 @@ export interface FixtureOptions {
   readonly spec?: HostUpdateSpec;
   readonly seed?: number;
   readonly forecast?: Forecast;
+  /** Version of the package that plans the run. @default none that is compared */
+  readonly plannedBy?: string;
   /** When it begins. @default ten minutes into the opening */
   readonly startMs?: number;
   /** Changes what the planner gives, for what it never does by itself. */
@@ -116,7 +118,15 @@ export function createRunFixture(options: FixtureOptions = {}): RunFixture {
     const input: PlanInput = { fleet: observed, forecast, spec, slotMs, nowMs: slotMs, durations: {} };
     const planned = await makePlan(input);
     assert.deepEqual(planned.blockers, []);
-    const bundle = { v: 1, packageVersion: "test", spec, fleet: observed, forecast, slotMs, durations: {} } as const;
+    const bundle = {
+      v: 1,
+      packageVersion: options.plannedBy ?? "test",
+      spec,
+      fleet: observed,
+      forecast,
+      slotMs,
+      durations: {},
+    } as const;
     return createRun(dependencies(), { runId: RUN, spec, plan: planned, bundle, phase: "armed" });
   };
   return {
