@@ -27,26 +27,49 @@ export async function installDependencies() {
   process.exit(code);
 }
 
+/** Debian packages that some tests want: one of the programs is enough; `without` says what is missing then. */
+const DEBIAN_PACKAGES = [
+  {
+    name: "chromium",
+    programs: ["chromium", "chromium-browser", "google-chrome"],
+    without: "reports are not checked in a browser",
+  },
+  {
+    name: "haproxy",
+    programs: ["haproxy", "/usr/sbin/haproxy"],
+    without: "tests of traffic through HAProxy are skipped",
+  },
+];
+
 /**
- * Names Debian packages that some tests want. They are installed only by a CI that runs as root; elsewhere a machine
- * belongs to somebody.
+ * Names Debian packages that some tests want and this machine has not. They are installed only by a CI that runs as
+ * root; elsewhere a machine belongs to somebody.
  */
-export async function provideChromium() {
-  for (const name of ["chromium", "chromium-browser", "google-chrome"]) {
-    if ((await run("which", [name], { keepOutput: true }).catch(() => ({ code: 1 }))).code === 0) return;
-  }
+export async function provideDebianPackages() {
+  const missing = [];
+  for (const wanted of DEBIAN_PACKAGES) if (!(await hasOneOf(wanted.programs))) missing.push(wanted);
   const isCiAsRoot = Boolean(process.env.CI) && process.getuid?.() === 0 && existsSync("/usr/bin/apt-get");
-  if (!isCiAsRoot) {
-    console.log("setup: no Chromium here: reports are not checked in a browser (Debian package: chromium)");
-    return;
+  if (missing.length > 0 && isCiAsRoot) {
+    process.env.DEBIAN_FRONTEND = "noninteractive";
+    await run("apt-get", ["update", "-qq"], { keepOutput: true });
   }
-  console.log("setup: apt-get install chromium (CI as root)");
-  process.env.DEBIAN_FRONTEND = "noninteractive";
-  await run("apt-get", ["update", "-qq"], { keepOutput: true });
-  const { code } = await run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", "chromium"], {
-    keepOutput: true,
-  });
-  if (code !== 0) console.log("setup: chromium could not be installed: reports are not checked in a browser");
+  for (const { name, without } of missing) {
+    if (!isCiAsRoot) {
+      console.log(`setup: no ${name} here: ${without} (Debian package: ${name})`);
+      continue;
+    }
+    console.log(`setup: apt-get install ${name} (CI as root)`);
+    const install = ["install", "-y", "-qq", "--no-install-recommends", name];
+    const { code } = await run("apt-get", install, { keepOutput: true });
+    if (code !== 0) console.log(`setup: ${name} could not be installed: ${without}`);
+  }
+}
+
+async function hasOneOf(programs) {
+  for (const program of programs) {
+    if ((await run("which", [program], { keepOutput: true }).catch(() => ({ code: 1 }))).code === 0) return true;
+  }
+  return false;
 }
 
 /** Why node_modules is not what the lock file says, or undefined when it is. */

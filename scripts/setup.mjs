@@ -3,13 +3,13 @@
  * it is needed, and installs nothing globally. `--no-build` leaves the build to whoever comes next.
  */
 import { build } from "./build.mjs";
-import { installDependencies, provideChromium, requireNode } from "./install.mjs";
+import { installDependencies, provideDebianPackages, requireNode } from "./install.mjs";
 import { providePython } from "./python.mjs";
 
 requireNode();
 await installDependencies();
 if (process.argv.includes("--no-build")) {
-  await provideChromium();
+  await provideDebianPackages();
   await providePython();
 } else {
   const startMs = performance.now();

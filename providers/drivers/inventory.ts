@@ -7,14 +7,15 @@
 import { constants } from "node:fs";
 import { access, readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { messageOf, MistakeError, type Mistake } from "../../sdk/model";
+import { messageOf, MistakeError, type Mistake, type TrafficEngine } from "../../sdk/model";
 
 /** File format of an inventory, JSON. Relative paths are relative to the file. */
 export interface Inventory {
   readonly v: 1;
   readonly name: string;
   readonly hosts: readonly InventoryHost[];
-  readonly switch?: { readonly url: string };
+  /** `engine` says what moves requests at that switch, for people; its own configuration decides. @default "embedded" */
+  readonly switch?: { readonly url: string; readonly engine?: TrafficEngine };
   /** PEM files: the fleet's CA, and this caller's certificate and key. */
   readonly tls: { readonly ca: string; readonly certificate: string; readonly key: string };
   /** Run store URL, `file:store` is relative to the file. */
@@ -79,7 +80,11 @@ function validateInventory(document: unknown): Mistake[] {
   if (Array.isArray(hosts) && hosts.length > 0) validateHosts(mistakes, hosts);
   else mistakes.push(mistake("hosts", hosts, "must be a list with at least one host", "add the fleet's hosts"));
   if (document["switch"] !== undefined) {
-    requireUrl(mistakes, isRecord(document["switch"]) ? document["switch"] : {}, "url", "switch.");
+    const at = isRecord(document["switch"]) ? document["switch"] : {};
+    requireUrl(mistakes, at, "url", "switch.");
+    if (at["engine"] !== undefined && at["engine"] !== "embedded" && at["engine"] !== "haproxy") {
+      mistakes.push(mistake("switch.engine", at["engine"], 'must be "embedded" or "haproxy"', "correct or remove it"));
+    }
   }
   const tls = isRecord(document["tls"]) ? document["tls"] : {};
   for (const field of ["ca", "certificate", "key"]) requireText(mistakes, tls, field, "tls.");

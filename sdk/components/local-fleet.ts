@@ -8,6 +8,7 @@ import {
   name as nameRule,
   normalizeProcess,
   object,
+  oneOf,
   optional,
   required,
   text,
@@ -17,7 +18,7 @@ import {
   type Rule,
   type WorkloadArgs,
 } from "../arguments";
-import type { LocalFleetSpec, LocalHostSpec, LocalWorkloadSpec, Mistake } from "../model";
+import type { LocalFleetSpec, LocalHostSpec, LocalWorkloadSpec, Mistake, TrafficEngine } from "../model";
 import { parseArguments } from "./argument-error";
 import { LocalFleetProcesses } from "./maintenance-run";
 
@@ -43,10 +44,13 @@ export interface LocalFleetArgs {
   hostImage?: string;
   /** What about this fleet is made up; reports repeat it. */
   disclosures?: string[];
+  /** What moves requests: this package's own switch, or an HAProxy (Debian package haproxy). @default "embedded" */
+  traffic?: TrafficEngine;
 }
 
 const DEFAULT_SIZE = { cpu: 1000, memory: 2 ** 30 } as const;
 
+const TRAFFIC_ENGINES: readonly TrafficEngine[] = ["embedded", "haproxy"];
 const NO_PORTS: Readonly<Record<string, number>> = {};
 const NO_TEXTS: readonly string[] = [];
 
@@ -73,6 +77,7 @@ const argsRule = object({
   jobs: optional(list(nameRule), NO_TEXTS),
   hostImage: optional(text, undefined),
   disclosures: optional(list(text), NO_TEXTS),
+  traffic: optional(oneOf(TRAFFIC_ENGINES), "embedded"),
 });
 type CheckedFleet = NonNullable<ReturnType<typeof argsRule>>;
 
@@ -156,6 +161,7 @@ function normalizeFleet(name: string, fleet: CheckedFleet): LocalFleetSpec {
     workloads: fleet.workloads.map((workload) => normalizeFleetWorkload(workload, fleet)),
     ...(fleet.hostImage === undefined ? {} : { hostImage: path.resolve(fleet.hostImage) }),
     disclosures: fleet.disclosures,
+    ...(fleet.traffic === "embedded" ? {} : { traffic: fleet.traffic }),
   };
 }
 

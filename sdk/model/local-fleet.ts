@@ -12,7 +12,12 @@ export interface LocalFleetSpec {
   readonly hostImage?: string;
   /** What about the fleet is made up, such as generated load history; reports repeat it. */
   readonly disclosures?: readonly string[];
+  /** What moves requests. @default "embedded" */
+  readonly traffic?: TrafficEngine;
 }
+
+/** What moves requests: the switch's own process, or an HAProxy that it starts and steers. */
+export type TrafficEngine = "embedded" | "haproxy";
 
 export interface LocalHostSpec {
   readonly id: string;

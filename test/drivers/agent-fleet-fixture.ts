@@ -43,9 +43,10 @@ export async function fleetFolder(): Promise<string> {
 export async function startTestLocalFleet(
   hosts: readonly LocalHostSpec[],
   workloads: readonly LocalWorkloadSpec[],
+  options: Pick<LocalFleetSpec, "traffic"> = {},
 ): Promise<TestLocalFleet> {
   const directory = await fleetFolder();
-  const spec: LocalFleetSpec = { name: "test", directory, hosts, workloads };
+  const spec: LocalFleetSpec = { name: "test", directory, hosts, workloads, ...options };
   const record = await createLocalFleet(spec);
   const platform = await openAgentPlatform(record.inventory);
   return {

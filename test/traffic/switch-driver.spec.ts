@@ -4,7 +4,10 @@ import { systemClock } from "../../providers/clock";
 import { createFleetAuthority, issueCertificate } from "../../providers/drivers/certificates";
 import { createControlClient } from "../../providers/drivers/control-client";
 import { createSwitchTrafficDriver } from "../../providers/drivers/traffic/switch-driver";
+import type { TrafficEngine } from "../../sdk/model";
 import { describeTrafficDriver } from "../drivers/traffic-contract";
+import type { TrafficContractFixture } from "../drivers/traffic-contract";
+import { describeOnEngines } from "./engines";
 import {
   callClient,
   callContext,
@@ -15,9 +18,14 @@ import {
   waitUntil,
 } from "./switch-fixture";
 
-describeTrafficDriver("the embedded switch", async () => {
+describeOnEngines("traffic driver", (engine) => {
+  describeTrafficDriver(`a switch (${engine})`, () => createContractFixture(engine));
+});
+
+async function createContractFixture(engine: TrafficEngine): Promise<TrafficContractFixture> {
   const cleanup = new Cleanup();
-  const fixture = await createSwitchFixture(cleanup, [{ name: "front" }, { name: "ledger", exclusive: true }]);
+  const services = [{ name: "front" }, { name: "ledger", exclusive: true }];
+  const fixture = await createSwitchFixture(cleanup, services, {}, engine);
   const { driver } = fixture;
   const live = async (replica: string) => {
     const backend = await createBackend(cleanup, (_request, response) => {
@@ -45,7 +53,7 @@ describeTrafficDriver("the embedded switch", async () => {
     run: (body) => body(),
     close: () => cleanup.run(),
   };
-});
+}
 
 describe("control of the switch", () => {
   const cleanup = new Cleanup();

@@ -13,6 +13,7 @@ import type { CallContext } from "../../providers/drivers/contracts";
 import { createSwitchTrafficDriver } from "../../providers/drivers/traffic/switch-driver";
 import type { SwitchTrafficDriver } from "../../providers/drivers/traffic/switch-driver";
 import type { SwitchLimits, SwitchServiceConfig } from "../../providers/drivers/traffic/switch/config";
+import type { TrafficEngine } from "../../sdk/model";
 import { startSwitch } from "../../providers/drivers/traffic/switch/main";
 import type { RunningSwitch } from "../../providers/drivers/traffic/switch/main";
 
@@ -49,6 +50,7 @@ export async function createSwitchFixture(
   cleanup: Cleanup,
   services: readonly (Omit<SwitchServiceConfig, "port" | "exclusive"> & { readonly exclusive?: boolean })[],
   limits: Partial<SwitchLimits> = {},
+  engine: TrafficEngine = "embedded",
 ): Promise<SwitchFixture> {
   const directory = await mkdtemp(join(tmpdir(), "archipelago-switch-"));
   cleanup.add(() => rm(directory, { recursive: true, force: true }));
@@ -63,6 +65,7 @@ export async function createSwitchFixture(
     stateFile: "state.json",
     services: services.map((service) => ({ exclusive: false, port: 0, ...service })),
     limits,
+    engine,
   };
   await writeFile(configFile, JSON.stringify(config));
   let running = await startSwitch(configFile);

@@ -3,10 +3,11 @@ import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import { describeOnEngines } from "./engines";
 import { callClient, callContext, Cleanup, createBackend, createSwitchFixture, HEALTH } from "./switch-fixture";
 
-describe("the switch as a process", function () {
-  this.timeout(30_000);
+describeOnEngines("the switch as a process", (engine, suite) => {
+  suite.timeout(30_000);
   const cleanup = new Cleanup();
   afterEach(() => cleanup.run());
 
@@ -27,10 +28,12 @@ describe("the switch as a process", function () {
   }
 
   it("is back with the same ports, backends and parked hand-over after it was killed, and ends on SIGTERM", async () => {
-    const { driver, url, running, configFile } = await createSwitchFixture(cleanup, [
-      { name: "front" },
-      { name: "ledger", exclusive: true },
-    ]);
+    const { driver, url, running, configFile } = await createSwitchFixture(
+      cleanup,
+      [{ name: "front" }, { name: "ledger", exclusive: true }],
+      {},
+      engine,
+    );
     await running().close(0);
     const backend = await createBackend(cleanup, (_request, response) => response.end("answer"));
     const given = { replica: "a", address: backend.address, weight: 1, health: HEALTH };

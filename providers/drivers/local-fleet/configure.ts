@@ -76,6 +76,7 @@ async function configureSwitch(layout: FleetLayout, file: FleetFile): Promise<vo
     controlPort: file.ports.switch,
     stateFile: "state.json",
     services,
+    ...(file.spec.traffic === undefined ? {} : { engine: file.spec.traffic }),
   });
 }
 
@@ -138,7 +139,7 @@ function createInventory(layout: FleetLayout, file: FleetFile, controller: TlsFi
       role,
       capacity: { cpuMillis, memoryBytes },
     })),
-    switch: { url: switchUrl(file) },
+    switch: { url: switchUrl(file), ...(file.spec.traffic === undefined ? {} : { engine: file.spec.traffic }) },
     tls: controller,
     store: `file:${layout.store}`,
     ...(file.spec.disclosures === undefined ? {} : { disclosures: file.spec.disclosures }),

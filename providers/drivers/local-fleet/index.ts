@@ -14,6 +14,7 @@ import { createAgentConnections } from "../agent-connections";
 import { systemClock, type Clock } from "../../clock";
 import { loadInventory, type Inventory } from "../inventory";
 import { createSwitchTrafficDriver } from "../traffic/switch-driver";
+import { findHaproxy } from "../traffic/switch/haproxy/haproxy-process";
 import { configureFleet, endpointsOf, openFleetFile } from "./configure";
 import { fleetLayout, readFleetFile, writeJson, type FleetFile, type FleetLayout } from "./layout";
 import { placeCopies } from "./place-copies";
@@ -34,7 +35,8 @@ const READY_LIMITS = { timeoutMs: 2_000, attempts: 1 } as const;
 
 /**
  * Starts a fleet, or finishes one that is half made, or starts again what has died of its agents and switch.
- * @throws MistakeError for a folder that holds something else, copies that fit nowhere, an image that is not there
+ * @throws MistakeError for a folder that holds something else, copies that fit nowhere, an image or an HAProxy that is
+ *   not there
  * @throws DriverError failed when a process or copy does not start, with the end of its log
  */
 export async function createLocalFleet(
@@ -44,6 +46,7 @@ export async function createLocalFleet(
   const { signal = new AbortController().signal, clock = systemClock } = options;
   const layout = fleetLayout(spec.directory);
   placeCopies(spec); // Throws before anything is made.
+  await requireTrafficEngine(spec);
   await refuseForeignFolder(layout);
   const file = await openFleetFile(layout, spec);
   const wasAlive = isFleetAlive(layout.directory);
@@ -118,6 +121,12 @@ async function startSwitch(layout: FleetLayout, inventory: Inventory, clock: Clo
   } finally {
     traffic.close();
   }
+}
+
+async function requireTrafficEngine({ traffic }: LocalFleetSpec): Promise<void> {
+  if (traffic !== "haproxy" || (await findHaproxy()) !== undefined) return;
+  const remedy = 'install it (Debian and Ubuntu: apt-get install haproxy), or use traffic "embedded"';
+  throw MistakeError.of("traffic", traffic, "needs the program haproxy, and there is none on the path", remedy);
 }
 
 /** The folder is removed with the fleet: it must hold nothing that was there before. */

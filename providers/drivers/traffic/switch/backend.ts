@@ -176,7 +176,7 @@ function createAgent(): Agent {
 }
 
 /** Counts per second over the last seconds. */
-class RateCounter {
+export class RateCounter {
   private readonly counts = new Uint32Array(RATE_SECONDS + 1);
   private second = 0;
 

@@ -6,7 +6,7 @@
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { MistakeError } from "../../../../sdk/model";
-import type { Mistake } from "../../../../sdk/model";
+import type { Mistake, TrafficEngine } from "../../../../sdk/model";
 
 /** One service at the switch. */
 export interface SwitchServiceConfig {
@@ -46,6 +46,8 @@ export interface SwitchConfig {
   readonly stateFile: string;
   readonly services: readonly SwitchServiceConfig[];
   readonly limits: SwitchLimits;
+  /** @default "embedded" */
+  readonly engine: TrafficEngine;
 }
 
 /**
@@ -80,6 +82,7 @@ export function parseSwitchConfig(text: string, directory: string): SwitchConfig
     stateFile: readPath("stateFile", root["stateFile"]),
     services: readServices(root["services"], mistakes),
     limits: readLimits(asRecord(root["limits"]), mistakes),
+    engine: readEngine(root["engine"], mistakes),
   };
   if (mistakes.length > 0) throw new MistakeError("configuration of the switch", mistakes);
   return config;
@@ -127,6 +130,17 @@ function readLimits(value: Readonly<Record<string, unknown>>, mistakes: Mistake[
     backendSilenceMs: read("backendSilenceMs"),
     replayBytes: read("replayBytes"),
   };
+}
+
+function readEngine(value: unknown, mistakes: Mistake[]): TrafficEngine {
+  if (value === undefined || value === "embedded" || value === "haproxy") return value ?? "embedded";
+  mistakes.push({
+    field: "engine",
+    value,
+    rule: 'must be "embedded" or "haproxy"',
+    remedy: "leave it out for embedded",
+  });
+  return "embedded";
 }
 
 function readPort(field: string, value: unknown, mistakes: Mistake[]): number {

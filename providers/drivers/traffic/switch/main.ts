@@ -8,7 +8,10 @@ import { createControlServer } from "../../../agent/control-server";
 import { systemClock } from "../../../clock";
 import type { Clock } from "../../../clock";
 import { readSwitchConfig } from "./config";
+import type { SwitchConfig } from "./config";
 import { createSwitchMutations, createSwitchReads } from "./control";
+import type { DataPlane } from "./data-plane";
+import { EmbeddedPlane } from "./embedded-plane";
 import { readSwitchState } from "./state-file";
 import { TrafficSwitch } from "./traffic-switch";
 
@@ -21,7 +24,7 @@ export interface RunningSwitch {
   readonly controlUrl: string;
   /** Port of each service on 127.0.0.1. */
   readonly ports: Readonly<Record<string, number>>;
-  /** Lets requests under way end for at most `graceMs`. */
+  /** Lets requests under way end for at most `graceMs`; an HAProxy is ended with it. */
   close(graceMs?: number): Promise<void>;
 }
 
@@ -32,7 +35,7 @@ export interface RunningSwitch {
 export async function startSwitch(configFile: string, clock: Clock = systemClock): Promise<RunningSwitch> {
   const config = await readSwitchConfig(configFile);
   const state = await readSwitchState(config.stateFile);
-  const trafficSwitch = new TrafficSwitch(config, state, clock);
+  const trafficSwitch = new TrafficSwitch(config, state, clock, await createPlane(config, clock));
   const control = createControlServer({
     subject: "switch",
     tls: config.tls,
@@ -56,10 +59,17 @@ export async function startSwitch(configFile: string, clock: Clock = systemClock
       },
     };
   } catch (error) {
-    await trafficSwitch.close(0);
+    await trafficSwitch.abandon();
     await control.close();
     throw error;
   }
+}
+
+/** Code for HAProxy is loaded only where it is used. */
+async function createPlane(config: SwitchConfig, clock: Clock): Promise<DataPlane> {
+  if (config.engine === "embedded") return new EmbeddedPlane(config.limits, clock);
+  const { HaproxyPlane } = await import("./haproxy/haproxy-plane.js");
+  return new HaproxyPlane(config, clock);
 }
 
 /**

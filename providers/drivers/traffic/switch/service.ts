@@ -14,6 +14,7 @@ import type { Clock } from "../../../clock";
 import { BackendRuntime } from "./backend";
 import type { BackendListener } from "./backend";
 import type { SwitchLimits } from "./config";
+import type { ServiceListener, ServicePlane } from "./data-plane";
 import { isHolding } from "./service-record";
 import type { HandOverRecord, PauseResult, ServiceRecord } from "./service-record";
 import { TrafficStats } from "./traffic-stats";
@@ -21,19 +22,11 @@ import { WaitingRoom } from "./waiting-room";
 import type { Waiter } from "./waiting-room";
 import { chooseWeighted } from "./weighted-choice";
 
-/** What a service tells the switch. */
-export interface ServiceListener {
-  /** The deadline of its hand-over has come. */
-  onDeadline(service: string): void;
-  /** Requests flow again after a hand-over. */
-  onPauseEnd(service: string, token: string, result: PauseResult): void;
-}
-
 /** Node fires timers at once that are set to more. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** See the file's header. */
-export class ServiceRuntime implements BackendListener {
+export class ServiceRuntime implements BackendListener, ServicePlane {
   readonly stats = new TrafficStats();
   readonly room: WaitingRoom;
   private backends: readonly BackendRuntime[] = [];
@@ -49,7 +42,7 @@ export class ServiceRuntime implements BackendListener {
     private readonly listener: ServiceListener,
   ) {
     this.room = new WaitingRoom(limits.maxWaiting, () => clock.monotonic());
-    this.apply(record);
+    void this.apply(record);
   }
 
   get name(): string {
@@ -57,7 +50,7 @@ export class ServiceRuntime implements BackendListener {
   }
 
   /** Takes over a record: backends come, change and go, parking begins and ends. */
-  apply(record: ServiceRecord): void {
+  apply(record: ServiceRecord): Promise<void> {
     this.record = record;
     const before = new Map(this.backends.map((backend) => [backend.record.replica, backend]));
     this.backends = record.backends.map((declared) => {
@@ -77,6 +70,7 @@ export class ServiceRuntime implements BackendListener {
     }
     this.followHandOver(record.handOver);
     this.wake();
+    return Promise.resolve();
   }
 
   /** A backend that may take a request now, its turn taken; those in `tried` are left out. Undefined: wait. */
@@ -122,10 +116,10 @@ export class ServiceRuntime implements BackendListener {
     if (backend?.healthy === undefined) await backend?.check();
   }
 
-  observe(): Service {
+  observe(): Promise<Service> {
     const { name, exclusive, owner, handOver } = this.record;
     const isParked = isHolding(this.record, this.clock.now());
-    return {
+    return Promise.resolve({
       name,
       exclusive,
       ...(owner === undefined ? {} : { owner }),
@@ -139,7 +133,7 @@ export class ServiceRuntime implements BackendListener {
       ...(isParked && handOver !== undefined
         ? { parked: { token: handOver.token, expiresAt: handOver.deadline, waiting: this.room.size } }
         : {}),
-    };
+    });
   }
 
   /** Mean requests per second of each backend over the last ten seconds. */

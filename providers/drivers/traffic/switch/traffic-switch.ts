@@ -13,10 +13,7 @@ import type { Service } from "../../../../sdk/model";
 import type { Clock } from "../../../clock";
 import type { HandOverToken } from "../../contracts";
 import type { SwitchConfig } from "./config";
-import { listenForService } from "./listener";
-import type { ServiceListenerHandle } from "./listener";
-import { ServiceRuntime } from "./service";
-import type { ServiceListener } from "./service";
+import type { DataPlane, ServiceListener, ServicePlane } from "./data-plane";
 import { cutOver, endHandOver, ownerAnswer, park, settle, unpark, withBackend, withoutBackend } from "./service-record";
 import type { BackendRecord, OwnerAnswer, PauseResult, ServiceRecord } from "./service-record";
 import { StateFile } from "./state-file";
@@ -31,6 +28,8 @@ const FIRST_CHECK_WAIT_MS = 1_000;
 /** Wait after a reversal could not be written. */
 const DEADLINE_RETRY_MS = 500;
 
+const NO_PAUSE: PauseResult = { pauseMs: 0, parkedRequests: 0, longestHeldMs: 0 };
+
 /** Traffic of one service as it is told. */
 export interface ServiceSeconds {
   readonly service: string;
@@ -39,8 +38,7 @@ export interface ServiceSeconds {
 
 /** See the file's header. */
 export class TrafficSwitch implements ServiceListener {
-  private readonly services = new Map<string, ServiceRuntime>();
-  private readonly ports: ServiceListenerHandle[] = [];
+  private readonly services = new Map<string, ServicePlane>();
   private readonly file: StateFile;
   private readonly pauseEnds = new Map<string, PromiseWithResolvers<PauseResult>>();
   private controlPort: number;
@@ -51,6 +49,7 @@ export class TrafficSwitch implements ServiceListener {
     config: SwitchConfig,
     state: SwitchState | undefined,
     private readonly clock: Clock,
+    private readonly plane: DataPlane,
   ) {
     this.file = new StateFile(config.stateFile);
     this.controlPort = state?.controlPort ?? config.controlPort;
@@ -62,18 +61,20 @@ export class TrafficSwitch implements ServiceListener {
         port: port === 0 ? (known?.port ?? 0) : port,
         exclusive,
       };
-      this.services.set(name, new ServiceRuntime(settle(record, clock.now()), config.limits, clock, this));
+      this.services.set(name, plane.createService(settle(record, clock.now()), this));
     }
   }
 
   /** Opens the ports of all services and keeps them in the state file. */
   async listen(): Promise<void> {
-    for (const service of this.services.values()) {
-      const port = await listenForService(service, service.record.port);
-      this.ports.push(port);
-      service.record = { ...service.record, port: port.port };
-    }
-    await this.save();
+    const ports = await this.plane.listen();
+    await this.takeTurn(async () => {
+      for (const service of this.services.values()) {
+        const port = ports[service.name] ?? service.record.port;
+        if (port !== service.record.port) await this.replace(service, { ...service.record, port });
+      }
+      await this.save();
+    });
   }
 
   /** Keeps the control API's port, so that a restarted switch has the same one. */
@@ -86,7 +87,7 @@ export class TrafficSwitch implements ServiceListener {
   observe(): Promise<readonly Service[]> {
     return this.takeTurn(async () => {
       const services: Service[] = [];
-      for (const name of this.services.keys()) services.push((await this.settled(name)).observe());
+      for (const name of this.services.keys()) services.push(await (await this.settled(name)).observe());
       return services;
     });
   }
@@ -137,21 +138,25 @@ export class TrafficSwitch implements ServiceListener {
 
   /** @throws DriverError not-found, expired */
   async unpark(name: string, token: string): Promise<PauseResult> {
-    const service = await this.change(name, (record) => unpark(record, token));
-    const known = service.record.handOver?.result;
-    if (known !== undefined) return known;
+    // Before the change: the pause may be over by the time that the change is made.
     const end = Promise.withResolvers<PauseResult>();
-    if (service.pauseSoFar() === undefined) return { pauseMs: 0, parkedRequests: 0, longestHeldMs: 0 };
     this.pauseEnds.set(token, end);
-    const waited = await this.within(UNPARK_WAIT_MS, end.promise);
-    this.pauseEnds.delete(token);
-    return waited ?? service.pauseSoFar() ?? { pauseMs: UNPARK_WAIT_MS, parkedRequests: 0, longestHeldMs: 0 };
+    try {
+      const service = await this.change(name, (record) => unpark(record, token));
+      const known = service.record.handOver?.result;
+      if (known !== undefined) return known;
+      if (service.pauseSoFar() === undefined) return await Promise.race([end.promise, Promise.resolve(NO_PAUSE)]);
+      const waited = await this.within(UNPARK_WAIT_MS, end.promise);
+      return waited ?? service.pauseSoFar() ?? { ...NO_PAUSE, pauseMs: UNPARK_WAIT_MS };
+    } finally {
+      this.pauseEnds.delete(token);
+    }
   }
 
   onDeadline(name: string): void {
     this.takeTurn(async () => {
       const service = await this.settled(name);
-      service.apply(service.record);
+      await service.apply(service.record);
     }).catch(() => {
       // A full disk must not end the switch: requests stay parked, and it is tried again.
       void this.clock.sleep(DEADLINE_RETRY_MS).then(() => {
@@ -170,9 +175,14 @@ export class TrafficSwitch implements ServiceListener {
   /** Lets requests under way end for at most `graceMs`. */
   async close(graceMs: number): Promise<void> {
     this.isClosed = true;
-    for (const service of this.services.values()) service.close();
-    await Promise.all(this.ports.map((port) => port.close(graceMs)));
+    await this.plane.close(graceMs);
     await this.turn.catch(() => undefined);
+  }
+
+  /** It could not start: see {@link DataPlane.abandon}. */
+  async abandon(): Promise<void> {
+    this.isClosed = true;
+    await this.plane.abandon();
   }
 
   /** What was awaited, or undefined when it took too long. */
@@ -185,7 +195,7 @@ export class TrafficSwitch implements ServiceListener {
     }
   }
 
-  private change(name: string, rule: (record: ServiceRecord, nowMs: number) => ServiceRecord): Promise<ServiceRuntime> {
+  private change(name: string, rule: (record: ServiceRecord, nowMs: number) => ServiceRecord): Promise<ServicePlane> {
     return this.takeTurn(async () => {
       const service = await this.settled(name);
       await this.replace(service, rule(service.record, this.clock.now()));
@@ -194,7 +204,7 @@ export class TrafficSwitch implements ServiceListener {
   }
 
   /** The service with its deadline applied. */
-  private async settled(name: string): Promise<ServiceRuntime> {
+  private async settled(name: string): Promise<ServicePlane> {
     const service = this.services.get(name);
     if (service === undefined) {
       throw new DriverError("not-found", name, "is not a service of this switch", {
@@ -205,10 +215,10 @@ export class TrafficSwitch implements ServiceListener {
     return service;
   }
 
-  private async replace(service: ServiceRuntime, record: ServiceRecord): Promise<void> {
+  private async replace(service: ServicePlane, record: ServiceRecord): Promise<void> {
     if (record === service.record) return;
     await this.save(record);
-    service.apply(record);
+    await service.apply(record);
   }
 
   private async save(changed?: ServiceRecord): Promise<void> {
