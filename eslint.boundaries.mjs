@@ -85,7 +85,18 @@ export const BOUNDARIES = [
     types: ["providers/verify"],
     packages: ["node:*"],
   },
-  { folder: "providers/notify", may: ["sdk/model", "providers/clock"], types: [], packages: ["node:*"] },
+  {
+    folder: "providers/notify",
+    may: ["sdk/model", "providers/clock", "providers/guard/signed-body"],
+    types: ["providers/journal"],
+    packages: ["node:*"],
+  },
+  {
+    folder: "providers/trace",
+    may: ["sdk/model", "providers/clock"],
+    types: ["providers/journal"],
+    packages: ["node:crypto", "@opentelemetry/api"],
+  },
   {
     folder: "providers/runner",
     may: [
@@ -102,6 +113,7 @@ export const BOUNDARIES = [
       "providers/drivers",
       "providers/report",
       "providers/notify",
+      "providers/trace",
     ],
     types: [],
     packages: ["node:*"],

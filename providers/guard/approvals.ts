@@ -8,7 +8,7 @@
  * 1. What cannot be read, asked or understood approves nothing; the reason says what is wrong with it.
  * 2. An answer that approves is kept in the store, so that it can be looked up afterwards.
  */
-import { createHash, createHmac } from "node:crypto";
+import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { APPROVAL_PREFIX, canonicalJson, messageOf } from "../../sdk/model";
 import type { Approval, ApprovalSpec, Envelope, GuardVerdict } from "../../sdk/model";
@@ -17,13 +17,12 @@ import type { RunStore } from "../journal/run-store";
 import { judgeApproval, parseApproval, shortOf } from "./approval";
 import type { ApprovalWish } from "./approval";
 import type { Environment } from "./kill-switch";
+import { SIGNATURE_HEADER, signBody } from "./signed-body";
 
 /** How long a webhook may take to answer. */
 const ANSWER_LIMIT_MS = 10_000;
 /** Longest answer that is read. */
 const ANSWER_LENGTH = 64 * 1024;
-/** Header with the signature of what is asked and told: `t=<s since the epoch>,v1=<hex>` over `<t>.<body>`. */
-const SIGNATURE_HEADER = "archipelago-signature";
 
 /** What there is to approve. */
 export interface ApprovalRequest {
@@ -157,15 +156,6 @@ async function askWebhook(
     const { cause } = error as { readonly cause?: unknown };
     return refused(`no answer (${messageOf(cause ?? error)})`);
   }
-}
-
-/**
- * Signature of a body by a secret, with its time, so that it cannot be sent again later.
- * @returns `t=<seconds>,v1=<hex HMAC-SHA256 of "<t>.<body>">`
- */
-export function signBody(body: string, secret: string, nowMs: number): string {
-  const seconds = String(Math.floor(nowMs / 1000));
-  return `t=${seconds},v1=${createHmac("sha256", secret).update(`${seconds}.${body}`).digest("hex")}`;
 }
 
 function describeMissing(spec: ApprovalSpec, request: ApprovalRequest, refusals: readonly string[]): GuardVerdict {

@@ -1,0 +1,31 @@
+/**
+ * Who follows a run by what is stored in its journal: audit log, notices, traces.
+ *
+ * Not for: anything that the run waits for. A follower is told after the fact and never holds a run up.
+ */
+import type { JournalEntry, RunState } from "../../sdk/model";
+
+/** Follows one run in one process. Its methods never throw. */
+export interface JournalFollower {
+  /** The journal was opened. @param state what is stored already; undefined for a new run */
+  begin(run: string, state: RunState | undefined): void;
+  /** These were stored. @param position of the first of them in the journal, from 0 */
+  follow(entries: readonly JournalEntry[], position: number): void;
+  /** The process lets go of the run; what is under way is ended within a bound in time. */
+  end(): Promise<void>;
+}
+
+/** Several followers as one. */
+export function joinFollowers(followers: readonly JournalFollower[]): JournalFollower {
+  return {
+    begin: (run, state) => {
+      for (const follower of followers) follower.begin(run, state);
+    },
+    follow: (entries, position) => {
+      for (const follower of followers) follower.follow(entries, position);
+    },
+    end: async () => {
+      await Promise.all(followers.map((follower) => follower.end()));
+    },
+  };
+}
