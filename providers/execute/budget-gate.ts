@@ -57,7 +57,7 @@ export class BudgetGate {
   /**
    * Waits until the budget lets these replicas of one workload go, then makes the effect.
    * @param giveUpAt wall time in ms until when to wait for the budget
-   * @throws DriverError refused when the budget does not allow it in time
+   * @throws DriverError refused when the budget does not allow it in time; InterruptedError when told to stop before
    */
   async pass<T>(
     context: StepContext,
@@ -93,6 +93,7 @@ export class BudgetGate {
   ): Promise<void> {
     const required = requiredCopies(workload);
     for (;;) {
+      await context.throwIfStopped();
       const available = availableReplicas(workload, await observeServing(context));
       const left = available.filter((replica) => !leaving.includes(replica)).length;
       if (left >= required) return;

@@ -3,6 +3,7 @@
  *
  * Not for: the order of steps (executor.ts, undo.ts).
  */
+import { InterruptedError } from "../../sdk/model";
 import type { Fleet, HostUpdateSpec, Json, LeaseLostError, PlanStep, Wave } from "../../sdk/model";
 import type { Clock, Progress } from "../clock";
 import type { Platform } from "../drivers/contracts";
@@ -27,7 +28,7 @@ export interface LeaseGuard {
 export interface StopControl {
   /** Aborts when this process was told to stop, for waits that may be left. */
   readonly signal: AbortSignal;
-  /** The reason to stop at the next step border, or undefined. */
+  /** The reason to stop at the next step border, or undefined. Never throws but for a lost lease. */
   reason(): Promise<string | undefined>;
 }
 
@@ -53,6 +54,8 @@ export interface StepStand {
   readonly prior?: Json | undefined;
   readonly operation?: string | undefined;
   readonly isResumed: boolean;
+  /** True while the step is undone. */
+  readonly isUndo?: boolean;
 }
 
 /** The context of one step; its deadline counts from now. */
@@ -63,7 +66,7 @@ export function createStepContext(
   kind: Step,
   stand: StepStand,
 ): StepContext {
-  const { run, platform, clock, spec, fleet, gate, marksExpireAt, journal, leases } = execution;
+  const { run, platform, clock, spec, fleet, gate, marksExpireAt, journal, leases, stop } = execution;
   const { signal } = leases;
   const deadlineAt = clock.now() + kind.deadlineMs({ step, spec });
   const callOptions = (bounds: CallBounds | undefined): Parameters<typeof callUntil>[0] => ({
@@ -114,6 +117,10 @@ export function createStepContext(
     wait: async (ms) => {
       await clock.sleep(ms, signal);
       if (signal.aborted) throw signal.reason;
+    },
+    throwIfStopped: async () => {
+      const reason = stand.isUndo === true ? undefined : await stop.reason();
+      if (reason !== undefined) throw new InterruptedError(reason);
     },
     decide: async (text) => {
       await journal.write({ kind: "decision", text });

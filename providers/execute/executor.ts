@@ -35,6 +35,8 @@ export type WaveOutcome =
 const STEPS_AT_ONCE = 256;
 const FIRST_POLL_MS = 20;
 const LONGEST_POLL_MS = 500;
+/** A long step looks this often whether the run was told to stop; waits leave then, all else is finished. */
+const STOP_LOOK_MS = 5_000;
 
 /** What a person can do about a failed step that says nothing itself. */
 export const GENERAL_REMEDY = "remove the cause, then raise `attempt` and run `pulumi up` again";
@@ -127,9 +129,11 @@ async function executeStep(
   const kind = stepOf(step);
   const record = journal.step(step.id);
   progress.status(`wave ${String(wave.index)}: ${step.kind} ${subjectOf(step)}`);
-  const end = await (record && record.status !== "undone"
-    ? resumeStep(execution, wave, record, kind)
-    : beginStep(execution, wave, step, kind, record));
+  const end = await watchForStop(execution, step, () =>
+    record && record.status !== "undone"
+      ? resumeStep(execution, wave, record, kind)
+      : beginStep(execution, wave, step, kind, record),
+  );
   if (end.state === "failed") {
     const { reason, output } = end;
     const event = { kind: "step-failed", id: step.id, reason, ...(output === undefined ? {} : { output }) } as const;
@@ -139,6 +143,35 @@ async function executeStep(
   }
   return end;
 }
+
+/** While a long step goes on it tells that the run was told to stop, and that this step is finished first. */
+async function watchForStop<T>(
+  { clock, stop, progress }: Execution,
+  step: PlanStep,
+  carryOut: () => Promise<T>,
+): Promise<T> {
+  const over = new AbortController();
+  const watch = async (): Promise<void> => {
+    for (;;) {
+      await clock.sleep(STOP_LOOK_MS, over.signal);
+      if (over.signal.aborted) return;
+      const reason = await stop.reason();
+      if (reason === undefined) continue;
+      progress.line(`${reason}; ${step.kind} ${subjectOf(step)} is brought to an end, nothing else is begun`);
+      return;
+    }
+  };
+  // What goes wrong with asking is the next step border's business.
+  watch().catch(() => undefined);
+  try {
+    return await carryOut();
+  } finally {
+    over.abort(STEP_OVER);
+  }
+}
+
+/** Reason of an abort that nobody reads. */
+const STEP_OVER = "over";
 
 /** @param undone the try before, where there was one: with its key a driver would answer what it did then */
 async function beginStep(
@@ -213,6 +246,8 @@ async function driveStep(
     const end = await follow(execution, kind, context);
     return end.state === "done" ? await storeDone(execution, step, end.result) : end;
   } catch (error) {
+    // Told to stop before its effect: its intent stands, and it begins again when the run goes on.
+    if (isKind(error, "InterruptedError")) return { state: "left", reason: messageOf(error) };
     return failureOf(error);
   }
 }
@@ -233,7 +268,8 @@ async function follow(execution: Execution, kind: Step, context: StepContext): P
     if (kind.isWait === true) {
       const reason = await stop.reason();
       if (reason !== undefined) return { state: "left", reason };
-      await clock.sleep(progress.againMs ?? pauseMs, AbortSignal.any([leases.signal, stop.signal]));
+      const againMs = Math.min(progress.againMs ?? pauseMs, STOP_LOOK_MS);
+      await clock.sleep(againMs, AbortSignal.any([leases.signal, stop.signal]));
       if (leases.signal.aborted) throw leases.signal.reason;
     } else {
       await context.wait(progress.againMs ?? pauseMs);

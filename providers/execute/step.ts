@@ -124,6 +124,11 @@ export interface StepContext<S extends PlanStep = PlanStep> {
   readonly read: <T>(call: (signal: AbortSignal) => Promise<T>, bounds?: CallBounds) => Promise<T>;
   /** Waits; ends early when the lease is lost. @throws LeaseLostError then */
   readonly wait: (ms: number) => Promise<void>;
+  /**
+   * Asked by a step that waits before its effect: it leaves then, and begins again when the run goes on. Undoing is not
+   * stopped in the middle of a step. @throws InterruptedError when the run was told to stop
+   */
+  readonly throwIfStopped: () => Promise<void>;
   /** Journals a decision and tells it. */
   readonly decide: (text: string) => Promise<void>;
 }

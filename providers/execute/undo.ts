@@ -102,7 +102,8 @@ async function undoStep(execution: Execution, wave: Wave, record: StepRecord): P
   const isResumed = record.status === "undoing";
   const kind = stepOf(step);
   if (!isResumed) await journal.write({ kind: "undo-intent", id: step.id, key });
-  const context = createStepContext(execution, wave, step, kind, { key, prior, operation, isResumed });
+  const stand = { key, prior, operation, isResumed, isUndo: true };
+  const context = createStepContext(execution, wave, step, kind, stand);
   try {
     const note = await kind.undo(context, prior);
     await journal.write({ kind: "undo-done", id: step.id, note: note ?? "" });

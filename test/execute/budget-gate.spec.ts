@@ -44,6 +44,7 @@ class FakeService {
       },
       read: <T>(call: (signal: AbortSignal) => Promise<T>) => call(new AbortController().signal),
       wait: (ms: number) => clock.sleep(ms),
+      throwIfStopped: () => Promise.resolve(),
     };
     return parts as unknown as StepContext;
   }
