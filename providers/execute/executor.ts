@@ -137,8 +137,9 @@ async function executeStep(
   if (end.state === "failed") {
     const { reason, output } = end;
     const event = { kind: "step-failed", id: step.id, reason, ...(output === undefined ? {} : { output }) } as const;
-    // Stored together, so that whoever resumes knows the reason and what to do.
-    if (end.deferred === true || !isFirstFailure()) await journal.write(event);
+    // Stored together, so that whoever resumes knows the reason and what to do. What made the run fail stays its failure,
+    // with all that it names, when giving back fails as well.
+    if (end.deferred === true || !isFirstFailure() || journal.state().failure !== undefined) await journal.write(event);
     else await journal.write(event, { kind: "failure", failure: describeFailure({ step, failure: end }) });
   }
   return end;

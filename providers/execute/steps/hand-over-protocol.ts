@@ -210,7 +210,7 @@ async function goForward({
 }
 
 async function goBack({ context, handOver, token, suffix }: Attempt): Promise<void> {
-  const { from, to } = handOver;
+  const { workload, from, to } = handOver;
   const old = await findReplica(context, from.replica);
   if (old && old.state !== "healthy") {
     await context.effect(`reactivate${suffix}`, { host: from.host }, (call) =>
@@ -219,6 +219,8 @@ async function goBack({ context, handOver, token, suffix }: Attempt): Promise<vo
   }
   await unpark({ context, handOver, token, suffix });
   if (old) await waitForCopy(context, from.replica, "healthy");
+  // Only where a way back was cut short after its own cut-over is the copy that goes a backend.
+  await removeBackend(context, workload, to.replica, `remove-standby-backend${suffix}`);
   if (await findReplica(context, to.replica)) {
     await stopCopy(context, to.host, to.replica, `stop-standby${suffix}`);
   }

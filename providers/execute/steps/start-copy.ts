@@ -2,8 +2,8 @@
 import type { Step, StepOf } from "../step";
 import { generousDeadlineMs } from "../step";
 import { pollCopy, specForCopy, stopCopy } from "./copies";
-import { findReplica, workloadOf } from "./lookup";
-import { removeBackend } from "./traffic";
+import { findBackend, findReplica, workloadOf } from "./lookup";
+import { drainBackend, removeBackend } from "./traffic";
 
 const FLOOR_MS = 120_000;
 
@@ -42,6 +42,9 @@ export const startCopyStep: Step<StepOf<"start-copy">> = {
     if ((prior as unknown as Prior).existed) return undefined;
     if (!(await findReplica(context, step.replica))) return undefined;
     const workload = workloadOf(context, step.workload);
+    // Where taking its traffic away has failed before, it still has requests: they would break off with it.
+    const backend = workload.exclusive ? undefined : await findBackend(context, workload, step.replica);
+    if (backend && backend.weight > 0) await drainBackend(context, workload, step.replica, context.deadlineAt);
     await gate.pass(context, workload, [step.replica], context.deadlineAt, async () => {
       await removeBackend(context, workload, step.replica);
       await stopCopy(context, step.host, step.replica);
