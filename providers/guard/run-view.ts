@@ -18,6 +18,8 @@ export interface StepSpan {
   endIndex: number | undefined;
   undo: "none" | "open" | "done" | "failed";
   undoMs: number | undefined;
+  /** Position of the first intent to undo it. */
+  undoIndex: number | undefined;
   undoEndMs: number | undefined;
 }
 
@@ -95,6 +97,7 @@ function readEntry(entry: JournalEntry, index: number, spans: StepSpan[], latest
       endIndex: undefined,
       undo: "none",
       undoMs: undefined,
+      undoIndex: undefined,
       undoEndMs: undefined,
     };
     spans.push(span);
@@ -111,6 +114,7 @@ function readEntry(entry: JournalEntry, index: number, spans: StepSpan[], latest
   } else if (entry.kind === "undo-intent") {
     span.undo = "open";
     span.undoMs ??= entry.at;
+    span.undoIndex ??= index;
   } else if (entry.kind === "undo-done" || entry.kind === "undo-failed") {
     span.undo = entry.kind === "undo-done" ? "done" : "failed";
     span.undoEndMs = entry.at;

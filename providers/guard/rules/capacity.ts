@@ -46,7 +46,7 @@ function heldReserve(view: RunView, index: number): ReadonlySet<string> {
   for (const span of view.spans) {
     if (span.index >= index) break;
     const { step } = span;
-    if (step.kind === "reserve" && isDoneBefore(span, index) && !isUndoneBefore(view, span, index)) {
+    if (step.kind === "reserve" && isDoneBefore(span, index) && !isUndoneBefore(span, index)) {
       for (const host of step.hosts) held.add(host);
     }
     if (step.kind === "release") for (const host of step.hosts) held.delete(host);
@@ -54,7 +54,7 @@ function heldReserve(view: RunView, index: number): ReadonlySet<string> {
   return held;
 }
 
-function isUndoneBefore(view: RunView, span: StepSpan, index: number): boolean {
-  const atMs = view.entries[index]?.at ?? 0;
-  return span.undoMs !== undefined && span.undoMs <= atMs;
+/** By position, not by time: a failure and the undo that it leads to may share a millisecond. */
+function isUndoneBefore({ undoIndex }: StepSpan, index: number): boolean {
+  return undoIndex !== undefined && undoIndex < index;
 }
