@@ -42,13 +42,19 @@ export function startOfDateMs(date: Temporal.PlainDate, timezone: string): numbe
 /** True for an IANA name that this platform knows, aliases included. Offsets such as "+02:00" are none. */
 export function isKnownZone(timezone: string): boolean {
   if (!/^[A-Za-z]/.test(timezone)) return false;
+  // A run asks for the same few zones before every wave, and making a formatter costs more than a look at a calendar.
+  if (knownZones.has(timezone)) return true;
   try {
     new Intl.DateTimeFormat("en", { timeZone: timezone });
+    knownZones.add(timezone);
     return true;
   } catch {
     return false;
   }
 }
+
+/** Zones that were found to be known; what is known stays so as long as the process lives. */
+const knownZones = new Set<string>();
 
 /** The known zone that was probably meant: by its city, or by likeness. */
 export function suggestZone(timezone: string): string | undefined {
