@@ -1,0 +1,134 @@
+/**
+ * What must hold of every run whatever went wrong, as a list of what did not.
+ *
+ * A host that dies by itself takes copies, requests and unreplicated writes with it, and its load goes to the others:
+ * that is no doing of the run's and is left out here, and only that.
+ */
+import { isDeepStrictEqual } from "node:util";
+import { messageOf } from "../../sdk/model";
+import type { Host, JournalEntry, RunState, Violation } from "../../sdk/model";
+import { checkRun } from "../../providers/guard/checker";
+import { replay } from "../../providers/journal/replay";
+import type { FleetEvent } from "../../providers/testing";
+import { eventsOf } from "../../providers/testing";
+import { RUN } from "../runner/run-fixture";
+import type { Outcome } from "./carry-out";
+
+/** A replay of every prefix of a journal costs its square; this many are enough to find one that does not replay. */
+const PREFIXES = 8;
+
+/** Everything that a run did wrong, in words; empty when nothing. */
+export function judge(outcome: Outcome): readonly string[] {
+  const { fixture, broken, isPlanned } = outcome;
+  if (!isPlanned) return [];
+  const entries = fixture.store.entriesOf(RUN);
+  const replayed = findReplayFaults(entries);
+  if (replayed.state === undefined) return [...broken, ...replayed.faults];
+  const self = createExcuses(outcome);
+  const violations = checkRun({ entries, observations: fixture.fleet.observations() })
+    .filter((violation) => !self.excusesViolation(violation))
+    .map(({ rule, subject, text }) => `checker: ${rule}: ${subject} ${text}`);
+  const harm = fixture.fleet
+    .harm()
+    .filter((event) => !self.excusesHarm(event))
+    .map((event) => `harm: ${JSON.stringify(event)}`);
+  return [
+    ...broken,
+    ...replayed.faults,
+    ...violations,
+    ...harm,
+    ...findLostWrites(outcome, self),
+    ...findEndFaults(outcome, replayed.state, entries),
+  ];
+}
+
+interface Excuses {
+  readonly hasDeaths: boolean;
+  excusesViolation(violation: Violation): boolean;
+  excusesHarm(event: FleetEvent): boolean;
+}
+
+function createExcuses({ fixture, scenario }: Outcome): Excuses {
+  const { events } = fixture.fleet;
+  const deaths = eventsOf(events, "host").filter((event) => event.byItself && event.state === "unreachable");
+  const [firstDeath] = deaths;
+  const firstMs = firstDeath?.atMs ?? Number.POSITIVE_INFINITY;
+  const flapMs = scenario.incidents.some(({ kind }) => kind === "flap") ? 0 : Number.POSITIVE_INFINITY;
+  return {
+    hasDeaths: firstDeath !== undefined,
+    excusesViolation: ({ rule, text, atMs }) => {
+      // Copies that died with a host are not the run's to bring back.
+      if (rule === "orphan") return firstDeath !== undefined && /lacks \d+ copies|which is gone/.test(text);
+      if (rule === "capacity") return text.includes("millicores in use") && atMs >= Math.min(firstMs, flapMs);
+      return rule === "pause" && atMs >= firstMs - fixture.spec.limits.drainMs && firstDeath !== undefined;
+    },
+    excusesHarm: (event) => {
+      if (event.kind === "overload") return event.atMs >= Math.min(firstMs, flapMs);
+      if (event.kind === "writes-lost" || event.kind === "requests-failed")
+        return event.atMs >= Math.min(firstMs, flapMs);
+      return false;
+    },
+  };
+}
+
+function findReplayFaults(entries: readonly JournalEntry[]): {
+  readonly state: RunState | undefined;
+  readonly faults: readonly string[];
+} {
+  try {
+    const state = replay(RUN, entries);
+    for (let part = 1; part <= PREFIXES; part += 1) {
+      replay(RUN, entries.slice(0, Math.max(2, Math.floor((entries.length * part) / PREFIXES))));
+    }
+    const again = isDeepStrictEqual(replay(RUN, entries), state);
+    return { state, faults: again ? [] : ["journal: two replays differ"] };
+  } catch (error) {
+    return { state: undefined, faults: [`journal: it does not replay: ${messageOf(error)}`] };
+  }
+}
+
+function findLostWrites({ fixture }: Outcome, { hasDeaths }: Excuses): readonly string[] {
+  const lost = fixture.fleet.lostWrites("ledger");
+  return lost > 0 && !hasDeaths ? [`${String(lost)} acknowledged writes are lost`] : [];
+}
+
+/** How hosts, marks and leases must be when a run has ended or waits. */
+function findEndFaults(
+  { fixture, isFinal }: Outcome,
+  state: RunState,
+  entries: readonly JournalEntry[],
+): readonly string[] {
+  const { fleet, store } = fixture;
+  const hosts = fleet.observations().last?.hosts ?? [];
+  const said = JSON.stringify([state.failure ?? null, state.phaseReason]);
+  const isNamed = (host: string): boolean => said.includes(host);
+  const versions = fleet.versions();
+  const marks = hosts.flatMap(({ id, cordoned, reserved }: Host): readonly string[] => [
+    ...(cordoned?.owner === RUN && !isNamed(id) ? [`${id} is still cordoned in phase ${state.phase}`] : []),
+    ...(reserved?.owner === RUN && !isNamed(id) ? [`${id} is still reserved in phase ${state.phase}`] : []),
+  ]);
+  const versionFaults = hosts
+    .filter(({ role }) => role === "member")
+    .flatMap(({ id, state: hostState }): readonly string[] => {
+      const version = versions[id] ?? "";
+      if (hostState === "unreachable") {
+        return isLost(fleet.events, entries, id) && !isNamed(id) ? [`${id} is lost and not named`] : [];
+      }
+      if (version === "v2" || (version === "v1" && state.phase !== "done") || isNamed(id)) return [];
+      return [`${id} is at ${version} in phase ${state.phase} and not named`];
+    });
+  const leases = store.liveLeases().map(({ resource, owner }) => `lease ${resource} is still held by ${owner}`);
+  const waits = isFinal || state.phase === "armed" ? [] : [`the run was left in phase ${state.phase}`];
+  return [...marks, ...versionFaults, ...leases, ...waits];
+}
+
+/** True for a host that went away for good in the middle of a wave that was changing it. */
+function isLost(events: readonly FleetEvent[], entries: readonly JournalEntry[], host: string): boolean {
+  const diedMs = eventsOf(events, "host").findLast((event) => event.host === host && event.byItself)?.atMs;
+  if (diedMs === undefined) return false;
+  const waves = entries.flatMap((entry) => (entry.kind === "wave-planned" ? [entry] : []));
+  return waves.some(({ at, wave }) => {
+    const end = entries.find((entry) => entry.kind === "wave-done" && entry.index === wave.index);
+    return wave.kind !== "failback" && wave.hosts.includes(host) && at <= diedMs && diedMs < (end?.at ?? Infinity);
+  });
+}
