@@ -9,8 +9,10 @@ import { planCommand } from "./plan";
 import { recoverCommand } from "./recover";
 import { reportCommand } from "./report";
 import { resumeCommand } from "./resume";
+import { runnerCommand } from "./runner";
 import { startCommand } from "./start";
 import { statusCommand } from "./status";
+import { waitCommand } from "./wait";
 
 export const COMMANDS: readonly Command[] = [
   statusCommand,
@@ -18,10 +20,12 @@ export const COMMANDS: readonly Command[] = [
   reportCommand,
   hostsCommand,
   startCommand,
+  waitCommand,
   pauseCommand,
   resumeCommand,
   cancelCommand,
   recoverCommand,
+  runnerCommand,
   auditCommand,
   createCompletionCommand(() => COMMANDS),
 ];

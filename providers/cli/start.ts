@@ -41,6 +41,7 @@ Ctrl-C stops at the next step border, and "start" carries on; a second one ends 
         family,
         owner: describeProcess(),
         engine: "archipelago",
+        role: "person",
         progress: terminal.progress,
         signal: interrupts.signal,
       });

@@ -12,7 +12,7 @@ import {
 } from "../../sdk/model";
 import { currentOpening, nextOpenings } from "../calendar";
 import { silentProgress, systemClock } from "../clock";
-import { openRunEnvironment, type RunEnvironment } from "../runner/environment";
+import { openRunEnvironment, yieldCpu, type RunEnvironment } from "../runner/environment";
 import { giveBackHostUpdate, performHostUpdate, type UpdateCaller, type UpdateOutcome } from "../runner/host-update";
 import { readLatestRun, runFamily } from "../runner/run-family";
 import type { EngineProgress } from "./engine-progress";
@@ -33,8 +33,7 @@ export async function performRun(
   let environment: RunEnvironment | undefined;
   try {
     environment = await openRunEnvironment(inputs.spec, systemClock);
-    // On the machine of the workloads itself, planning and watching must not take the CPU from them.
-    if (environment.platform.singleMachine) os.setPriority(process.pid, BACKGROUND_NICE);
+    yieldCpu(environment);
     const outcome = await performHostUpdate(environment, callerOf(inputs, progress, stop.signal));
     const outputs = await outputsOf(inputs, environment, outcome);
     if (outcome.phase === "failed") throw new RunStoppedError(id, outputs, failureText(outcome));
@@ -109,8 +108,6 @@ function callerOf(inputs: RunInputs, progress: UpdateCaller["progress"], signal:
     signal,
   };
 }
-
-const BACKGROUND_NICE = 10;
 
 /** Tells processes with the same number apart. */
 const processToken = createHash("sha256")

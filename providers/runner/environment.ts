@@ -4,9 +4,11 @@
  *
  * Not for: deciding anything.
  */
+import * as os from "node:os";
 import * as path from "node:path";
 import {
   MistakeError,
+  type Blocker,
   type Bundle,
   type Fleet,
   type Forecast,
@@ -25,6 +27,7 @@ import { listDisclosures, observeHistory } from "../observe/history";
 import type { PlanInput } from "../plan/plan-input";
 import { planningSlot } from "../plan/plan-input";
 import { createPlanWorker } from "../plan/plan-in-worker";
+import { describeRunner, listRunners } from "./heartbeat";
 
 /** Grid of history and forecasts. */
 const STEP_MS = 5 * 60_000;
@@ -32,6 +35,7 @@ const STEP_MS = 5 * 60_000;
 const HISTORY_MS = 14 * 86_400_000;
 /** Forecasts do not reach further than this beyond the opening's start. */
 const MAXIMUM_HORIZON_MS = 12 * 3_600_000;
+const BACKGROUND_NICE = 10;
 
 /** An open platform and store, and the pure stages over them. */
 export interface RunEnvironment {
@@ -51,14 +55,27 @@ export interface RunEnvironment {
   close(): Promise<void>;
 }
 
+/** What whoever opens an environment knows better than the spec. */
+export interface EnvironmentOptions {
+  /** The store that the run was found in; it may have another name here than in the spec. */
+  readonly store?: RunStore;
+  /** Folder of the program that declared the update: relative paths begin there. @default the current one */
+  readonly folder?: string;
+}
+
 /**
  * Opens what the spec names.
  * @throws MistakeError for an inventory that cannot be read, or a store that does not fit the platform
  */
-export async function openRunEnvironment(spec: HostUpdateSpec, clock: Clock): Promise<RunEnvironment> {
+export async function openRunEnvironment(
+  declared: HostUpdateSpec,
+  clock: Clock,
+  { store: opened, folder }: EnvironmentOptions = {},
+): Promise<RunEnvironment> {
+  const spec = folder === undefined ? declared : resolvePaths(declared, folder);
   const { platform, disclosures } = await openPlatform(spec);
   try {
-    const storeUrl = spec.store ?? platform.defaultStore;
+    const storeUrl = opened?.url ?? spec.store ?? platform.defaultStore;
     if (storeUrl === undefined) {
       throw MistakeError.of(
         "store",
@@ -67,11 +84,11 @@ export async function openRunEnvironment(spec: HostUpdateSpec, clock: Clock): Pr
         'set store, like "file:/srv/archipelago"',
       );
     }
-    requireSharedStore(storeUrl, platform.singleMachine);
-    const store = await openRunStore(storeUrl);
+    if (!opened) requireSharedStore(storeUrl, platform.singleMachine);
+    const store = opened ?? (await openRunStore(storeUrl));
     const planner = createPlanWorker();
     return {
-      spec,
+      spec: declared,
       platform,
       store,
       clock,
@@ -114,6 +131,11 @@ export async function openRunEnvironment(spec: HostUpdateSpec, clock: Clock): Pr
   }
 }
 
+/** On the machine of the workloads itself, planning and watching must not take the CPU from them. */
+export function yieldCpu({ platform }: RunEnvironment): void {
+  if (platform.singleMachine) os.setPriority(process.pid, BACKGROUND_NICE);
+}
+
 /** Observes, forecasts and plans as of now; nothing is changed. */
 export async function planNow(
   environment: RunEnvironment,
@@ -124,8 +146,38 @@ export async function planNow(
   const fleet = await environment.observe(signal);
   const forecast = await environment.forecast(fleet, slotMs, signal);
   const durations = {};
-  const plan = await environment.plan({ fleet, forecast, spec, slotMs, nowMs: slotMs, durations });
-  return { plan, bundle: { v: 1, packageVersion: packageVersion(), spec, fleet, forecast, slotMs, durations } };
+  const planned = await environment.plan({ fleet, forecast, spec, slotMs, nowMs: slotMs, durations });
+  const plan = await requireRunner(environment, planned);
+  return {
+    plan,
+    bundle: { v: 1, packageVersion: packageVersion(), folder: process.cwd(), spec, fleet, forecast, slotMs, durations },
+  };
+}
+
+/** A run that only a runner may start is blocked while there is none. */
+async function requireRunner({ spec, store }: RunEnvironment, plan: MigrationPlan): Promise<MigrationPlan> {
+  if (spec.startedBy !== "runner" || plan.decision === "nothing") return plan;
+  const [last] = await listRunners(store);
+  if (last?.isAlive === true) return plan;
+  const blocker: Blocker = {
+    code: "no-runner",
+    subject: "runner",
+    reason: last ? `it has ended or hangs: ${describeRunner(last)}` : `none has been seen in run store ${store.url}`,
+    fix: `start \`archipelago runner --store ${store.url}\`, or set startedBy: "up"`,
+  };
+  return { ...plan, decision: "blocked", blockers: [...plan.blockers, blocker] };
+}
+
+/** The spec with the relative paths of its program. */
+function resolvePaths(spec: HostUpdateSpec, folder: string): HostUpdateSpec {
+  return {
+    ...spec,
+    islands: spec.islands.map(({ source, metrics, ...island }) => ({
+      ...island,
+      source: source.kind === "agents" ? { ...source, inventory: path.resolve(folder, source.inventory) } : source,
+      metrics: metrics.kind === "recorded" ? { ...metrics, file: path.resolve(folder, metrics.file) } : metrics,
+    })),
+  };
 }
 
 /** Platforms load lazily: only the one that is used. Islands of one update share it. */

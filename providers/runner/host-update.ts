@@ -4,11 +4,14 @@
  *
  * Not for: steps (providers/execute) and the run itself (run.ts).
  */
+import * as fs from "node:fs/promises";
 import {
   canonicalJson,
   isFinalPhase,
+  isKind,
   messageOf,
   type HostUpdateSpec,
+  type LeaseHeldError,
   type MigrationPlan,
   type Opening,
   type Phase,
@@ -16,9 +19,13 @@ import {
 } from "../../sdk/model";
 import { currentOpening } from "../calendar";
 import type { Progress } from "../clock";
+import { attach, waitForOwner } from "./attend";
 import { planNow, type RunEnvironment } from "./environment";
-import { recordRun } from "./recorder";
-import { carryOut, createRun, endRun, giveBack, type RunDependencies } from "./run";
+import { describeRunner, findRunner, listRunners } from "./heartbeat";
+import { nextAction } from "./next-action";
+import { recordRun, reportPath } from "./recorder";
+import { readRequest } from "./requests";
+import { carryOut, createRun, endRun, giveBack, readRun, type RunDependencies } from "./run";
 import { nextRunId, readLatestRun } from "./run-family";
 
 /** What was decided, and where the run stands. */
@@ -44,13 +51,19 @@ export interface UpdateCaller {
   readonly progress: Progress;
   /** Aborts at the next step border. */
   readonly signal: AbortSignal;
+  /**
+   * Who it is. `startedBy: "runner"` keeps a run from being started by `pulumi up`, not by a runner or by a person who
+   * names it. A runner does not wait for what others hold: it looks again later.
+   * @default "up"
+   */
+  readonly role?: "up" | "runner" | "person";
   /** Length of the run's leases. @default LEASE_TTL_MS of leases.ts */
   readonly leaseTtlMs?: number;
 }
 
 /**
  * Carries out what there is to do now.
- * @throws InterruptedError, LeaseHeldError, LeaseLostError, StoreError; a failed run is an outcome, not an exception
+ * @throws InterruptedError, LeaseLostError, StoreError; a failed run is an outcome, not an exception
  */
 export async function performHostUpdate(environment: RunEnvironment, caller: UpdateCaller): Promise<UpdateOutcome> {
   const { spec, store, clock } = environment;
@@ -59,7 +72,7 @@ export async function performHostUpdate(environment: RunEnvironment, caller: Upd
   if (latest && !isFinalPhase(latest.phase)) {
     if (latest.phase !== "armed") {
       // Half done: it goes on as it was approved, also when the arguments have changed since; the new ones come after.
-      const ended = await goOn(environment, caller, latest.id);
+      const ended = await carryOnRun(environment, caller, latest);
       if (same || ended.phase !== "done") return ended;
     } else if (!same) {
       await endRun(
@@ -68,6 +81,9 @@ export async function performHostUpdate(environment: RunEnvironment, caller: Upd
         "its arguments changed before it began",
         dependenciesOf(environment, caller),
       );
+    } else {
+      const action = nextAction(latest, await readRequest(store, latest.id), clock.now());
+      if (action.kind === "settle") return goOn(environment, caller, latest.id);
     }
   }
   if (same && (latest.phase === "failed" || latest.phase === "cancelled"))
@@ -77,7 +93,7 @@ export async function performHostUpdate(environment: RunEnvironment, caller: Upd
 
   const opening = currentOpening(spec.windows, clock.now());
   const isArmed = same && latest.phase === "armed";
-  const verdict = judge(spec, plan, opening);
+  const verdict = judge(spec, plan, opening, caller.role);
   if (verdict.phase === "skipped" || verdict.phase === "failed") return { ...verdict, plan };
   const run = isArmed
     ? latest
@@ -89,7 +105,34 @@ export async function performHostUpdate(environment: RunEnvironment, caller: Upd
         phase: "armed",
         reason: verdict.reason,
       });
-  return verdict.phase === "armed" ? { ...verdict, run, plan } : goOn(environment, caller, run.id);
+  if (verdict.phase !== "armed") return goOn(environment, caller, run.id);
+  return { phase: "armed", reason: `${verdict.reason}; ${await describeStarter(environment)}`, run, plan };
+}
+
+/**
+ * Does what there is to do about a run that is stored: starts it, carries it on, recovers it, or changes its phase.
+ * @param run its newest state
+ * @throws as performHostUpdate; LeaseHeldError for a runner while another process has the run or one of its hosts
+ */
+export async function carryOnRun(
+  environment: RunEnvironment,
+  caller: UpdateCaller,
+  run: RunState,
+): Promise<UpdateOutcome> {
+  const { spec, store, clock } = environment;
+  const request = await readRequest(store, run.id);
+  const action = nextAction(run, request, clock.now());
+  if (action.kind === "none" || action.kind === "wait") return { phase: run.phase, reason: action.reason, run };
+  if (action.kind === "start") {
+    const { plan } = await planNow(environment, caller.signal);
+    const { phase, reason } = judge(spec, plan, action.opening, caller.role);
+    // What blocks is shown, and looked at again later. A run that was told to fail does so itself, in its journal.
+    if (phase === "armed") return { phase, reason, run, plan };
+  } else if ((caller.role ?? "up") === "up" && spec.startedBy === "runner" && action.kind !== "settle") {
+    const runner = await findRunner(store);
+    if (runner) return { phase: run.phase, reason: `${run.phaseReason}; ${describeRunner(runner)} carries it on`, run };
+  }
+  return goOn(environment, caller, run.id);
 }
 
 /** Gives back what the runs of this HostUpdate hold: marks, reserve, leases. Workloads are left alone. */
@@ -106,13 +149,19 @@ function judge(
   spec: HostUpdateSpec,
   plan: MigrationPlan,
   opening: Opening | undefined,
+  role: UpdateCaller["role"],
 ): { readonly phase: Phase; readonly reason: string } {
   const next = plan.nextOpenings[0];
-  if (plan.decision === "blocked") {
-    const reason = `blocked: ${plan.blockers.map(({ subject, reason: why, fix }) => `${subject}: ${why} (fix: ${fix})`).join("; ")}`;
+  const mayStart = spec.startedBy === "up" || (role !== undefined && role !== "up");
+  const blockers = plan.blockers.filter(({ code }) => code !== "no-runner" || !mayStart);
+  if (blockers.length > 0) {
+    const reason = `blocked: ${blockers.map(({ subject, reason: why, fix }) => `${subject}: ${why} (fix: ${fix})`).join("; ")}`;
     return { phase: spec.whenBlocked === "fail" ? "failed" : "armed", reason };
   }
-  if (opening) return { phase: "running", reason: `window ${opening.window} is open` };
+  if (opening) {
+    const reason = `window ${opening.window} is open`;
+    return mayStart ? { phase: "running", reason } : { phase: "armed", reason: `${reason}; only a runner starts it` };
+  }
   const when = next ? `opens ${new Date(next.startMs).toISOString()}` : "no opening is left";
   const phases = { arm: "armed", skip: "skipped", fail: "failed" } as const;
   return {
@@ -121,8 +170,46 @@ function judge(
   };
 }
 
-/** Carries a run to its end or to where it stops, with recordings beside it, and reports. */
+/** Who will start an armed run, for people. */
+async function describeStarter({ spec, store }: RunEnvironment): Promise<string> {
+  const [last] = await listRunners(store);
+  if (last?.isAlive === true) return describeRunner(last);
+  const seen = last ? `${describeRunner(last)} and counts as gone` : "no runner has been seen";
+  const start = `start \`archipelago runner --store ${store.url}\``;
+  return spec.startedBy === "runner" ? `${seen}: ${start}` : `${seen}: run \`pulumi up\` while it is open, or ${start}`;
+}
+
+/** Carries a run to its end or to where it stops; `pulumi up` waits for who has the run or one of its hosts. */
 async function goOn(environment: RunEnvironment, caller: UpdateCaller, runId: string): Promise<UpdateOutcome> {
+  const attachment = attach(environment, caller);
+  const attached = { ...caller, signal: attachment.signal };
+  try {
+    for (;;) {
+      try {
+        return await carryOutAndReport(environment, attached, runId);
+      } catch (error) {
+        if (!isKind(error, "LeaseHeldError") || caller.role === "runner") throw error;
+        const end = await waitForOwner(environment, attached, runId, error as LeaseHeldError);
+        if (end.kind === "ended") return await outcomeOf(environment, end.run);
+        if (end.kind === "closed") return { phase: end.run.phase, reason: end.reason, run: end.run };
+      }
+    }
+  } catch (error) {
+    const left = attachment.left();
+    const run = left === undefined ? undefined : await readRun(environment.store, runId);
+    if (left === undefined || !run || caller.signal.aborted || !isKind(error, "InterruptedError")) throw error;
+    return { phase: run.phase, reason: left, run };
+  } finally {
+    attachment.end();
+  }
+}
+
+/** With recordings beside it, and a report at the end. */
+async function carryOutAndReport(
+  environment: RunEnvironment,
+  caller: UpdateCaller,
+  runId: string,
+): Promise<UpdateOutcome> {
   const recorder = recordRun(environment, runId);
   let run: RunState;
   try {
@@ -133,7 +220,8 @@ async function goOn(environment: RunEnvironment, caller: UpdateCaller, runId: st
       caller.progress.line(`the recording could not be stored: ${messageOf(error)}`);
     });
   }
-  if (!isFinalPhase(run.phase)) return { phase: run.phase, reason: run.phaseReason, run };
+  const hasWorked = run.startedAt !== undefined;
+  if (!isFinalPhase(run.phase) || !hasWorked) return { phase: run.phase, reason: run.phaseReason, run };
   try {
     const report = await recorder.report(run, caller.engine);
     return { phase: run.phase, reason: run.phaseReason, run, report };
@@ -142,6 +230,16 @@ async function goOn(environment: RunEnvironment, caller: UpdateCaller, runId: st
     caller.progress.line(`the report could not be written: ${messageOf(error)}`);
     return { phase: run.phase, reason: run.phaseReason, run };
   }
+}
+
+/** A run that another process has brought to its end, with the report that it wrote where that can be seen from here. */
+async function outcomeOf({ reportFolder }: RunEnvironment, run: RunState): Promise<UpdateOutcome> {
+  const report = reportPath(reportFolder, run.id);
+  const isHere = await fs.access(report).then(
+    () => true,
+    () => false,
+  );
+  return { phase: run.phase, reason: run.phaseReason, run, ...(isHere ? { report } : {}) };
 }
 
 function dependenciesOf(environment: RunEnvironment, caller: UpdateCaller): RunDependencies {

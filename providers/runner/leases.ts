@@ -8,7 +8,7 @@
  * 2. A lease is only believed for its time to live since the beginning of its last renewal, by monotonic time.
  * 3. When wall and monotonic time drift apart by more than a quarter of that, the leases count as lost.
  */
-import { isKind, LeaseLostError, messageOf } from "../../sdk/model";
+import { isKind, LeaseLostError, messageOf, StoreError, type DriverError } from "../../sdk/model";
 import type { Clock } from "../clock";
 import type { LeaseGuard } from "../execute/execution";
 import type { EffectScope } from "../execute/step";
@@ -102,6 +102,28 @@ export class RunLeases implements LeaseGuard {
     return lease.epoch;
   }
 
+  /**
+   * What it means when a platform refuses an epoch though the store says that the lease is held: somebody works on the
+   * same hosts from another run store. Undefined for anything else.
+   */
+  async explainRefusal(error: unknown, storeUrl: string): Promise<StoreError | undefined> {
+    if (!isKind(error, "LeaseLostError") || !isStaleEpoch((error as LeaseLostError).cause)) return undefined;
+    for (const lease of this.held.values()) {
+      const now = await this.store.inspect(lease.resource).catch(() => undefined);
+      if (now?.owner !== lease.owner || now.epoch !== lease.epoch) return undefined;
+    }
+    return new StoreError(
+      "conflict",
+      `${messageOf((error as LeaseLostError).cause)}, but no newer owner is in run store ${storeUrl}`,
+      {
+        remedy:
+          "these hosts were worked on from another run store; name that one as `store`, or, where it is gone for good, " +
+          "see 'two run stores on one fleet' in the runbook",
+        cause: error,
+      },
+    );
+  }
+
   /** Gives all leases back and ends the renewing; lost ones are left alone. */
   async release(): Promise<void> {
     this.ended.abort();
@@ -162,4 +184,8 @@ export class RunLeases implements LeaseGuard {
     this.declareLost(error);
     throw error;
   }
+}
+
+function isStaleEpoch(error: unknown): boolean {
+  return isKind(error, "DriverError") && (error as DriverError).code === "stale-epoch";
 }

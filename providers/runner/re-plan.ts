@@ -13,7 +13,7 @@ import { compareEnvelopes } from "../plan/envelope";
 import type { PlanInput, PlanProgress } from "../plan/plan-input";
 import { planningSlot } from "../plan/plan-input";
 import type { RunDependencies } from "./dependencies";
-import type { RunSession } from "./session";
+import { isToStop, type RunSession } from "./session";
 import { openWave, originsOf, reservedHosts, updatedHosts } from "./run-facts";
 
 /** The next thing to do. */
@@ -24,7 +24,9 @@ export type NextWave =
   /** No window is open, or the next wave would not be safe before this one closes. */
   | { readonly kind: "closed"; readonly reason: string }
   | { readonly kind: "blocked"; readonly blockers: readonly Blocker[] }
-  | { readonly kind: "outside"; readonly differences: readonly string[] };
+  | { readonly kind: "outside"; readonly differences: readonly string[] }
+  /** Somebody has asked the run to hold or to end; nothing was planned. */
+  | { readonly kind: "asked" };
 
 /** Looks at what blocks before the run gives up: hosts and copies come back by themselves. */
 const LOOKS = 6;
@@ -32,7 +34,7 @@ const LOOK_AGAIN_MS = 10_000;
 
 /** Plans, and again while something is in the way that may pass by itself. */
 export async function planPatiently(
-  { deps, journal, leases }: RunSession,
+  { deps, journal, leases, requests }: RunSession,
   planNext: (deps: RunDependencies, state: RunState) => Promise<NextWave>,
 ): Promise<NextWave> {
   for (let looks = 1; ; looks++) {
@@ -43,6 +45,7 @@ export async function planPatiently(
     deps.progress.status(`blocked: ${describeBlockers(next.blockers)}`);
     await deps.clock.sleep(LOOK_AGAIN_MS, AbortSignal.any([deps.signal, leases.signal]));
     leases.assertHeld();
+    if (journal.phase !== "recovering" && isToStop(await requests.current())) return { kind: "asked" };
   }
 }
 

@@ -81,19 +81,27 @@ async function writeReport(environment: RunEnvironment, run: RunState, engine: s
   const { entries } = await store.read(run.id);
   const violations = checkRun({ entries, observations: recording.observations });
   const report = buildReport(run, await collect(environment, run, recording, violations), engine);
-  const base = path.join(environment.reportFolder, run.id);
+  const page = reportPath(environment.reportFolder, run.id);
+  const base = page.slice(0, -REPORT_ENDING.length);
   await fs.mkdir(path.dirname(base), { recursive: true });
   await writeBundle(`${base}.bundle.json`, run.bundle);
   const text = `${JSON.stringify(report, null, 1)}\n`;
-  const page = renderReportPage(report, environment.spec.windows[0]?.timezone ?? "UTC");
+  const html = renderReportPage(report, environment.spec.windows[0]?.timezone ?? "UTC");
   await fs.writeFile(`${base}.json`, text);
-  await fs.writeFile(`${base}.html`, page);
+  await fs.writeFile(page, html);
   // Beside a store in a folder the files are in everybody's reach already.
   if (!store.url.startsWith("file:")) {
-    await store.putDocument(`reports/${run.id}.html`, page);
+    await store.putDocument(`reports/${run.id}.html`, html);
     await store.putDocument(`reports/${run.id}.json`, text);
   }
-  return `${base}.html`;
+  return page;
+}
+
+const REPORT_ENDING = ".html";
+
+/** Path of a run's report page; its data lie beside it. */
+export function reportPath(reportFolder: string, runId: string): string {
+  return path.join(reportFolder, `${runId}${REPORT_ENDING}`);
 }
 
 async function collect(

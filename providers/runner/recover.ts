@@ -9,11 +9,12 @@
  * 2. What could not be undone is named in the failure; nothing is left out silently.
  */
 import { InterruptedError } from "../../sdk/model";
-import type { JournalEvent, RunFailure, RunState, Wave } from "../../sdk/model";
+import type { JournalEvent, RunFailure, RunRequest, RunState, Wave } from "../../sdk/model";
 import { nextOpenings } from "../calendar";
 import { describeFailure, executeWave, GENERAL_REMEDY } from "../execute/executor";
 import { undoWave } from "../execute/undo";
 import { describeBlockers, planClosingWave, planPatiently } from "./re-plan";
+import { describeRequest } from "./requests";
 import { hasFailedStep, openWave, reservedHosts } from "./run-facts";
 import type { RunSession } from "./session";
 import { createExecution, decide, enterPhase, leaseWave } from "./session";
@@ -103,13 +104,24 @@ async function endRecovery(session: RunSession): Promise<RunState> {
   const { journal, deps } = session;
   const held = reservedHosts(journal.state());
   if (held.length > 0) await noteLeftOver(session, `reserve ${held.join(", ")} is still held`);
-  const { failure, phaseReason, bundle } = journal.state();
+  const { failure, phaseReason, bundle, cancelled } = journal.state();
+  const request = await session.requests.current();
   if (failure) {
     await enterPhase(session, "failed", `${failure.subject}: step ${failure.step} failed: ${failure.reason}`);
+  } else if (cancelled) {
+    await enterPhase(session, "cancelled", describeRequest({ wish: "cancel", ...cancelled }));
+  } else if (request?.wish === "cancel") {
+    // Asked while it was on its way back anyhow.
+    await enterPhase(session, "cancelled", describeRequest(request), ...askedEvents(request));
   } else {
     const [next] = nextOpenings(bundle.spec.windows, deps.clock.now(), 1);
     if (next) await enterPhase(session, "armed", phaseReason);
     else await enterPhase(session, "expired", `${phaseReason}; no opening is left`);
   }
   return journal.state();
+}
+
+/** The entry for a request that is honoured. */
+export function askedEvents(request: RunRequest | undefined): readonly JournalEvent[] {
+  return request ? [{ kind: "asked", wish: request.wish, by: request.by, why: request.why }] : [];
 }

@@ -46,7 +46,7 @@ export async function readRequest(store: RunStore, runOrFamily: string): Promise
 }
 
 /** Who asks and why, as in phases and messages. */
-export function describeRequest({ wish, by, why }: RunRequest): string {
+export function describeRequest({ wish, by, why }: Pick<RunRequest, "wish" | "by" | "why">): string {
   const done = { pause: "paused", resume: "resumed", cancel: "cancelled" } as const;
   return `${done[wish]} by ${by}${why === "" ? "" : `: ${why}`}`;
 }

@@ -18,17 +18,20 @@ import type {
   MigrationPlan,
   Phase,
   RunFailure,
+  RunRequest,
   RunState,
   Wave,
 } from "../../sdk/model";
 import { currentOpening, nextOpenings } from "../calendar";
 import { executeWave, GENERAL_REMEDY } from "../execute/executor";
 import type { RunDependencies } from "./dependencies";
-import { recover } from "./recover";
+import { nextAction } from "./next-action";
+import { askedEvents, recover } from "./recover";
 import { describeBlockers, planNextWave, planPatiently } from "./re-plan";
 import { hasFailedStep, openWave } from "./run-facts";
 import type { RunSession } from "./session";
-import { createExecution, enterPhase, leaseWave, requireRun, takeOver, withSession } from "./session";
+import { describeRequest } from "./requests";
+import { createExecution, enterPhase, isToStop, leaseWave, requireRun, takeOver, withSession } from "./session";
 import { describeVersionSkew, endSkewedRun } from "./version-skew";
 
 export type { RunDependencies } from "./dependencies";
@@ -56,9 +59,9 @@ export async function carryOut(runId: string, deps: RunDependencies): Promise<Ru
     if (isFinalPhase(state.phase)) return state;
     const skew = describeVersionSkew(session);
     if (skew !== undefined) return endSkewedRun(session, skew);
-    if (state.phase === "armed" && !currentOpening(state.bundle.spec.windows, deps.clock.now())) {
-      return expireOrWait(session);
-    }
+    const action = nextAction(state, await session.requests.current(), deps.clock.now());
+    if (action.kind === "wait") return state;
+    if (action.kind === "settle") return settle(session);
     await takeOver(session);
     return drive(session);
   });
@@ -104,10 +107,26 @@ async function drive(session: RunSession): Promise<RunState> {
       await enterPhase(session, "recovering", state.failure?.reason ?? "a step was deferred");
       continue;
     }
+    const request = await session.requests.current();
+    const isOpen = currentOpening(state.bundle.spec.windows, deps.clock.now()) !== undefined;
+    if (state.phase === "paused" && !isOpen && request?.wish !== "cancel") {
+      await enterPhase(session, "recovering", "the window has closed while it was paused");
+      continue;
+    }
+    if (isToStop(request)) {
+      if (await heed(session, request)) return journal.state();
+      continue;
+    }
     const stopReason = await session.stop.reason();
     if (stopReason !== undefined) throw new InterruptedError(stopReason);
     if (state.phase !== "running") {
-      await enterPhase(session, "running", "its window is open");
+      const reason = state.phase === "paused" && request ? describeRequest(request) : "its window is open";
+      await enterPhase(session, "running", reason, ...(state.phase === "paused" ? askedEvents(request) : []));
+      continue;
+    }
+    // Whoever comes late only brings back what was begun; the rest is for the next opening.
+    if (wave && wave.kind !== "failback" && !isOpen) {
+      await enterPhase(session, "recovering", "the window has closed");
       continue;
     }
     if (wave) {
@@ -132,6 +151,8 @@ async function drive(session: RunSession): Promise<RunState> {
       case "outside":
         await stopOutside(session, next.differences);
         break;
+      case "asked":
+        break;
     }
   }
 }
@@ -139,7 +160,11 @@ async function drive(session: RunSession): Promise<RunState> {
 async function carryOutWave(session: RunSession, wave: Wave): Promise<void> {
   await leaseWave(session, wave);
   const outcome = await executeWave(createExecution(session), wave);
-  if (outcome.kind === "stopped") throw new InterruptedError(outcome.reason);
+  if (outcome.kind === "stopped") {
+    // What was asked of the run is no interruption of this process: the next turn of the flow honours it.
+    if (!session.deps.signal.aborted && isToStop(await session.requests.current())) return;
+    throw new InterruptedError(outcome.reason);
+  }
   if (outcome.kind === "done") {
     await session.journal.write({ kind: "wave-done", index: wave.index });
     session.deps.progress.line(`wave ${String(wave.index)} is done`);
@@ -186,10 +211,31 @@ async function failPlanning(
   await enterPhase(session, "recovering", reason, event);
 }
 
-/** An armed run outside of its window stays armed while an opening is to come. */
-async function expireOrWait(session: RunSession): Promise<RunState> {
+/** Changes the phase where nothing on the platform has to change: a request, or no opening that is left. */
+async function settle(session: RunSession): Promise<RunState> {
   const { deps, journal } = session;
-  const [next] = nextOpenings(journal.state().bundle.spec.windows, deps.clock.now(), 1);
+  const request = await session.requests.current();
+  if (isToStop(request)) {
+    await heed(session, request);
+    return journal.state();
+  }
+  const { phase, bundle } = journal.state();
+  const [next] = nextOpenings(bundle.spec.windows, deps.clock.now(), 1);
+  if (phase === "paused") await enterPhase(session, "armed", request ? describeRequest(request) : "no longer paused");
   if (!next) await enterPhase(session, "expired", "no opening is left");
   return journal.state();
+}
+
+/** Pauses or cancels. True when nothing is left to do about it now. */
+async function heed(session: RunSession, request: RunRequest): Promise<boolean> {
+  const { phase, startedAt } = session.journal.state();
+  const reason = describeRequest(request);
+  session.deps.progress.line(reason);
+  if (request.wish === "pause") {
+    await enterPhase(session, "paused", reason, ...askedEvents(request));
+    return true;
+  }
+  const isBegun = phase !== "armed" && startedAt !== undefined;
+  await enterPhase(session, isBegun ? "recovering" : "cancelled", reason, ...askedEvents(request));
+  return !isBegun;
 }

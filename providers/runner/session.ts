@@ -9,7 +9,7 @@
  * 3. After a takeover every host refuses the earlier owner before anything else is done.
  */
 import { ArchipelagoError, isKind } from "../../sdk/model";
-import type { JournalEvent, Phase, RunState, StepKind, StepRecord, Wave } from "../../sdk/model";
+import type { JournalEvent, Phase, RunRequest, RunState, StepKind, StepRecord, Wave } from "../../sdk/model";
 import { currentOpening } from "../calendar";
 import { BudgetGate } from "../execute/budget-gate";
 import { CALL_TIMEOUT_MS, callUntil } from "../execute/calls";
@@ -19,6 +19,7 @@ import { replay } from "../journal/replay";
 import type { RunDependencies } from "./dependencies";
 import { hostResource, poolResource, RunLeases, runResource } from "./leases";
 import { phaseEvent } from "./phases";
+import { describeRequest, RequestWatch } from "./requests";
 import { reservedHosts } from "./run-facts";
 
 /** Marks outlive their opening by this, so that recovery after it still finds its own marks. */
@@ -33,6 +34,8 @@ export interface RunSession {
   readonly leases: RunLeases;
   readonly journal: RunJournal;
   readonly stop: StopControl;
+  /** What people ask of the run. */
+  readonly requests: RequestWatch;
 }
 
 /**
@@ -46,11 +49,15 @@ export async function withSession<T>(
 ): Promise<T> {
   const { store, clock, owner, platform } = deps;
   const names = { run: runId, platform: platform.name };
-  const leases = new RunLeases(store.leases, clock, owner, names, deps.leaseTtlMs);
+  // One process may work on several runs: what one of them holds is not free for the others.
+  const leases = new RunLeases(store.leases, clock, `${owner} for run ${runId}`, names, deps.leaseTtlMs);
   try {
     await leases.acquire([runResource(runId)]);
     const journal = await RunJournal.open(store, runId, clock, leases.epochOf("run"));
-    return await body({ deps, leases, journal, stop: createStopControl(deps) });
+    const requests = new RequestWatch(store, clock, runId);
+    return await body({ deps, leases, journal, requests, stop: createStopControl(deps, journal, requests) });
+  } catch (error) {
+    throw (await leases.explainRefusal(error, store.url)) ?? error;
   } finally {
     await leases.release();
   }
@@ -123,14 +130,26 @@ export function createExecution(session: RunSession): Execution {
   };
 }
 
-function createStopControl(deps: RunDependencies): StopControl {
+function createStopControl(deps: RunDependencies, journal: RunJournal, requests: RequestWatch): StopControl {
   return {
     signal: deps.signal,
     reason: async () => {
       if (deps.signal.aborted) return "told to stop";
-      return deps.stopRequested?.();
+      const reason = await deps.stopRequested?.();
+      if (reason !== undefined) return reason;
+      // The way to a safe state is what a pause and a cancellation want as well.
+      if (journal.isEmpty || journal.phase === "recovering") return undefined;
+      const request = await requests.current();
+      return isToStop(request) ? describeRequest(request) : undefined;
     },
   };
+}
+
+/** True for a request to hold or to end. */
+export function isToStop(
+  request: RunRequest | undefined,
+): request is RunRequest & { readonly wish: "pause" | "cancel" } {
+  return request?.wish === "pause" || request?.wish === "cancel";
 }
 
 /** Makes every host refuse the earlier owner; one that does not answer does so at the first call that it gets. */

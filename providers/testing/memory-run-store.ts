@@ -18,6 +18,7 @@ export interface StoreFault {
   readonly call:
     | "append"
     | "read"
+    | "list"
     | "acquire"
     | "renew"
     | "release"
@@ -102,7 +103,7 @@ export function createMemoryRunStore(clock: Clock, url = "memory:runs"): MemoryR
       perform("read", run, (): RunRecord => {
         return { run, entries: entriesOf(run), nextSeq: runs.get(run)?.length ?? 0, notices: [] };
       }),
-    list: () => Promise.resolve([...runs.keys()].reverse()),
+    list: () => perform("list", "runs", () => [...runs.keys()].reverse()),
     leases: {
       acquire: (resource, owner, ttlMs) => perform("acquire", resource, () => leases.acquire(resource, owner, ttlMs)),
       renew: (lease, ttlMs) => perform("renew", lease.resource, () => leases.renew(lease, ttlMs)),

@@ -43,6 +43,18 @@ export interface HostUpdateArgs {
   whenClosed?: "arm" | "skip" | "fail";
   /** What a blocked plan does to `pulumi up`. @default "show" */
   whenBlocked?: "show" | "fail";
+  /**
+   * Who starts the run in a window: `"up"`, any `pulumi up` while one is open, or a runner; or `"runner"`, a runner
+   * alone, so that a hotfix `pulumi up` on a Saturday night does not. Without a runner such a plan is blocked.
+   * @default "up"
+   */
+  startedBy?: "up" | "runner";
+  /**
+   * How long `pulumi up` stays with a run before it leaves it to a runner, such as "10 minutes". Where no runner is
+   * seen it stays to the end.
+   * @default to the end of the run
+   */
+  attachFor?: string;
   /** Raise it to try again after a run failed or was cancelled. @default 1 */
   attempt?: number;
   /** Run store, such as "file:/srv/archipelago". @default the one of the fleet's inventory */

@@ -207,6 +207,8 @@ export interface MigrationPlan {
 export interface Bundle {
   readonly v: 1;
   readonly packageVersion: string;
+  /** Folder of the program that declared the update; relative paths of the spec begin there. Absent: none was told. */
+  readonly folder?: string;
   readonly spec: import("./policy").HostUpdateSpec;
   readonly fleet: import("./fleet").Fleet;
   readonly forecast: Forecast;

@@ -2,14 +2,12 @@ import { strict as assert } from "node:assert";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { observeFleet } from "../../providers/observe/fleet";
-import { plan } from "../../providers/plan/plan";
-import type { RunEnvironment } from "../../providers/runner/environment";
 import { performHostUpdate, type UpdateOutcome } from "../../providers/runner/host-update";
 import { readLatestRun } from "../../providers/runner/run-family";
 import { SAMPLE_OPENING_MS } from "../../providers/testing";
 import type { HostUpdateSpec, RunState } from "../../sdk/model";
 import { createRunFixture, quickFleet, quickSpec, type FixtureOptions, type RunFixture } from "./run-fixture";
+import { openTestEnvironment } from "./store-environment";
 
 const FAMILY = "kernel-12345678";
 const HOUR_MS = 3_600_000;
@@ -34,17 +32,9 @@ describe("runner: a host update", () => {
     spec: HostUpdateSpec = fixture.spec,
     signal = new AbortController().signal,
   ): Promise<UpdateOutcome> {
-    const deps = fixture.dependencies();
-    const environment: RunEnvironment = {
-      ...deps,
-      spec,
-      disclosures: [],
-      reportFolder,
-      observe: (abort, baseline) => observeFleet(deps.platform, spec, abort, deps.clock, baseline),
-      plan: (input) => Promise.resolve(plan(input)),
-      close: () => Promise.resolve(),
-    };
-    const caller = { family: FAMILY, owner: deps.owner, engine: "test", progress: fixture.progress, signal };
+    const environment = openTestEnvironment(fixture, reportFolder, spec);
+    const { owner } = environment;
+    const caller = { family: FAMILY, owner, engine: "test", progress: fixture.progress, signal };
     return fixture.clock.run(() => performHostUpdate(environment, caller));
   }
 
