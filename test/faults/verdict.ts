@@ -59,6 +59,8 @@ function createExcuses({ fixture, scenario }: Outcome): Excuses {
     excusesViolation: ({ rule, text, atMs }) => {
       // Copies that died with a host are not the run's to bring back.
       if (rule === "orphan") return firstDeath !== undefined && /lacks \d+ copies|which is gone/.test(text);
+      // A copy that the run was about to touch when its host died went with the host.
+      if (rule === "budget") return deaths.some((death) => death.atMs === atMs);
       if (rule === "capacity") return text.includes("millicores in use") && atMs >= Math.min(firstMs, flapMs);
       return rule === "pause" && atMs >= firstMs - fixture.spec.limits.drainMs && firstDeath !== undefined;
     },
