@@ -23,6 +23,9 @@ const HOSTS_EVERY = 4;
 /** How long reading the last recordings may take. */
 const COLLECT_LIMIT_MS = 30_000;
 
+/** Traffic further back is left out: a run that needed several openings is shown by its last one. */
+const LONGEST_TRAFFIC_MS = 12 * 3_600_000;
+
 /** Time between two looks at what workloads use; one point each in a report. */
 const USAGE_STEP_MS = 5000;
 
@@ -113,6 +116,7 @@ async function collect(
   const { platform, disclosures } = environment;
   const signal = AbortSignal.timeout(COLLECT_LIMIT_MS);
   const startMs = run.startedAt ?? run.createdAt;
+  const trafficFrom = Math.max(startMs - STEADY_MS, environment.clock.now() - LONGEST_TRAFFIC_MS);
   const attempted = run.steps.flatMap(({ step }) => (step.kind === "update" ? [step.host] : []));
   const before = run.bundle.fleet;
   const after = await environment.observe(signal, before);
@@ -123,7 +127,7 @@ async function collect(
       available: serving.length,
     })),
     pauses: observations.pauses,
-    traffic: (await platform.recorder?.trafficSince(startMs - STEADY_MS, signal)) ?? [],
+    traffic: (await platform.recorder?.trafficSince(trafficFrom, signal)) ?? [],
     actual: run.bundle.fleet.workloads.map(({ name }) => ({
       workload: name,
       points: usage.filter(({ workload }) => workload === name),
