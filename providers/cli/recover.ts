@@ -21,8 +21,7 @@ export const recoverCommand = defineCommand({
   summary: "show what an abandoned run left, and mend it with --yes",
   about: `Shows what the runs of an update hold: marks on hosts, reserve, leases, parked requests, steps that were
 begun and not ended. Nothing is changed without --yes. With it the wave under way is undone, or driven to a safe
-state where there is no way back, and everything is given back; the run then waits for its next opening, or has
-failed. A run that another process works on is left alone. To carry on instead, use "start".`,
+state where there is no way back, and everything is given back; the run is then armed again, or has failed. A run that another process works on is left alone. To carry on instead, use "start".`,
   positionals: [{ name: "RUN", isOptional: true, completes: "runs" }],
   options: {
     ...STORE_OPTIONS,
@@ -117,7 +116,8 @@ function renderLeftOver(run: RunState, left: LeftOver, { colours }: Terminal): s
 function renderMended(run: RunState, left: LeftOver): string {
   const rest = left.marks.map(({ host, kind }) => `${kind} on ${host}`);
   const held = rest.length === 0 ? "nothing is held any more" : `still held: ${rest.join(", ")}`;
-  return `${run.id}: ${run.phase}: ${run.phaseReason}\n${held}`;
+  const next = run.phase === "armed" ? "\nIt may start again while its window is open; to end it: archipelago cancel" : "";
+  return `${run.id}: ${run.phase}: ${run.phaseReason}\n${held}${next}`;
 }
 
 function toJson(run: RunState, left: LeftOver, before: LeftOver | undefined): object {

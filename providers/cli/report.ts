@@ -23,6 +23,9 @@ the store's only update.`,
   async run({ options, positionals: [word], isJson, terminal }) {
     const { renderTextReport } = await import("../report/text-report.js");
     const found = await findReport(options, word);
+    if (found.newest !== undefined) {
+      terminal.note(`run ${found.newest} has no report yet; this is the last one before it`);
+    }
     if (options.page !== undefined) await writePage(found, options.page);
     if (isJson) terminal.printJson(found.report);
     else terminal.print(renderTextReport(found.report));
@@ -34,6 +37,8 @@ interface FoundReport {
   readonly report: RunReport;
   /** Page beside it, where there is one. */
   readonly page?: string;
+  /** The newest run, where the report is of an earlier one. */
+  readonly newest?: string;
 }
 
 async function findReport(
@@ -44,9 +49,10 @@ async function findReport(
   const opened = await openStore(options);
   const family = await chooseFamily(opened, word);
   const runs = (await opened.store.list()).filter((run) => run === word || run.startsWith(`${family}-`));
-  for (const run of word !== undefined && runs.includes(word) ? [word] : runs) {
+  const asked = word !== undefined && runs.includes(word) ? [word] : runs;
+  for (const [index, run] of asked.entries()) {
     const report = await readStoredReport(opened, run);
-    if (report) return report;
+    if (report) return { ...report, ...(index > 0 && asked[0] !== undefined ? { newest: asked[0] } : {}) };
   }
   throw await withoutReport(opened, runs[0] ?? family);
 }
