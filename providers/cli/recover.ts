@@ -116,7 +116,8 @@ function renderLeftOver(run: RunState, left: LeftOver, { colours }: Terminal): s
 function renderMended(run: RunState, left: LeftOver): string {
   const rest = left.marks.map(({ host, kind }) => `${kind} on ${host}`);
   const held = rest.length === 0 ? "nothing is held any more" : `still held: ${rest.join(", ")}`;
-  const next = run.phase === "armed" ? "\nIt may start again while its window is open; to end it: archipelago cancel" : "";
+  const next =
+    run.phase === "armed" ? "\nIt may start again while its window is open; to end it: archipelago cancel" : "";
   return `${run.id}: ${run.phase}: ${run.phaseReason}\n${held}${next}`;
 }
 

@@ -1,5 +1,5 @@
 /** `archipelago report RUN | FILE`: shows the measured report of a run. */
-import { access, copyFile, readFile, writeFile } from "node:fs/promises";
+import { access, readFile, writeFile } from "node:fs/promises";
 import * as path from "node:path";
 import { isFinalPhase, MistakeError, messageOf, type RunReport } from "../../sdk/model";
 import { readRun } from "../runner/session";
@@ -35,8 +35,8 @@ the store's only update.`,
 
 interface FoundReport {
   readonly report: RunReport;
-  /** Page beside it, where there is one. */
-  readonly page?: string;
+  /** The page that was made with it, where there is one. */
+  readonly readPage?: () => Promise<string | undefined>;
   /** The newest run, where the report is of an earlier one. */
   readonly newest?: string;
 }
@@ -61,7 +61,9 @@ async function findReport(
 async function readStoredReport({ store, url }: OpenedStore, run: string): Promise<FoundReport | undefined> {
   const name = `reports/${run}.json`;
   const stored = await store.getDocument(name);
-  if (stored !== undefined) return { report: parseReport(stored, name) };
+  if (stored !== undefined) {
+    return { report: parseReport(stored, name), readPage: () => store.getDocument(`reports/${run}.html`) };
+  }
   if (!url.startsWith("file:")) return undefined;
   const { parseFileUrl } = await import("../journal/file-store.js");
   const file = path.join(parseFileUrl(url), "reports", `${run}.json`);
@@ -84,7 +86,10 @@ async function readReportFile(file: string): Promise<FoundReport> {
     throw unreadable(file, messageOf(error));
   }
   const page = file.replace(/\.json$/, ".html");
-  return { report: parseReport(text, file), ...((await isThere(page)) ? { page } : {}) };
+  return {
+    report: parseReport(text, file),
+    ...((await isThere(page)) ? { readPage: () => readFile(page, "utf8") } : {}),
+  };
 }
 
 function parseReport(text: string, name: string): RunReport {
@@ -102,13 +107,10 @@ function unreadable(name: string, why: string): MistakeError {
   return MistakeError.of("FILE", name, `must be a readable report (${why})`, "name the .json beside the report's page");
 }
 
-async function writePage({ report, page }: FoundReport, to: string): Promise<void> {
-  if (page !== undefined) {
-    await copyFile(page, to);
-    return;
-  }
+async function writePage({ report, readPage }: FoundReport, to: string): Promise<void> {
+  const made = await readPage?.();
   const { renderReportPage } = await import("../report/report-page.js");
-  await writeFile(to, renderReportPage(report, "UTC"));
+  await writeFile(to, made ?? renderReportPage(report, "UTC"));
 }
 
 async function isThere(file: string): Promise<boolean> {

@@ -92,6 +92,7 @@ export function renderStatus(status: StoreStatus, columns: number, colours: Colo
       describeNow(run, nowMs),
     ]);
     lines.push(renderTable(["RUN", "PHASE", "HOSTS", "WAVE", "NOW"], rows, columns));
+    for (const { run, problem } of runs) if (problem !== undefined) lines.push("", colours.red(`${run}: ${problem}`));
   }
   const seen = runners.filter((runner) => !isGone(runner, nowMs));
   lines.push("", seen.length === 0 ? colours.dim("no runner was seen") : renderRunners(seen, nowMs));
@@ -188,7 +189,7 @@ function isGone({ at, everyMs }: RunnerHeartbeat, nowMs: number): boolean {
 /** What happens now, or what comes next, in one phrase. */
 function describeNow(run: RunSummary, nowMs: number): string {
   const { problem, lease, request, phase, reason } = run;
-  if (problem !== undefined) return problem;
+  if (problem !== undefined) return "its journal cannot be read, see below";
   const asked = request && request.wish !== "resume" && !isEnded(phase) ? `${describeWish(request, nowMs)}; ` : "";
   switch (phase) {
     case "running":
