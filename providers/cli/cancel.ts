@@ -1,12 +1,12 @@
 /** `archipelago cancel`: undoes the wave under way and ends the run. */
 import { isFinalPhase } from "../../sdk/model";
-import { performHostUpdate } from "../runner/host-update";
+import { carryOnRun } from "../runner/host-update";
 import { describeProcess } from "./caller";
 import { defineCommand } from "./command";
 import { EXIT_CODES } from "./exit-codes";
 import { watchInterrupts } from "./interrupts";
 import { ask, REQUEST_OPTIONS, showAsked, waitUntil } from "./request";
-import { chooseUpdate, openUpdate } from "./update";
+import { chooseUpdate, openLatest } from "./update";
 
 /** Cancels a run. */
 export const cancelCommand = defineCommand({
@@ -33,11 +33,11 @@ command does. A cancelled run begins anew when "attempt" is raised.`,
     try {
       let after = await waitUntil(opened.store, run.id, [], terminal, interrupts.signal);
       if (!isFinalPhase(after.phase) && !interrupts.signal.aborted && latest) {
-        const environment = await openUpdate({ ...update, spec: latest.bundle.spec });
+        const environment = await openLatest(update, latest);
         const { progress } = terminal;
         const caller = { family, owner: describeProcess(), engine: "archipelago", progress, signal: interrupts.signal };
         try {
-          after = (await performHostUpdate(environment, caller)).run ?? after;
+          after = (await carryOnRun(environment, { ...caller, role: "person" }, after)).run ?? after;
         } finally {
           await environment.close();
         }

@@ -10,7 +10,7 @@ import { EXIT_CODES, exitCodeOf } from "./exit-codes";
 import { watchInterrupts } from "./interrupts";
 import { STORE_OPTIONS } from "./store";
 import type { Terminal } from "./terminal";
-import { chooseUpdate, openUpdate } from "./update";
+import { chooseUpdate, openLatest } from "./update";
 
 /** A fleet that takes longer to answer is not there. */
 const OBSERVE_LIMIT_MS = 20_000;
@@ -36,7 +36,7 @@ state where there is no way back, and everything is given back; the run is then 
     const update = await chooseUpdate(options, word);
     const { family, latest } = update;
     if (!latest) throw new UsageError(`${family} has no run: there is nothing to recover`);
-    const environment = await openUpdate({ ...update, spec: latest.bundle.spec });
+    const environment = await openLatest(update, latest);
     try {
       const before = await look(environment, family, latest);
       if (!isJson) terminal.print(renderLeftOver(latest, before, terminal));

@@ -39,8 +39,16 @@ export async function chooseUpdate(
   return { opened, family, latest, spec };
 }
 
-/** Opens what the update needs, on the store that was chosen: the spec may name it from another folder. */
-export async function openUpdate({ opened, spec }: ChosenUpdate): Promise<RunEnvironment> {
+/** Opens what the update needs, as it is declared now; the spec may name its store otherwise, from another folder. */
+export async function openUpdate(update: ChosenUpdate): Promise<RunEnvironment> {
+  const { opened, spec, latest } = update;
+  if (opened.windowFile?.spec !== spec && latest) return openLatest(update, latest);
   const environment = await openRunEnvironment({ ...spec, store: opened.url }, systemClock);
   return { ...environment, spec };
+}
+
+/** Opens what a run needs, as it was approved. */
+export function openLatest({ opened }: Pick<ChosenUpdate, "opened">, { bundle }: RunState): Promise<RunEnvironment> {
+  const { spec, folder } = bundle;
+  return openRunEnvironment(spec, systemClock, { store: opened.store, ...(folder === undefined ? {} : { folder }) });
 }
