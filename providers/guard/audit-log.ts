@@ -118,6 +118,20 @@ export async function readAudit(store: RunStore): Promise<AuditLog> {
   return { entries, problems, head: previous && { n: previous.n, hash: previous.hash } };
 }
 
+/** The newest entries that can be read, oldest first. @param limit how many to look at */
+export async function readNewestAudit(store: RunStore, limit: number): Promise<readonly AuditEntry[]> {
+  const last = await readLast(store);
+  if (!last) return [];
+  const numbers = Array.from({ length: Math.min(limit, last.n - 1) }, (_, index) => last.n - 1 - index).reverse();
+  const entries: AuditEntry[] = [];
+  for (let first = 0; first < numbers.length; first += READS_AT_ONCE) {
+    const some = numbers.slice(first, first + READS_AT_ONCE);
+    const found = await Promise.all(some.map(async (n) => parseEntry(await store.getDocument(auditName(n)))));
+    entries.push(...found.filter((entry) => entry !== undefined));
+  }
+  return [...entries, last];
+}
+
 function describeGap(first: number, last: number): string {
   return first === last ? `${auditName(first)} is missing` : `${auditName(first)} to ${auditName(last)} are missing`;
 }

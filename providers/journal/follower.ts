@@ -3,12 +3,12 @@
  *
  * Not for: anything that the run waits for. A follower is told after the fact and never holds a run up.
  */
-import type { JournalEntry, RunState } from "../../sdk/model";
+import type { JournalEntry } from "../../sdk/model";
 
 /** Follows one run in one process. Its methods never throw. */
 export interface JournalFollower {
-  /** The journal was opened. @param state what is stored already; undefined for a new run */
-  begin(run: string, state: RunState | undefined): void;
+  /** The journal was opened. @param entries what is stored already; none for a new run */
+  begin(run: string, entries: readonly JournalEntry[]): void;
   /** These were stored. @param position of the first of them in the journal, from 0 */
   follow(entries: readonly JournalEntry[], position: number): void;
   /** The process lets go of the run; what is under way is ended within a bound in time. */
@@ -18,8 +18,8 @@ export interface JournalFollower {
 /** Several followers as one. */
 export function joinFollowers(followers: readonly JournalFollower[]): JournalFollower {
   return {
-    begin: (run, state) => {
-      for (const follower of followers) follower.begin(run, state);
+    begin: (run, entries) => {
+      for (const follower of followers) follower.begin(run, entries);
     },
     follow: (entries, position) => {
       for (const follower of followers) follower.follow(entries, position);

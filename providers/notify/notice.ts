@@ -3,7 +3,6 @@
  *
  * Not for: sending (send.ts).
  */
-import { isFinalPhase } from "../../sdk/model";
 import type { JournalEntry, Phase, RunFailure, Severity } from "../../sdk/model";
 
 /** An event of a run, for people. */
@@ -47,14 +46,11 @@ export function isSevereEnough(severity: Severity, least: Severity): boolean {
 /** Makes notices of a journal's entries, one after the other. */
 export class NoticeReader {
   private failure: RunFailure | undefined;
-  private steps = new Map<string, string>();
+  private phase: Phase | undefined;
+  private phaseReason = "";
+  private readonly steps = new Map<string, string>();
 
-  /** @param phase of the run before the first entry that is read; undefined for a new run */
-  constructor(
-    private readonly run: string,
-    private phase: Phase | undefined,
-    private phaseReason = "",
-  ) {}
+  constructor(private readonly run: string) {}
 
   /** The notice of the next entry; undefined when nobody needs to hear of it. */
   read(entry: JournalEntry, position: number): Notice | undefined {
@@ -139,11 +135,6 @@ export class NoticeReader {
       case "skipped":
         return make("skipped", "info", "was skipped", reason);
     }
-  }
-
-  /** True when the run has ended. */
-  get hasEnded(): boolean {
-    return this.phase !== undefined && isFinalPhase(this.phase);
   }
 }
 

@@ -9,7 +9,7 @@
  * 3. Every try of one notice carries the same id, so that a receiver can tell repetitions.
  */
 import { messageOf } from "../../sdk/model";
-import type { JournalEntry, NoticeTarget, RunState, Severity } from "../../sdk/model";
+import type { JournalEntry, NoticeTarget, Severity } from "../../sdk/model";
 import type { Clock, Progress } from "../clock";
 import { SIGNATURE_HEADER, signBody } from "../guard/signed-body";
 import type { JournalFollower } from "../journal/follower";
@@ -50,8 +50,10 @@ export function createNoticeFollower(options: NoticeOptions): JournalFollower {
   const senders = options.targets.map((target, index) => new Sender(target, index, options));
   let reader: NoticeReader | undefined;
   return {
-    begin: (run, state: RunState | undefined) => {
-      reader = new NoticeReader(run, state?.phase, state?.phaseReason);
+    begin: (run, stored) => {
+      reader = new NoticeReader(run);
+      // Whoever stored these has told of them.
+      stored.forEach((entry, position) => reader?.read(entry, position));
     },
     follow: (entries: readonly JournalEntry[], position) => {
       entries.forEach((entry, index) => {

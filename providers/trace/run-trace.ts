@@ -10,7 +10,7 @@
 import { createHash } from "node:crypto";
 import { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace, TraceFlags } from "@opentelemetry/api";
 import type { Attributes, Context, Span, Tracer } from "@opentelemetry/api";
-import type { JournalEntry, PlanStep, RunState, Wave } from "../../sdk/model";
+import type { JournalEntry, PlanStep, Wave } from "../../sdk/model";
 import type { Clock } from "../clock";
 import type { JournalFollower } from "../journal/follower";
 
@@ -42,22 +42,24 @@ class RunTrace implements JournalFollower {
     private readonly clock: Clock,
   ) {}
 
-  begin(run: string, state: RunState | undefined): void {
-    const attributes: Attributes = {
-      "archipelago.run": run,
-      "archipelago.owner": this.owner,
-      ...(state ? describeState(state) : {}),
-    };
+  begin(run: string, stored: readonly JournalEntry[]): void {
     this.run = this.tracer.startSpan(
       "archipelago.run",
-      { kind: SpanKind.INTERNAL, startTime: new Date(this.clock.now()), attributes },
+      {
+        kind: SpanKind.INTERNAL,
+        startTime: new Date(this.clock.now()),
+        attributes: { "archipelago.run": run, "archipelago.owner": this.owner },
+      },
       parentOf(run),
     );
     this.runContext = trace.setSpan(parentOf(run), this.run);
-    for (const wave of state?.waves ?? []) {
-      this.noteSteps(wave);
+    const done = new Set(stored.flatMap((entry) => (entry.kind === "wave-done" ? [entry.index] : [])));
+    for (const entry of stored) {
+      if (entry.kind === "created" || entry.kind === "phase") this.describeRun(entry);
+      if (entry.kind !== "wave-planned") continue;
+      this.noteSteps(entry.wave);
       // A wave under way goes on here: its span in this process begins now.
-      if (state?.wavesDone.includes(wave.index) === false) this.beginWave(wave, this.clock.now());
+      if (!done.has(entry.wave.index)) this.beginWave(entry.wave, this.clock.now());
     }
   }
 
@@ -77,11 +79,11 @@ class RunTrace implements JournalFollower {
   private followEntry(entry: JournalEntry): void {
     switch (entry.kind) {
       case "created":
-        this.run?.setAttributes({ "archipelago.digest": entry.digest, "archipelago.update": entry.bundle.spec.name });
+        this.describeRun(entry);
         break;
       case "phase":
         this.run?.addEvent(`phase ${entry.phase}`, { "archipelago.reason": entry.reason }, new Date(entry.at));
-        this.run?.setAttribute("archipelago.phase", entry.phase);
+        this.describeRun(entry);
         if (entry.phase === "failed") this.run?.setStatus({ code: SpanStatusCode.ERROR, message: entry.reason });
         break;
       case "wave-planned":
@@ -132,6 +134,18 @@ class RunTrace implements JournalFollower {
       case "step-started":
         break;
     }
+  }
+
+  private describeRun(entry: Extract<JournalEntry, { readonly kind: "created" | "phase" }>): void {
+    this.run?.setAttributes(
+      entry.kind === "phase"
+        ? { "archipelago.phase": entry.phase }
+        : {
+            "archipelago.digest": entry.digest,
+            "archipelago.attempt": entry.attempt,
+            "archipelago.update": entry.bundle.spec.name,
+          },
+    );
   }
 
   private noteSteps(wave: Wave): void {
@@ -193,15 +207,6 @@ function parentOf(run: string): Context {
     traceFlags: TraceFlags.SAMPLED,
     isRemote: true,
   });
-}
-
-function describeState({ digest, bundle, phase, attempt }: RunState): Attributes {
-  return {
-    "archipelago.digest": digest,
-    "archipelago.update": bundle.spec.name,
-    "archipelago.phase": phase,
-    "archipelago.attempt": attempt,
-  };
 }
 
 function describeStep(step: PlanStep): Attributes {

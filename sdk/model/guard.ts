@@ -190,6 +190,8 @@ export interface AuditEntry {
   readonly hash: string;
 }
 
+/** Kind of step in the failure of a run that a stop rule has ended. */
+export const STOP_RULE_STEP = "stop-rule";
 /** Prefix of the audit log's documents in a run store. */
 export const AUDIT_PREFIX = "audit/";
 /** Prefix of the approvals in a run store, followed by the digest. */
