@@ -12,6 +12,7 @@ import { canonicalJson, isKind, LeaseLostError, messageOf, StoreError } from "..
 import type { JournalEntry, JournalEvent, Phase, RunState, StepRecord } from "../../sdk/model";
 import type { Clock } from "../clock";
 import { createEntry, RunFold } from "../journal/replay";
+import type { JournalFollower } from "../journal/follower";
 import type { RunStore } from "../journal/run-store";
 
 /** A store that does not answer is asked again this often before the run stops. */
@@ -39,16 +40,40 @@ export class RunJournal {
     private readonly fold: RunFold,
     private nextSeq: number,
     notices: readonly string[],
+    /** Number of entries stored. */
+    private stored: number,
+    private readonly follower: JournalFollower | undefined,
   ) {
     this.notices = notices;
   }
 
-  /** Reads what there is and gets ready to append. @param epoch epoch of the run's lease */
-  static async open(store: RunStore, run: string, clock: Clock, epoch: number): Promise<RunJournal> {
+  /**
+   * Reads what there is and gets ready to append.
+   * @param epoch epoch of the run's lease
+   * @param follower told what is stored, after the fact
+   */
+  static async open(
+    store: RunStore,
+    run: string,
+    clock: Clock,
+    epoch: number,
+    follower?: JournalFollower,
+  ): Promise<RunJournal> {
     const record = await store.read(run);
     const fold = new RunFold(run);
     for (const entry of record.entries) fold.add(entry);
-    return new RunJournal(store, run, clock, epoch, fold, record.nextSeq, record.notices);
+    follower?.begin(run, record.entries);
+    return new RunJournal(
+      store,
+      run,
+      clock,
+      epoch,
+      fold,
+      record.nextSeq,
+      record.notices,
+      record.entries.length,
+      follower,
+    );
   }
 
   /** True when nothing was stored yet. */
@@ -95,6 +120,8 @@ export class RunJournal {
         await this.append(entries);
         this.nextSeq += 1;
         for (const entry of entries) this.fold.add(entry);
+        this.follower?.follow(entries, this.stored);
+        this.stored += entries.length;
         for (const write of batch) write.resolve();
       } catch (error) {
         this.broken ??= { error };

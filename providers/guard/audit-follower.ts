@@ -23,6 +23,9 @@ const FIRST_BACK_OFF_MS = 250;
 /** How far back in the log this run's last entry is looked for. */
 const LOOK_BACK = 200;
 
+/** Who has written what stands before the first takeover in a journal. */
+const EARLIER_OWNER = "an earlier process";
+
 /** What is needed from outside. */
 export interface AuditOptions {
   readonly store: RunStore;
@@ -50,7 +53,7 @@ class AuditFollower implements JournalFollower {
 
   begin(run: string, entries: readonly JournalEntry[]): void {
     this.run = run;
-    this.reader = new AuditReader(run, this.options.owner);
+    this.reader = new AuditReader(run, EARLIER_OWNER);
     const events = entries.flatMap((entry, position) => this.reader.read(entry, position) ?? []);
     // From here on this process writes.
     this.reader.owner = this.options.owner;

@@ -16,6 +16,8 @@ import type { Clock } from "../clock";
 import type { RunStore } from "../journal/run-store";
 import { appendAudit } from "./audit-log";
 
+/** Begins the reason of a run that the kill switch holds. */
+export const KILL_REASON = "kill switch:";
 /** Any text but these stops: the reason, or just "1". */
 export const KILL_VARIABLE = "ARCHIPELAGO_KILL";
 /** Path of a file that stops while it exists. */
@@ -131,7 +133,7 @@ async function killedByFile(path: string | undefined): Promise<GuardVerdict | un
 }
 
 function verdictOf(subject: string, reason: string, remedy: string): GuardVerdict {
-  return { action: "hold", rule: "kill-switch", subject, reason: `kill switch: ${reason}`, remedy };
+  return { action: "hold", rule: "kill-switch", subject, reason: `${KILL_REASON} ${reason}`, remedy };
 }
 
 /** Who, when and why; a document that says nothing of it is a kill switch all the same. */

@@ -116,7 +116,10 @@ export class NoticeReader {
           ? make("held", "warning", "cannot start", reason)
           : make("waiting", "warning", "waits for its next opening", reason);
       case "running":
-        if (before === "running") return make("held", "warning", "is held or goes on", reason);
+        if (before === "running") {
+          const isHeld = reason.startsWith("kill switch:");
+          return isHeld ? make("held", "warning", "is held", reason) : make("resumed", "info", "goes on", reason);
+        }
         return before === "paused"
           ? make("resumed", "info", "goes on", reason)
           : make("started", "info", "starts", reason);

@@ -1,9 +1,10 @@
 /**
  * What carrying out a run needs from outside; all of it is a parameter, so that a test can stand in for each.
  */
-import type { Fleet, Forecast, MigrationPlan } from "../../sdk/model";
+import type { AlarmSource, AlarmSpec, Fleet, Forecast, MigrationPlan } from "../../sdk/model";
 import type { Clock, Progress } from "../clock";
 import type { Platform } from "../drivers/contracts";
+import type { JournalFollower } from "../journal/follower";
 import type { RunStore } from "../journal/run-store";
 import type { PlanInput } from "../plan/plan-input";
 
@@ -27,4 +28,10 @@ export interface RunDependencies {
   readonly leaseTtlMs?: number;
   /** Version of the package that does it. @default this package's */
   readonly packageVersion?: string;
+  /** Environment variables. @default the process's own */
+  readonly variables?: Readonly<Record<string, string | undefined>>;
+  /** Opens the alarms of stop rules. @default rules on alarms are told to be unwatched */
+  openAlarms?(alarms: readonly AlarmSpec[]): AlarmSource;
+  /** Follows what is stored: audit log, notices, traces. @default nobody does */
+  follow?(owner: string): JournalFollower;
 }

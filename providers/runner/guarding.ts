@@ -14,7 +14,7 @@ import { currentOpening } from "../calendar";
 import type { RunJournal } from "../execute/run-journal";
 import { findApproval } from "../guard/approvals";
 import { appendAudit } from "../guard/audit-log";
-import { KillSwitchWatch } from "../guard/kill-switch";
+import { KILL_REASON, KillSwitchWatch } from "../guard/kill-switch";
 import { StopWatch } from "../guard/stop-watch";
 import type { RunDependencies } from "./dependencies";
 import type { RequestWatch } from "./requests";
@@ -90,10 +90,15 @@ export class RunGuard {
   }
 }
 
-/** Shows on a run that is not started or carried on why. @returns its state */
+/**
+ * Shows on a run that is not started or carried on why. An armed run waits; one that was begun is interrupted.
+ * @returns its state @throws InterruptedError when it was begun
+ */
 export async function holdAtGate(session: RunSession, verdict: GuardVerdict): Promise<RunState> {
   await noteHeld(session, verdict);
-  return session.journal.state();
+  const state = session.journal.state();
+  if (state.phase !== "armed") throw new InterruptedError(verdict.reason, verdict.remedy);
+  return state;
 }
 
 /**
@@ -103,8 +108,12 @@ export async function holdAtGate(session: RunSession, verdict: GuardVerdict): Pr
 export async function heedGuard(session: RunSession): Promise<boolean> {
   const { deps, journal, requests } = session;
   const verdict = await session.guard.verdict();
-  if (!verdict) return false;
   const state = journal.state();
+  if (!verdict) {
+    const wasHeld = state.phase === "running" && state.phaseReason.startsWith(KILL_REASON);
+    if (wasHeld) await enterPhase(session, "running", "the kill switch is off again");
+    return wasHeld;
+  }
   switch (verdict.action) {
     case "hold": {
       if (!currentOpening(state.bundle.spec.windows, deps.clock.now())) {

@@ -21,6 +21,7 @@ import { currentOpening } from "../calendar";
 import type { Progress } from "../clock";
 import { attach, waitForOwner } from "./attend";
 import { planNow, type RunEnvironment } from "./environment";
+import { createFollowers } from "./followers";
 import { describeRunner, findRunner, listRunners } from "./heartbeat";
 import { nextAction } from "./next-action";
 import { recordRun, reportPath } from "./recorder";
@@ -244,5 +245,13 @@ async function outcomeOf({ reportFolder }: RunEnvironment, run: RunState): Promi
 
 function dependenciesOf(environment: RunEnvironment, caller: UpdateCaller): RunDependencies {
   const { owner, progress, signal, leaseTtlMs } = caller;
-  return { ...environment, owner, progress, signal, ...(leaseTtlMs === undefined ? {} : { leaseTtlMs }) };
+  const { store, clock, spec } = environment;
+  return {
+    ...environment,
+    owner,
+    progress,
+    signal,
+    ...(leaseTtlMs === undefined ? {} : { leaseTtlMs }),
+    follow: (who) => createFollowers({ store, clock, progress }, spec.notices ?? [], who),
+  };
 }

@@ -62,6 +62,12 @@ export class RequestWatch {
     private readonly run: string,
   ) {}
 
+  /** A request that this process has just stored. */
+  note(request: RunRequest): void {
+    this.seen = request;
+    this.seenAt = this.clock.monotonic();
+  }
+
   /** What is asked now, at most a second old. A store that does not answer leaves the last answer standing. */
   async current(): Promise<RunRequest | undefined> {
     const nowMs = this.clock.monotonic();

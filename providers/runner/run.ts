@@ -25,6 +25,7 @@ import type {
 import { currentOpening, nextOpenings } from "../calendar";
 import { executeWave, GENERAL_REMEDY } from "../execute/executor";
 import type { RunDependencies } from "./dependencies";
+import { heedGuard, holdAtGate } from "./guarding";
 import { nextAction } from "./next-action";
 import { askedEvents, recover } from "./recover";
 import { describeBlockers, planNextWave, planPatiently } from "./re-plan";
@@ -62,6 +63,8 @@ export async function carryOut(runId: string, deps: RunDependencies): Promise<Ru
     const action = nextAction(state, await session.requests.current(), deps.clock.now());
     if (action.kind === "wait") return state;
     if (action.kind === "settle") return settle(session);
+    const held = isToStop(await session.requests.current()) ? undefined : await session.guard.gate(state);
+    if (held) return holdAtGate(session, held);
     await takeOver(session);
     return drive(session);
   });
@@ -117,6 +120,7 @@ async function drive(session: RunSession): Promise<RunState> {
       if (await heed(session, request)) return journal.state();
       continue;
     }
+    if (await heedGuard(session)) continue;
     const stopReason = await session.stop.reason();
     if (stopReason !== undefined) throw new InterruptedError(stopReason);
     if (state.phase !== "running") {
@@ -161,8 +165,10 @@ async function carryOutWave(session: RunSession, wave: Wave): Promise<void> {
   await leaseWave(session, wave);
   const outcome = await executeWave(createExecution(session), wave);
   if (outcome.kind === "stopped") {
-    // What was asked of the run is no interruption of this process: the next turn of the flow honours it.
-    if (!session.deps.signal.aborted && isToStop(await session.requests.current())) return;
+    // What was asked of the run is no interruption of this process, nor is what guards it: the next turn of the flow
+    // honours both.
+    const { deps, requests, guard } = session;
+    if (!deps.signal.aborted && (isToStop(await requests.current()) || (await guard.verdict()))) return;
     throw new InterruptedError(outcome.reason);
   }
   if (outcome.kind === "done") {

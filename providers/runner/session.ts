@@ -18,6 +18,7 @@ import { RunJournal } from "../execute/run-journal";
 import { replay } from "../journal/replay";
 import type { RunDependencies } from "./dependencies";
 import { hostResource, poolResource, RunLeases, runResource } from "./leases";
+import { RunGuard } from "./guarding";
 import { phaseEvent } from "./phases";
 import { describeRequest, RequestWatch } from "./requests";
 import { reservedHosts } from "./run-facts";
@@ -36,6 +37,8 @@ export interface RunSession {
   readonly stop: StopControl;
   /** What people ask of the run. */
   readonly requests: RequestWatch;
+  /** Kill switch, approval and stop rules. */
+  readonly guard: RunGuard;
 }
 
 /**
@@ -51,15 +54,19 @@ export async function withSession<T>(
   const names = { run: runId, platform: platform.name };
   // One process may work on several runs: what one of them holds is not free for the others.
   const leases = new RunLeases(store.leases, clock, `${owner} for run ${runId}`, names, deps.leaseTtlMs);
+  const follower = deps.follow?.(owner);
   try {
     await leases.acquire([runResource(runId)]);
-    const journal = await RunJournal.open(store, runId, clock, leases.epochOf("run"));
+    const journal = await RunJournal.open(store, runId, clock, leases.epochOf("run"), follower);
     const requests = new RequestWatch(store, clock, runId);
-    return await body({ deps, leases, journal, requests, stop: createStopControl(deps, journal, requests) });
+    const guard = new RunGuard(deps, journal, requests);
+    const stop = createStopControl(deps, journal, requests, guard);
+    return await body({ deps: toldForecasts(deps, guard), leases, journal, requests, guard, stop });
   } catch (error) {
     throw (await leases.explainRefusal(error, store.url)) ?? error;
   } finally {
     await leases.release();
+    await follower?.end();
   }
 }
 
@@ -130,7 +137,24 @@ export function createExecution(session: RunSession): Execution {
   };
 }
 
-function createStopControl(deps: RunDependencies, journal: RunJournal, requests: RequestWatch): StopControl {
+/** The guard compares demand with what each wave was planned on. */
+function toldForecasts(deps: RunDependencies, guard: RunGuard): RunDependencies {
+  return {
+    ...deps,
+    forecast: async (fleet, slotMs, signal) => {
+      const forecast = await deps.forecast(fleet, slotMs, signal);
+      guard.noteForecast(forecast);
+      return forecast;
+    },
+  };
+}
+
+function createStopControl(
+  deps: RunDependencies,
+  journal: RunJournal,
+  requests: RequestWatch,
+  guard: RunGuard,
+): StopControl {
   return {
     signal: deps.signal,
     reason: async () => {
@@ -140,7 +164,7 @@ function createStopControl(deps: RunDependencies, journal: RunJournal, requests:
       // The way to a safe state is what a pause and a cancellation want as well.
       if (journal.isEmpty || journal.phase === "recovering") return undefined;
       const request = await requests.current();
-      return isToStop(request) ? describeRequest(request) : undefined;
+      return isToStop(request) ? describeRequest(request) : (await guard.verdict())?.reason;
     },
   };
 }
