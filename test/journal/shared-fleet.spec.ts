@@ -8,6 +8,7 @@ import { startLocalHost } from "../../providers/drivers/local-fleet";
 import { fleetLayout } from "../../providers/drivers/local-fleet/layout";
 import { stopFleetProcess } from "../../providers/drivers/local-fleet/processes";
 import { generateHistory, renderRecordedCsv } from "../../providers/observe/history-generator";
+import type { RunStore } from "../../providers/journal/run-store";
 import { openRunEnvironment } from "../../providers/runner/environment";
 import { performHostUpdate, type UpdateOutcome } from "../../providers/runner/host-update";
 import { isKind, type HostUpdateSpec, type RunReport } from "../../sdk/model";
@@ -91,19 +92,25 @@ const POLICY = {
     seed: 1,
   });
 
-  /** What `pulumi up` of a stack does, in this process. */
-  async function up(
+  /** What a runner does for a stack, in this process: unlike `pulumi up` it does not wait for a host. The end of a wave is stored once `beforeWaveEnd` is over. */
+  async function carryOut(
     stack: string,
     version: string,
-    tell: (line: string) => void,
-    signal: AbortSignal,
+    tell: (line: string) => void = () => undefined,
+    signal: AbortSignal = new AbortController().signal,
+    beforeWaveEnd: () => Promise<unknown> = () => Promise.resolve(),
   ): Promise<UpdateOutcome> {
     const environment = await openRunEnvironment(specFor(version), systemClock);
     try {
+      const append: RunStore["append"] = async (run, seq, entries) => {
+        if (entries.some(({ kind }) => kind === "wave-done")) await beforeWaveEnd();
+        await environment.store.append(run, seq, entries);
+      };
+      const store = Object.create(environment.store, { append: { value: append } }) as RunStore;
       const progress = { line: tell, status: () => undefined };
       return await performHostUpdate(
-        { ...environment, reportFolder: join(folder, stack) },
-        { family: `release-${stack}`, owner: `up of ${stack}`, engine: "test", progress, signal },
+        { ...environment, store, reportFolder: join(folder, stack) },
+        { family: `release-${stack}`, owner: `runner of ${stack}`, role: "runner", engine: "test", progress, signal },
       );
     } finally {
       await environment.close();
@@ -113,18 +120,19 @@ const POLICY = {
   it("keeps a second stack off hosts that a run of the first works on, and names the owner", async () => {
     const interrupt = new AbortController();
     let refusal: Promise<UpdateOutcome | Error> | undefined;
-    const first = up(
+    const first = carryOut(
       "one",
       "2.0.0",
       (line) => {
         if (line.startsWith("wave 1: ")) {
-          refusal = up("two", "3.0.0", () => undefined, new AbortController().signal).catch((error: unknown) =>
+          refusal = carryOut("two", "3.0.0").catch((error: unknown) =>
             error instanceof Error ? error : new Error(String(error)),
           );
         }
         if (line.startsWith("wave 1 is done")) interrupt.abort();
       },
       interrupt.signal,
+      async () => refusal,
     );
     await assert.rejects(first, (error: unknown) => isKind(error, "InterruptedError"));
     // Whether the lease or the mark on a host is met first depends on the moment; both name who is at work.
@@ -132,7 +140,7 @@ const POLICY = {
     const text = told instanceof Error ? told.message : `${told?.phase ?? ""} ${told?.reason ?? ""}`;
     assert.match(
       text,
-      /^host\/.*\/host-0\d is held by up of one until .*wait for that run to end|^armed .*by release-one-1/,
+      /^host\/.*\/host-0\d is held by runner of one .*until .*wait for that run to end|^armed .*by release-one-1/,
     );
   });
 
@@ -142,7 +150,7 @@ const POLICY = {
       await stopFleetProcess(layout.host(host));
       await startLocalHost(fleet.spec.directory, host);
     }
-    const outcome = await up("one", "2.0.0", () => undefined, new AbortController().signal);
+    const outcome = await carryOut("one", "2.0.0");
     assert.equal(outcome.phase, "done", outcome.reason);
     for (const host of HOSTS) {
       const executions = await readFile(join(layout.host(host).root, "executions-2.0.0"), "utf8");
