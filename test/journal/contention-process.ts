@@ -1,5 +1,5 @@
 /**
- * Child process of contention.ts: several runners that contend for one lease until the time is over. What a runner does
+ * Child process of contention.ts: several runners that contend for one lease until standard input ends. What a runner does
  * while it believes in its lease is a call to a host's fence under the lease's epoch.
  *
  * Tells on standard output, one JSON line each, when a runner believed in its lease: `{owner, epoch, from, until}`, by
@@ -17,8 +17,6 @@ export interface ContentionSetup {
   readonly url: string;
   readonly resource: string;
   readonly owners: readonly string[];
-  /** Monotonic time of the end. */
-  readonly untilMs: number;
   readonly ttlMs: number;
   /** A runner that found the lease held asks again after up to so long. */
   readonly pauseMs: number;
@@ -30,12 +28,13 @@ export function machineTime(): number {
   return Number(process.hrtime.bigint() / 1000n) / 1000;
 }
 
+let isOver = false;
 const NO_ABORT = new AbortController().signal;
 
 async function contend(setup: ContentionSetup, owner: string, host: ControlClient): Promise<void> {
   const { leases } = await openRunStore(setup.url);
   const { ttlMs } = setup;
-  for (let round = 0; machineTime() < setup.untilMs; round += 1) {
+  for (let round = 0; !isOver; round += 1) {
     let askedAt = machineTime();
     let held: { readonly owner: string; readonly epoch: number; readonly from: number } | undefined;
     const tell = (isRefused: boolean): void => {
@@ -83,6 +82,7 @@ async function main(setup: ContentionSetup): Promise<void> {
 }
 
 if (require.main === module) {
+  process.stdin.on("end", () => (isOver = true)).resume();
   void main(JSON.parse(process.argv[2] ?? "{}") as ContentionSetup).catch((error: unknown) => {
     console.error(error);
     process.exitCode = 1;

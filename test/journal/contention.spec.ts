@@ -6,10 +6,10 @@ import { runContention, type ContentionResult } from "./contention";
 import { NO_MOTO, setEnvironment, startMoto, TEST_CREDENTIALS, type Moto } from "./moto";
 
 /** The short form of `npm run test:contention`. */
-const SHORT = { runners: 24, processes: 3, seconds: 5, disturbEveryMs: 1300 };
+const SHORT = { runners: 12, processes: 3, seconds: 4, disturbEveryMs: 1300, leastOwners: 4 };
 
 describe("lease under contention", function () {
-  this.timeout(120_000);
+  this.timeout(180_000);
   let folder: string;
   let moto: Moto | undefined;
   let restore: () => void;
@@ -28,8 +28,7 @@ describe("lease under contention", function () {
 
   function check(result: ContentionResult): void {
     assert.deepEqual(result.violations, []);
-    assert.ok(result.effects >= 5, JSON.stringify(result));
-    assert.ok(result.owners >= 3, JSON.stringify(result));
+    assert.ok(result.owners >= SHORT.leastOwners, JSON.stringify(result));
     assert.ok(result.killed + result.stopped >= 1, JSON.stringify(result));
   }
 
