@@ -4,7 +4,7 @@
  * Not for: colours of whole rows and what is in a table.
  */
 // eslint-disable-next-line no-control-regex -- colours are control sequences, and take no room
-const COLOUR = /\u001b\[\d+m/g;
+const COLOUR = /(\u001b\[\d+m)/g;
 
 const GAP = "  ";
 
@@ -39,8 +39,20 @@ function pad(text: string, width: number): string {
   return text + " ".repeat(Math.max(0, width - visibleLength(text)));
 }
 
-/** Cuts a text that is too long; a coloured one is short and stays. */
-function cut(text: string, width: number): string {
-  const isColoured = visibleLength(text) !== text.length;
-  return isColoured || text.length <= width ? text : `${text.slice(0, width - 3)}...`;
+/** Cuts a text that is wider than there is room, with "..."; colours take no room and stay, so that each one ends. */
+export function cut(text: string, width: number): string {
+  if (visibleLength(text) <= width) return text;
+  let room = Math.max(0, width - 3);
+  let isMarked = false;
+  return text
+    .split(COLOUR)
+    .map((part, index) => {
+      if (index % 2 === 1) return part;
+      const kept = part.slice(0, room);
+      room -= kept.length;
+      if (kept.length === part.length || isMarked) return kept;
+      isMarked = true;
+      return `${kept}...`;
+    })
+    .join("");
 }

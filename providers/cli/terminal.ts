@@ -7,8 +7,11 @@
  * Invariants
  * 1. Standard output carries results alone, so that it can be piped; with `--json` nothing but JSON.
  * 2. No escape sequence goes to anything but a terminal, and no colour where NO_COLOR is set.
+ * 3. Texts of others, such as reasons in a store, cannot steer the terminal: of their control characters only line
+ *    breaks and tabs pass.
  */
 import type { Progress } from "../clock";
+import { cut } from "./table";
 
 /** Paints a text; the same text where there are no colours. */
 export type Paint = (text: string) => string;
@@ -25,8 +28,8 @@ export interface Colours {
 export interface Terminal {
   /** Standard output is a terminal that can be redrawn. */
   readonly isLive: boolean;
+  /** Width of a terminal; elsewhere lines have no end, so that nothing is cut from what is piped. */
   readonly columns: number;
-  readonly rows: number;
   readonly colours: Colours;
   /** A result, on standard output. */
   print(text: string): void;
@@ -47,7 +50,7 @@ export interface TerminalStream {
   write(text: string): unknown;
 }
 
-/** Width of output that is not a terminal. */
+/** Size of a terminal that does not tell. */
 const DEFAULT_COLUMNS = 120;
 const DEFAULT_ROWS = 40;
 
@@ -78,20 +81,17 @@ export function createTerminal(
   };
   const note = (text: string): void => {
     clearStatus();
-    errors.write(`${text}\n`);
+    errors.write(`${clean(text)}\n`);
   };
   return {
     isLive,
     get columns() {
-      return output.columns ?? DEFAULT_COLUMNS;
-    },
-    get rows() {
-      return output.rows ?? DEFAULT_ROWS;
+      return isLive ? (output.columns ?? DEFAULT_COLUMNS) : Infinity;
     },
     colours: createColours(hasColours(isLive, environment)),
     print: (text) => {
       clearStatus();
-      output.write(`${text}\n`);
+      output.write(`${clean(text)}\n`);
     },
     printJson: (value) => {
       clearStatus();
@@ -99,21 +99,32 @@ export function createTerminal(
     },
     note,
     redraw: (text) => {
-      // Each line is cleared to its end: drawing over instead of clearing the screen does not flicker.
-      const lines = text.split("\n").map((line) => `${line}\u001b[K`);
+      // Drawn over line by line: clearing the screen would flicker. A line too many or too long would scroll it away.
+      const lines = clean(text)
+        .split("\n")
+        .slice(0, Math.max(1, (output.rows ?? DEFAULT_ROWS) - 1))
+        .map((line) => `${cut(line, output.columns ?? DEFAULT_COLUMNS)}\u001b[K`);
       output.write(`\u001b[H${lines.join("\n")}\n\u001b[J`);
     },
     progress: {
       line: note,
       status: (text) => {
         if (!isStatusShown) return;
-        const line = text.slice(0, Math.max(0, (errors.columns ?? DEFAULT_COLUMNS) - 1));
+        const line = clean(text).slice(0, Math.max(0, (errors.columns ?? DEFAULT_COLUMNS) - 1));
         clearStatus();
         errors.write(line);
         statusLength = line.length;
       },
     },
   };
+}
+
+// eslint-disable-next-line no-control-regex -- control characters are what is looked for
+const CONTROLS = /\u001b(?!\[\d+m)|[\u0000-\u0008\u000b-\u001a\u001c-\u001f\u007f-\u009f]/g;
+
+/** Takes control characters out of a text; colours pass. */
+function clean(text: string): string {
+  return text.replace(CONTROLS, "?");
 }
 
 function hasColours(isLive: boolean, environment: Readonly<Record<string, string | undefined>>): boolean {
