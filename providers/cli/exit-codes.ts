@@ -1,5 +1,5 @@
 /**
- * Exit codes of the command line, for scripts and pipelines. Documented in docs/runbook.md; they never change their
+ * Exit codes of the command line, for scripts and pipelines. Documented in docs/cli.md; they never change their
  * meaning.
  */
 import type { Phase } from "../../sdk/model";
