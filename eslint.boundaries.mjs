@@ -34,6 +34,8 @@ export const BOUNDARIES = [
 
   // Contracts with the world outside.
   { folder: "providers/clock.ts", may: ["sdk/model"], types: [], packages: ["node:*"] },
+  { folder: "providers/http-json.ts", may: ["sdk/model", "providers/clock"], types: [], packages: ["node:*"] },
+  { folder: "providers/metrics", may: ["sdk/model", "providers/clock"], types: [], packages: ["node:*", "prom-client"] },
   {
     folder: "providers/drivers",
     may: ["sdk/model", "providers/clock", "providers/agent"],
@@ -42,7 +44,7 @@ export const BOUNDARIES = [
   },
   {
     folder: "providers/observe",
-    may: ["sdk/model", "providers/clock", "providers/drivers", "providers/forecast"],
+    may: ["sdk/model", "providers/clock", "providers/http-json", "providers/drivers", "providers/forecast"],
     types: [],
     packages: ["node:*", "@aws-sdk/*"],
   },

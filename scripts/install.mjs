@@ -39,6 +39,16 @@ const DEBIAN_PACKAGES = [
     programs: ["haproxy", "/usr/sbin/haproxy"],
     without: "tests of traffic through HAProxy are skipped",
   },
+  {
+    name: "prometheus",
+    programs: ["prometheus"],
+    without: "tests of metrics against a real Prometheus are skipped",
+  },
+  {
+    name: "prometheus-alertmanager",
+    programs: ["prometheus-alertmanager"],
+    without: "tests of silences against a real Alertmanager are skipped",
+  },
 ];
 
 /**

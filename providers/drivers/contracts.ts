@@ -107,9 +107,19 @@ export interface StateReference {
   readonly bytes: number;
 }
 
+/** Copies on all hosts that answered, and those that did not. */
+export interface ReplicaListing {
+  readonly replicas: readonly Replica[];
+  /** Hosts whose copies are not known, with the reason; those that nobody started too. */
+  readonly silent: readonly { readonly host: string; readonly reason: string }[];
+}
+
 export interface WorkloadDriver {
   readonly fence: Fence;
+  /** Copies on the hosts that answer. */
   list(signal: AbortSignal): Promise<readonly Replica[]>;
+  /** The same, and which hosts did not answer: for whoever must not take a missing copy for a stopped one. */
+  survey(signal: AbortSignal): Promise<ReplicaListing>;
   /** The spec of a running copy, so that a sibling can be started. */
   describe(host: string, replica: string, signal: AbortSignal): Promise<StartSpec>;
   /** Starts a copy; returns at once. A copy of that id that runs already is success. */

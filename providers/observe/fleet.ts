@@ -8,6 +8,7 @@
  * 2. Nothing is left out silently: unreachable hosts stay with their reason, declared workloads that do not run stay
  *    with their declared copies, and what runs undeclared is listed too, for an update would disturb it as well.
  * 3. What is declared wins over what is discovered.
+ * 4. A host that did not say which copies run on it counts as unreachable, so that no plan takes them for stopped.
  */
 import type {
   Fleet,
@@ -24,7 +25,7 @@ import type {
 } from "../../sdk/model";
 import { isKind, messageOf } from "../../sdk/model";
 import type { Clock } from "../clock";
-import type { Platform } from "../drivers/contracts";
+import type { Platform, ReplicaListing } from "../drivers/contracts";
 
 /** One platform for all islands, or one by island name. */
 export type IslandPlatforms = Platform | ReadonlyMap<string, Platform>;
@@ -95,11 +96,12 @@ async function observePlatform(
   signal: AbortSignal,
   baseline: Fleet | undefined,
 ): Promise<Omit<Fleet, "observedAt">> {
-  const [hosts, replicas, services] = await Promise.all([
-    platform.hosts.list(signal).then((listed) => probeHosts(platform, listed, update, signal)),
-    platform.workloads.list(signal),
+  const [listed, { replicas, silent }, services] = await Promise.all([
+    platform.hosts.list(signal).then((all) => probeHosts(platform, all, update, signal)),
+    platform.workloads.survey(signal),
     platform.traffic.observe(signal),
   ]);
+  const hosts = listed.map((host) => noteSilence(host, silent));
   const discovered = new Map(groupReplicas(replicas));
   const known = new Map(baseline?.workloads.map((workload) => [workload.name, workload]));
   const workloads = await Promise.all(
@@ -118,6 +120,13 @@ async function observePlatform(
     replicas,
     services,
   };
+}
+
+/** A host that fell silent between two questions is as good as unreachable: its copies would seem to be stopped. */
+function noteSilence(host: Host, silent: ReplicaListing["silent"]): Host {
+  const reason = silent.find((one) => one.host === host.id)?.reason;
+  if (host.state !== "ready" || reason === undefined) return host;
+  return { ...host, state: "unreachable", stateReason: `which copies run on it is not known (${reason})` };
 }
 
 /** Runs the probe on all ready members at once; a host that cannot run it says so in the result. */

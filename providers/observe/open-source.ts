@@ -34,6 +34,11 @@ export async function openMetricSource(spec: MetricsSpec, options: OpenSourceOpt
       const { createAgentSource } = await import("./agent.js");
       return createAgentSource(options.sampler);
     }
+    case "prometheus": {
+      const { createPrometheusSource } = await import("./prometheus.js");
+      const { url, scrapeIntervalMs, queries } = spec;
+      return createPrometheusSource({ url, scrapeIntervalMs, ...(queries === undefined ? {} : { queries }) });
+    }
     case "cloudWatch": {
       const { createCloudWatchSource } = await import("./cloudwatch.js");
       const { capacityCpuMillis } = options;

@@ -41,6 +41,20 @@ export function createMemoryWorkloads(state: FleetState, gate: CallGate): Worklo
           .filter((copy) => state.isReachable(state.hosts.get(copy.host) as HostRecord))
           .map((copy) => state.renderReplica(copy)),
       ),
+    survey: (signal) =>
+      gate.read({ call: "workloads.survey", subjects: ["workloads"] }, signal, () => {
+        const hosts = [...state.hosts.values()];
+        const answering = hosts.filter((host) => state.isReachable(host));
+        return {
+          replicas: state
+            .allCopies()
+            .filter((copy) => answering.includes(state.hosts.get(copy.host) as HostRecord))
+            .map((copy) => state.renderReplica(copy)),
+          silent: hosts
+            .filter((host) => !answering.includes(host))
+            .map(({ spec }) => ({ host: spec.id, reason: "it does not answer" })),
+        };
+      }),
     describe: (host, replica, signal) =>
       gate.read(target("describe", host, replica), signal, () => findCopy(state, host, replica).spec),
     start: (host, spec, context) =>

@@ -4,6 +4,8 @@ import { duration, list, object, optional, percentage, required, text, type Rule
 import { normalizeWorkload, validateWorkloads, workloadRule } from "./workload";
 
 const DEFAULT_VALIDATE_TIMEOUT_MS = 10_000;
+/** What Prometheus itself does unless told otherwise. */
+const DEFAULT_SCRAPE_MS = 60_000;
 
 /**
  * Fields of an island.
@@ -26,6 +28,21 @@ export function islandRule<T>(late: Rule<T>) {
       object({
         recorded: optional(object({ file: required(late, "give the path of the CSV file") }), undefined),
         cloudWatch: optional(object({ region: required(text, 'give the region, like "eu-central-1"') }), undefined),
+        prometheus: optional(
+          object({
+            url: required(late, 'give the URL of its HTTP API, like "https://prometheus.example"'),
+            scrapeInterval: optional(duration(1), DEFAULT_SCRAPE_MS),
+            queries: optional(
+              object({
+                cpuMillis: optional(text, undefined),
+                memoryBytes: optional(text, undefined),
+                requestsPerSecond: optional(text, undefined),
+              }),
+              undefined,
+            ),
+          }),
+          undefined,
+        ),
       }),
       undefined,
     ),
@@ -55,13 +72,11 @@ export function validateIsland<T>(island: CheckedIsland<T>, mistakes: Mistake[])
     });
   }
   validateWorkloads(island.workloads, "workloads", mistakes);
-  if (island.metrics?.recorded && island.metrics.cloudWatch) {
-    mistakes.push({
-      field: "metrics",
-      value: Object.keys(island.metrics),
-      rule: "must name one source",
-      remedy: "leave one out",
-    });
+  const sources = Object.entries(island.metrics ?? {}).flatMap(([name, source]) =>
+    source === undefined ? [] : [name],
+  );
+  if (sources.length > 1) {
+    mistakes.push({ field: "metrics", value: sources, rule: "must name one source", remedy: "leave out the others" });
   }
   island.validate.forEach((check, index) => {
     if ((check.http === undefined) === (check.command === undefined)) {
@@ -90,6 +105,16 @@ export function normalizeIsland<T>(name: string, island: CheckedIsland<T>): Spec
 function normalizeMetrics<T>(metrics: CheckedIsland<T>["metrics"]): SpecOf<MetricsSpec, T> {
   if (metrics?.recorded) return { kind: "recorded", file: metrics.recorded.file };
   if (metrics?.cloudWatch) return { kind: "cloudWatch", region: metrics.cloudWatch.region };
+  if (metrics?.prometheus) {
+    const { url, scrapeInterval, queries } = metrics.prometheus;
+    const own = Object.fromEntries(Object.entries(queries ?? {}).filter(([, query]) => query !== undefined));
+    return {
+      kind: "prometheus",
+      url,
+      scrapeIntervalMs: scrapeInterval,
+      ...(Object.keys(own).length === 0 ? {} : { queries: own }),
+    };
+  }
   return { kind: "agent" };
 }
 

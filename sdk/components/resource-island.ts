@@ -37,6 +37,20 @@ export interface MetricsArgs {
   recorded?: { file: pulumi.Input<string> };
   /** Amazon CloudWatch in a region, with the ambient credentials. */
   cloudWatch?: { region: string };
+  /**
+   * Prometheus, or what speaks its HTTP API. Credentials come from the environment of the process that plans:
+   * `ARCHIPELAGO_PROMETHEUS_TOKEN`, or `_USERNAME` and `_PASSWORD`; `ARCHIPELAGO_PROMETHEUS_CA` is the path of a PEM file.
+   */
+  prometheus?: {
+    url: pulumi.Input<string>;
+    /** How often Prometheus looks at its targets. @default "1 minute" */
+    scrapeInterval?: string;
+    /**
+     * PromQL by unit, with the placeholders `$names` and `$interval`; each result carries the label `workload`.
+     * @default metrics of the agents and the switch, else those of cAdvisor
+     */
+    queries?: { cpuMillis?: string; memoryBytes?: string; requestsPerSecond?: string };
+  };
 }
 
 /** One check: exactly one of `http` and `command`. */

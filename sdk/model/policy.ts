@@ -40,7 +40,24 @@ export interface WorkloadPolicy {
 export type MetricsSpec =
   | { readonly kind: "agent" }
   | { readonly kind: "recorded"; /** CSV file; format in providers/observe/recorded.ts. */ readonly file: string }
-  | { readonly kind: "cloudWatch"; readonly region: string };
+  | { readonly kind: "cloudWatch"; readonly region: string }
+  | {
+      readonly kind: "prometheus";
+      /** Base URL of its HTTP API. Credentials come from the environment. */
+      readonly url: string;
+      readonly scrapeIntervalMs: number;
+      /** Absent: the defaults of providers/observe/prometheus-queries.ts. */
+      readonly queries?: PrometheusQueries;
+    };
+
+/** PromQL instead of the defaults; placeholders and labels as in providers/observe/prometheus-queries.ts. */
+export interface PrometheusQueries {
+  /** CPU of all replicas together, millicores. */
+  readonly cpuMillis?: string;
+  /** Memory of one replica, bytes. */
+  readonly memoryBytes?: string;
+  readonly requestsPerSecond?: string;
+}
 
 /** A check of the user's own, run after the update and before traffic comes back. */
 export type ValidateSpec =

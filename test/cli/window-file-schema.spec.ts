@@ -39,6 +39,14 @@ islands:
     hosts: { agents: { inventory: inventory.json } }
     workloads: [{ name: jobs }]
     metrics: { cloudWatch: { region: eu-central-1 } }
+  edge:
+    hosts: { agents: { inventory: inventory.json } }
+    workloads: [{ name: cache }]
+    metrics:
+      prometheus:
+        url: https://prometheus.example
+        scrapeInterval: 15 seconds
+        queries: { cpuMillis: a, memoryBytes: b, requestsPerSecond: c }
 windows:
   saturdays: { cron: 0 2 * * 6, duration: 3 hours, timezone: Europe/Berlin, freezes: [2026-12-20/2027-01-03] }
 pool: { name: reserve, size: { quantile: 0.95 }, maximum: { hosts: 2 }, price: { hostHour: 0.04, currency: EUR } }

@@ -73,6 +73,30 @@ describe("fleet discovery", () => {
     ]);
   });
 
+  it("counts a host as unreachable that fell silent before it said which copies run on it", async () => {
+    const { clock, fleet } = createFixture();
+    const { platform } = fleet;
+    const workloads: Platform["workloads"] = {
+      ...platform.workloads,
+      survey: async (signal) => {
+        const { replicas } = await platform.workloads.survey(signal);
+        const silent = [{ host: "host-02", reason: "no answer within 900 ms" }];
+        return { replicas: replicas.filter(({ host }) => host !== "host-02"), silent };
+      },
+    };
+    const observed = await observe({ ...platform, workloads }, sampleSpec(), SIGNAL, clock);
+    const host = observed.hosts.find(({ id }) => id === "host-02");
+    assert.deepEqual(
+      [host?.state, host?.stateReason],
+      ["unreachable", "which copies run on it is not known (no answer within 900 ms)"],
+    );
+    assert.ok(
+      observed.hosts
+        .filter(({ role, id }) => role === "member" && id !== "host-02")
+        .every(({ state }) => state === "ready"),
+    );
+  });
+
   it("makes no mutating call", async () => {
     const { clock, fleet } = createFixture();
     await observe(fleet.platform, sampleSpec(), SIGNAL, clock);

@@ -3,10 +3,17 @@
  *
  * Not for: what the calls do on a host (providers/agent).
  */
-import type { Replica } from "../../../sdk/model";
+import { messageOf, type Replica } from "../../../sdk/model";
 import type { Clock } from "../../clock";
 import type { AgentConnections } from "../agent-connections";
-import type { ReplicaUsage, StartSpec, StateReference, UsageSampler, WorkloadDriver } from "../contracts";
+import type {
+  ReplicaListing,
+  ReplicaUsage,
+  StartSpec,
+  StateReference,
+  UsageSampler,
+  WorkloadDriver,
+} from "../contracts";
 import type { CallLimits } from "../control-client";
 
 /** As for hosts: one that does not answer must not hold the others up. */
@@ -22,10 +29,16 @@ const USAGE_STEP_MS = 5_000;
 
 /** Makes the driver. The fence is enforced: agents refuse earlier epochs themselves. */
 export function createAgentWorkloadDriver(agents: AgentConnections): WorkloadDriver {
+  const survey: WorkloadDriver["survey"] = async (signal) => {
+    const { answers, silent } = await fromEveryHost(agents, (host) =>
+      agents.read<readonly Replica[]>(host, "replicas", {}, signal, LIST_LIMITS),
+    );
+    return { replicas: answers, silent };
+  };
   return {
     fence: "enforced",
-    list: (signal) =>
-      fromEveryHost(agents, (host) => agents.read<readonly Replica[]>(host, "replicas", {}, signal, LIST_LIMITS)),
+    list: async (signal) => (await survey(signal)).replicas,
+    survey,
     describe: (host, replica, signal) => agents.read<StartSpec>(host, "replica", { replica }, signal),
     start: (host, spec, context) => agents.mutate<Replica>(host, "start", spec, context),
     stop: async (host, replica, graceMs, context) => {
@@ -52,24 +65,33 @@ export function createAgentWorkloadDriver(agents: AgentConnections): WorkloadDri
 /** Recent use of resources as the agents sample it. */
 export function createAgentUsageSampler(agents: AgentConnections, clock: Clock): UsageSampler {
   return {
-    usageSince: (sinceMs, signal) => {
+    usageSince: async (sinceMs, signal) => {
       const range = { fromMs: alignDown(sinceMs), toMs: alignDown(clock.now()), stepMs: USAGE_STEP_MS };
-      return fromEveryHost(agents, (host) =>
+      const { answers } = await fromEveryHost(agents, (host) =>
         agents.isWorthAsking(host)
           ? agents.read<readonly ReplicaUsage[]>(host, "samples", range, signal, LIST_LIMITS)
           : Promise.resolve([]),
       );
+      return answers;
     },
   };
 }
 
-/** Asks all hosts at once and leaves out those without an answer. */
+/** Asks all hosts at once and tells those without an answer apart. */
 async function fromEveryHost<T>(
   agents: AgentConnections,
   ask: (host: string) => Promise<readonly T[]>,
-): Promise<readonly T[]> {
-  const answers = await Promise.all(agents.hosts.map(({ id }) => ask(id).catch((): readonly T[] => [])));
-  return answers.flat();
+): Promise<{ readonly answers: readonly T[]; readonly silent: ReplicaListing["silent"] }> {
+  const silent: { host: string; reason: string }[] = [];
+  const answers = await Promise.all(
+    agents.hosts.map(({ id }) =>
+      ask(id).catch((error: unknown): readonly T[] => {
+        silent.push({ host: id, reason: messageOf(error) });
+        return [];
+      }),
+    ),
+  );
+  return { answers: answers.flat(), silent };
 }
 
 function alignDown(ms: number): number {
