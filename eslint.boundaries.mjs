@@ -35,7 +35,12 @@ export const BOUNDARIES = [
   // Contracts with the world outside.
   { folder: "providers/clock.ts", may: ["sdk/model"], types: [], packages: ["node:*"] },
   { folder: "providers/http-json.ts", may: ["sdk/model", "providers/clock"], types: [], packages: ["node:*"] },
-  { folder: "providers/metrics", may: ["sdk/model", "providers/clock"], types: [], packages: ["node:*", "prom-client"] },
+  {
+    folder: "providers/metrics",
+    may: ["sdk/model", "providers/clock"],
+    types: [],
+    packages: ["node:*", "prom-client"],
+  },
   {
     folder: "providers/drivers",
     may: ["sdk/model", "providers/clock", "providers/agent"],

@@ -8,6 +8,8 @@ import * as os from "node:os";
 import * as path from "node:path";
 import {
   MistakeError,
+  type AlarmSource,
+  type AlarmSpec,
   type Blocker,
   type Bundle,
   type Fleet,
@@ -22,6 +24,7 @@ import { forecastFleet } from "../forecast/forecast-fleet";
 import { parseFileUrl } from "../journal/file-store";
 import { openRunStore, requireSharedStore } from "../journal/open-store";
 import type { RunStore } from "../journal/run-store";
+import { createAlarmSource } from "../observe/alarms";
 import { observeFleet } from "../observe/fleet";
 import { listDisclosures, observeHistory } from "../observe/history";
 import type { PlanInput } from "../plan/plan-input";
@@ -52,6 +55,8 @@ export interface RunEnvironment {
   /** @param slotMs start of the planning slot; nothing measured after it is used, so that a slot gives one forecast */
   forecast(fleet: Fleet, slotMs: number, signal: AbortSignal): Promise<Forecast>;
   plan(input: PlanInput): Promise<MigrationPlan>;
+  /** One source for the alarms of stop rules. */
+  openAlarms?(alarms: readonly AlarmSpec[]): AlarmSource;
   close(): Promise<void>;
 }
 
@@ -120,6 +125,7 @@ export async function openRunEnvironment(
         });
       },
       plan: (input) => planner.plan(input),
+      openAlarms: (alarms) => createAlarmSource(alarms, { clock }),
       close: async () => {
         await planner.close();
         await platform.close();

@@ -99,8 +99,9 @@ scrape_configs:
     const stepMs = 20_000;
     const source = createPrometheusSource({ url, scrapeIntervalMs: MINUTE_MS });
     const [cpu] = await source.query([CPU], { fromMs: startMs, toMs: endMs }, stepMs, SIGNAL);
-    assert.equal(cpu?.values.length, (3 * DAY_MS) / stepMs);
-    const known = cpu?.values.filter((value) => !Number.isNaN(value)).length ?? 0;
+    assert.ok(cpu);
+    assert.equal(cpu.values.length, (3 * DAY_MS) / stepMs);
+    const known = cpu.values.filter((value) => !Number.isNaN(value)).length;
     assert.ok(known > 12_000, `${String(known)} values`);
   });
 
