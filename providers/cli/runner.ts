@@ -36,7 +36,7 @@ the store cannot be used; 2 wrong usage. With --json each line is an object { at
     const everyMs = parseDuration(options.every ?? DEFAULT_EVERY, "--every");
     if (everyMs < SHORTEST_EVERY_MS)
       throw new UsageError(`--every ("${String(options.every)}") must be at least 1 second`);
-    const { store } = await openStore(options);
+    const { store } = await openStore(options, true);
     const say = (text: string, run?: string): void => {
       const at = new Date(systemClock.now()).toISOString();
       if (isJson) process.stdout.write(`${JSON.stringify({ at, run, text })}\n`);

@@ -37,12 +37,13 @@ export interface OpenedStore {
 
 /**
  * Opens the store that is meant; nothing is written.
+ * @param mayBeNew true where the folder may be made by the first run that is still to come
  * @throws UsageError when nothing names one; MistakeError for a folder that is not there
  */
-export async function openStore(options: {
-  readonly store: string | undefined;
-  readonly file: string | undefined;
-}): Promise<OpenedStore> {
+export async function openStore(
+  options: { readonly store: string | undefined; readonly file: string | undefined },
+  mayBeNew = false,
+): Promise<OpenedStore> {
   const named = options.file === undefined ? undefined : await readWindowFile(options.file);
   const found = named ?? (options.store === undefined ? await findWindowFile() : undefined);
   const url = options.store ?? (await storeOf(named)) ?? process.env["ARCHIPELAGO_STORE"] ?? (await storeOf(found));
@@ -54,7 +55,7 @@ export async function openStore(options: {
   }
   const store = await openRunStore(known);
   // The folder of a window file's store is made by its first run.
-  if (named === undefined) await requireFolder(known);
+  if (named === undefined && !mayBeNew) await requireFolder(known);
   return { store, url: known, ...(found === undefined ? {} : { windowFile: found }) };
 }
 

@@ -14,6 +14,9 @@ import { currentOpening, nextOpenings } from "../calendar";
 import { silentProgress, systemClock } from "../clock";
 import { openRunEnvironment, yieldCpu, type RunEnvironment } from "../runner/environment";
 import { giveBackHostUpdate, performHostUpdate, type UpdateCaller, type UpdateOutcome } from "../runner/host-update";
+import { describeRunner, findRunner, listRunners } from "../runner/heartbeat";
+import { nextAction } from "../runner/next-action";
+import { readRequest } from "../runner/requests";
 import { readLatestRun, runFamily } from "../runner/run-family";
 import type { EngineProgress } from "./engine-progress";
 import type { RunInputs, RunOutputs } from "./run-inputs";
@@ -45,22 +48,40 @@ export async function performRun(
     const isCutShort = stop.signal.aborted && isKind(thrown, "DriverError");
     const error = isCutShort ? new InterruptedError("stopped before anything was begun") : thrown;
     const outputs = await stoppedOutputs(inputs, environment, error);
-    throw new RunStoppedError(id, outputs, stopText(error, stop.reason()));
+    throw new RunStoppedError(id, outputs, await stopText(error, stop.reason(), inputs.spec.name, environment));
   } finally {
     stop.close();
     await environment?.close();
   }
 }
 
-/** True when there is something to do though the inputs are the same: an interrupted run, an open window, a failure to repeat. */
-export async function needsAttention(inputs: RunInputs): Promise<boolean> {
+/**
+ * True when there is something to do though the inputs are the same: an interrupted run, an open window, a failure to
+ * repeat, or the end of a run that a runner has carried out since.
+ * @param known phase in the state
+ */
+export async function needsAttention(inputs: RunInputs, known: Phase): Promise<boolean> {
   const environment = await openRunEnvironment(inputs.spec, systemClock);
   try {
     const latest = await readLatestRun(environment.store, runFamily(inputs.spec.name, inputs.urn_));
     if (!latest) return inputs.plan?.decision !== "nothing";
-    if (latest.phase === "armed") return currentOpening(inputs.spec.windows, systemClock.now()) !== undefined;
-    if (latest.phase === "failed") return canonicalJson(latest.bundle.spec) === canonicalJson(inputs.spec);
-    return !isFinalPhase(latest.phase);
+    const action = nextAction(latest, await readRequest(environment.store, latest.id), systemClock.now());
+    switch (action.kind) {
+      case "none":
+        if (!isFinalPhase(known)) return true;
+        return latest.phase === "failed" && canonicalJson(latest.bundle.spec) === canonicalJson(inputs.spec);
+      case "wait":
+        return false;
+      case "start":
+        if (inputs.spec.startedBy === "runner") return false;
+        break;
+      case "carry-on":
+      case "recover":
+      case "settle":
+    }
+    // What a runner works on is no interrupted run.
+    const runners = await listRunners(environment.store);
+    return !runners.some(({ isAlive, heartbeat }) => isAlive && heartbeat.runs.includes(latest.id));
   } finally {
     await environment.close();
   }
@@ -185,7 +206,16 @@ function failureText({ run, reason }: UpdateOutcome): string {
   return `${new RunFailedError(run.failure).message}\n  The next \`pulumi up\` says the same until \`attempt\` is raised (now ${String(run.attempt)}).`;
 }
 
-function stopText(error: unknown, stopped: string | undefined): string {
+/** What stopped it, and how to go on: with a runner there the run does so by itself. */
+async function stopText(
+  error: unknown,
+  stopped: string | undefined,
+  name: string,
+  environment: RunEnvironment | undefined,
+): Promise<string> {
   if (!isKind(error, "InterruptedError")) return messageOf(error);
-  return `${stopped ?? "interrupted"}: ${messageOf(error)}`;
+  const text = `${stopped ?? "interrupted"}: ${messageOf(error)}`;
+  const runner = environment && (await findRunner(environment.store).catch(() => undefined));
+  if (!runner) return text;
+  return `${text}\n  ${describeRunner(runner)} carries it on by itself; to hold it: \`archipelago pause ${name} --store ${environment.store.url}\``;
 }

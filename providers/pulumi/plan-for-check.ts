@@ -75,8 +75,13 @@ function saysTheSame(kept: CheckedPlan, fresh: CheckedPlan, latest: RunState | u
 
 function viewOf(plan: MigrationPlan, spec: HostUpdateSpec): CheckedPlan {
   const view = createPlanView(plan, spec.windows[0]?.timezone ?? "UTC", planPagePath(spec.name, plan));
-  return { view, digest: plan.digest };
+  return { view: { ...view, starts: STARTS[spec.startedBy] }, digest: plan.digest };
 }
+
+const STARTS = {
+  up: "by any `pulumi up` while a window is open, or by a runner",
+  runner: "by a runner; `pulumi up` only arms it",
+} as const;
 
 /** Writes the page of a plan beside the others; the name tells slot and envelope, so equal plans share it. */
 async function writePlanPage({ spec, forecast }: Bundle, plan: MigrationPlan): Promise<void> {

@@ -41,7 +41,7 @@ export const runProvider: pulumi.dynamic.ResourceProvider<RunInputs, RunOutputs>
   async diff(_id, olds, news) {
     if (!sameInputs(olds, news)) return {};
     const { needsAttention } = await import("./perform-run.js");
-    return (await needsAttention(news)) ? { changes: true } : {};
+    return (await needsAttention(news, olds.phase)) ? { changes: true } : {};
   },
 
   async create(inputs) {

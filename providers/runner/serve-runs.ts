@@ -18,6 +18,7 @@ import {
   isKind,
   messageOf,
   type HostUpdateSpec,
+  type LeaseHeldError,
   type Phase,
   type RunState,
 } from "../../sdk/model";
@@ -37,6 +38,7 @@ const RUNS_AT_ONCE = 8;
 const FIRST_RETRY_MS = 15_000;
 /** A blocked run, or one that cannot be worked on, is looked at at least this often. */
 const LONGEST_RETRY_MS = 5 * 60_000;
+const HELD_RETRY_MS = 30_000;
 /** The name in reports. */
 const ENGINE = "archipelago runner";
 
@@ -163,7 +165,7 @@ class Runner implements RunnerResult {
   }
 
   private async look(id: string): Promise<void> {
-    const { store, clock, say } = this.options;
+    const { store, clock, identity, say } = this.options;
     try {
       const run = await readRun(store, id);
       if (!run) return;
@@ -175,7 +177,7 @@ class Runner implements RunnerResult {
       if (action.kind === "none" || action.kind === "wait") return;
       const lease = await store.leases.inspect(runResource(id));
       if (lease) {
-        this.delay(id, `${lease.owner} works on it`);
+        this.delay(id, `${lease.owner} works on it`, identity.everyMs);
         return;
       }
       say(`${action.kind}: ${action.reason}`, id);
@@ -231,15 +233,18 @@ class Runner implements RunnerResult {
 
   private fail(run: string, error: unknown): void {
     this.problems.set(run, messageOf(error));
-    // Whoever took the lease works on it; and one that is held by another run is free sooner than a failure is mended.
-    this.delay(run, messageOf(error));
+    // A host that another run has is free sooner than a failure is mended.
+    if (isKind(error, "LeaseHeldError")) {
+      const { resource, owner } = error as LeaseHeldError;
+      this.delay(run, `waits for ${resource}, which ${owner} has`, HELD_RETRY_MS);
+    } else this.delay(run, messageOf(error));
   }
 
-  private delay(run: string, reason: string): void {
+  private delay(run: string, reason: string, longestMs = LONGEST_RETRY_MS): void {
     const { clock, say } = this.options;
     const before = this.delays.get(run);
     const failures = before?.reason === reason ? before.failures + 1 : 0;
-    const waitMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures, 10));
+    const waitMs = Math.min(longestMs, FIRST_RETRY_MS * 2 ** Math.min(failures, 10));
     this.delays.set(run, { failures, notBefore: clock.monotonic() + waitMs, reason });
     if (failures === 0) say(`${reason} (looked at again in ${formatDurationShort(waitMs)})`, run);
   }

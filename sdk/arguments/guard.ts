@@ -188,7 +188,7 @@ export function validateGuard<T>({ stopRules: rules, approval, notices }: Checke
       );
     }
     for (const [name, pem] of Object.entries(approval.keys)) {
-      if (pem.includes('-----BEGIN PUBLIC KEY-----')) continue;
+      if (pem.includes("-----BEGIN PUBLIC KEY-----")) continue;
       const isPrivate = pem.includes("PRIVATE KEY");
       wrong(
         `approval.keys.${name}`,

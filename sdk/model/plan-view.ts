@@ -21,6 +21,8 @@ export interface PlanView {
   /** Rows like `capacity shop`: reason; fix. */
   readonly blockers: Readonly<Record<string, string>>;
   readonly skipped: Readonly<Record<string, string>>;
+  /** Who will start it; absent where nobody said. */
+  readonly starts?: string;
   /** Next openings, soonest first. */
   readonly openings: readonly string[];
   readonly warnings: readonly string[];
@@ -90,6 +92,7 @@ export function renderPlanTable(view: PlanView, title: string): string {
   appendRows(lines, "skipped", view.skipped);
   appendRows(lines, "BLOCKED", view.blockers);
   for (const warning of view.warnings) lines.push(`  warning   ${warning}`);
+  if (view.starts !== undefined && view.decision === "run") lines.push(`  starts    ${view.starts}`);
   view.openings.forEach((opening, index) => lines.push(`  ${index === 0 ? "openings" : "        "}  ${opening}`));
   lines.push(`  envelope  ${view.digest}`, `  page      ${view.page}`);
   return lines.join("\n");

@@ -166,7 +166,7 @@ describe("runner: serving runs", () => {
     const phases = [await stateOf(fixture), await stateOf(fixture, "agent-12345678")].map(({ phase }) => phase);
     assert.deepEqual(phases, ["done", "done"], runner.said.join("\n"));
     assert.ok(
-      runner.said.some((line) => /-1: host\/sample\/\S+ is held by runner a for run \S+-1 until/.test(line)),
+      runner.said.some((line) => /-1: waits for (host|pool)\/sample\/\S+, which runner a for run \S+-1 has/.test(line)),
       runner.said.join("\n"),
     );
     assertKept(fixture, RUN);

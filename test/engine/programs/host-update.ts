@@ -42,6 +42,7 @@ const tool = new archipelago.HostUpdate("tool", {
     expected: "1 second",
   },
   limits: { soak: "0 ms", drain: "10 seconds" },
+  startedBy: config.get("startedBy") === "runner" ? "runner" : "up",
   attempt: config.getNumber("attempt") ?? 1,
 });
 
