@@ -60,7 +60,7 @@ export function nextAction(run: RunState, request: RunRequest | undefined, nowMs
 }
 
 /** True while hosts bear marks of the run, or copies are on the move. */
-export function holdsSomething(run: RunState): boolean {
+function holdsSomething(run: RunState): boolean {
   return openWave(run) !== undefined || reservedHosts(run).length > 0;
 }
 
