@@ -24,6 +24,9 @@ export class S3Batches {
   private last: { readonly seq: number; readonly hash: string } | undefined;
   /** The append that was called last. */
   private tail: Promise<void> = Promise.resolve();
+  private reading: Promise<unknown> = Promise.resolve();
+  /** What was read. Batches never change, so it stays true. */
+  private readonly chain: BatchChain;
   private readonly places: BatchPlaces;
 
   /** @param folder key of the run's folder, with the slash at its end */
@@ -37,6 +40,7 @@ export class S3Batches {
       of: (seq) => `s3://${bucket}/${prefix}${this.keyOf(seq)}`,
       restore: "restore an earlier version of that object (if the bucket keeps versions)",
     };
+    this.chain = new BatchChain(run, this.places);
   }
 
   /** Stores a batch. @throws StoreError as RunStore.append */
@@ -51,11 +55,19 @@ export class S3Batches {
     return appended;
   }
 
-  /** All batches in order. @throws StoreError as RunStore.read */
-  async read(): Promise<RunRecord> {
+  /** All batches in order; those that were read before are not asked for again. @throws StoreError as RunStore.read */
+  read(): Promise<RunRecord> {
+    const record = this.reading.then(() => this.readNew());
+    this.reading = record.catch(() => undefined);
+    return record;
+  }
+
+  private async readNew(): Promise<RunRecord> {
     const length = await this.countBatches();
-    const chain = new BatchChain(this.run, this.places);
-    for (let from = 0; from < length; from += READERS) {
+    const { chain } = this;
+    if (length < chain.nextSeq) throw corruptError(this.places, length, "it is missing, but it was there before");
+    while (chain.nextSeq < length) {
+      const from = chain.nextSeq;
       const seqs = Array.from({ length: Math.min(READERS, length - from) }, (_, index) => from + index);
       const texts = await Promise.all(seqs.map((seq) => this.objects.get(this.keyOf(seq), LONG_CALL)));
       for (const [index, seq] of seqs.entries()) {
@@ -64,7 +76,7 @@ export class S3Batches {
       }
     }
     if (chain.lastHash !== null) this.last = { seq: chain.nextSeq - 1, hash: chain.lastHash };
-    return { run: this.run, entries: chain.entries, nextSeq: chain.nextSeq, notices: [] };
+    return { run: this.run, entries: [...chain.entries], nextSeq: chain.nextSeq, notices: [] };
   }
 
   private async create(seq: number, entries: readonly JournalEntry[]): Promise<void> {

@@ -17,6 +17,8 @@ import { decodeName, encodeName } from "./store-files";
 
 /** Objects read at once. */
 const READERS = 16;
+/** Journals that are remembered: those of a runner's own runs and some that are looked at. */
+const MOST_JOURNALS = 64;
 
 /**
  * Opens the run store of an `s3:` URL.
@@ -90,10 +92,12 @@ class S3Store implements RunStore {
   }
 
   private batchesOf(run: string): S3Batches {
-    const existing = this.batches.get(run);
-    if (existing) return existing;
-    const batches = new S3Batches(run, `runs/${encodeName(run)}/`, this.objects);
+    const batches = this.batches.get(run) ?? new S3Batches(run, `runs/${encodeName(run)}/`, this.objects);
+    // The one that was used last comes last; the first is the one to forget.
+    this.batches.delete(run);
     this.batches.set(run, batches);
+    const [oldest] = this.batches.keys();
+    if (this.batches.size > MOST_JOURNALS && oldest !== undefined) this.batches.delete(oldest);
     return batches;
   }
 }

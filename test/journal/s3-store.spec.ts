@@ -201,6 +201,24 @@ describe("S3 store", function () {
     assert.equal((await failureOf(openS3Store(url).append("run", 1, entry(3)))).code, "corrupt");
   });
 
+  it("asks only for batches that it has not read, and notices when the newest were removed", async () => {
+    for (const seq of [0, 1, 2]) await store.append("run", seq, entry(seq));
+    const reader = openS3Store(url);
+    assert.equal((await reader.read("run")).nextSeq, 3);
+    await store.append("run", 3, entry(3));
+    server.calls.length = 0;
+    const [first, second] = await Promise.all([reader.read("run"), reader.read("run")]);
+    assert.deepEqual([first.entries, second.entries], [ENTRIES.slice(0, 4), ENTRIES.slice(0, 4)]);
+    assert.deepEqual(
+      server.calls.filter((call) => call.includes("runs/")),
+      ["GET fleet/runs/run/00000003.json"],
+    );
+    server.objects.delete("fleet/runs/run/00000003.json");
+    const error = await failureOf(reader.read("run"));
+    assert.equal(error.code, "corrupt");
+    assert.match(error.message, /00000003\.json is damaged: it is missing, but it was there before/);
+  });
+
   it("names a lease that was edited, and gives it to nobody", async () => {
     await store.leases.acquire("host/a", "one", 60_000);
     const [key, object] = [...server.objects].find(([name]) => name.includes("leases/")) ?? ["", undefined];
