@@ -1,9 +1,11 @@
 /** All commands, in the order of the help: looking first, then steering, then the rest. */
+import { approveCommand } from "./approve";
 import { auditCommand } from "./audit";
 import { cancelCommand } from "./cancel";
 import type { Command } from "./command";
 import { createCompletionCommand } from "./completion";
 import { hostsCommand } from "./hosts";
+import { killCommand } from "./kill";
 import { pauseCommand } from "./pause";
 import { planCommand } from "./plan";
 import { recoverCommand } from "./recover";
@@ -19,12 +21,14 @@ export const COMMANDS: readonly Command[] = [
   planCommand,
   reportCommand,
   hostsCommand,
+  approveCommand,
   startCommand,
   waitCommand,
   pauseCommand,
   resumeCommand,
   cancelCommand,
   recoverCommand,
+  killCommand,
   runnerCommand,
   auditCommand,
   createCompletionCommand(() => COMMANDS),

@@ -124,7 +124,7 @@ class AuditReader {
       if (this.phase === undefined || this.phase === "armed") return undefined;
       return this.make("takeover", this.owner, `carried on while ${this.phase}`, position);
     }
-    if (entry.kind === "asked") return this.make(entry.wish, entry.by, entry.why, position);
+    if (entry.kind === "asked") return this.make(entry.wish, entry.by, `honoured: ${entry.why}`, position);
     if (entry.kind === "failure" && entry.failure.step === STOP_RULE_STEP) {
       return this.make("stop-rule", this.owner, `${entry.failure.subject}: ${entry.failure.reason}`, position);
     }

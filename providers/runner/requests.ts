@@ -12,6 +12,7 @@
 import { isFinalPhase, isKind, MistakeError, runRequestName } from "../../sdk/model";
 import type { RunRequest, RunState } from "../../sdk/model";
 import type { Clock } from "../clock";
+import { appendAudit } from "../guard/audit-log";
 import type { RunStore } from "../journal/run-store";
 import { familyOf, readLatestRun } from "./run-family";
 
@@ -95,6 +96,7 @@ async function request(
   refuseMeaningless(run, wish);
   const asked: RunRequest = { v: 1, run: run.id, wish, by, why, at: await store.now() };
   await store.putDocument(runRequestName(family), JSON.stringify(asked));
+  await appendAudit(store, { who: by, what: wish, subject: run.id, why: why === "" ? "asked" : `asked: ${why}` });
   return asked;
 }
 

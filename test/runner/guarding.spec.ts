@@ -330,6 +330,7 @@ describe("runner: the audit log", () => {
         "arm an earlier process kernel-1",
         "start process-2 kernel-1",
         "pause stop rule error-budget kernel-1",
+        "resume ada kernel-1",
         "takeover process-3 kernel-1",
         "resume ada kernel-1",
         "end process-3 kernel-1",
