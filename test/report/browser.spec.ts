@@ -1,6 +1,5 @@
 import * as assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { createRequire } from "node:module";
 import type { Browser, Page } from "playwright-core";
 import { samplePages } from "./sample-pages";
 
@@ -11,7 +10,7 @@ const CHROMIUM = ["chromium", "chromium-browser", "google-chrome"].flatMap((name
     return [];
   }
 })[0];
-const AXE = createRequire(__filename).resolve("axe-core");
+const AXE = require.resolve("axe-core");
 const WIDTHS = [360, 400, 768, 1280, 1600];
 const THEMES = ["light", "dark"] as const;
 
