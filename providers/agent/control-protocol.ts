@@ -8,6 +8,11 @@
  */
 import { DriverError, isKind, messageOf, type DriverErrorCode, type Json } from "../../sdk/model";
 
+/** Version of this protocol. Both sides name theirs; another one is refused before anything happens. */
+export const PROTOCOL = "1";
+/** Header in which both sides name their version; one that names none is of version 1. */
+export const PROTOCOL_HEADER = "x-archipelago-protocol";
+
 /** Body of a mutating call: what makes it safe to repeat and to fence, and its arguments. */
 export interface MutationBody {
   readonly key: string;
@@ -29,6 +34,18 @@ export interface ErrorBody {
 export interface Counters {
   readonly reads: number;
   readonly mutations: number;
+}
+
+/** The error of two sides that do not speak the same version. */
+export function versionError(subject: string, server: string, caller: string): DriverError {
+  return new DriverError(
+    "unsupported",
+    subject,
+    `speaks protocol ${server} and its caller ${caller}; nothing was done`,
+    {
+      remedy: "bring archipelago on the host and where runs are started to the same version",
+    },
+  );
 }
 
 /** HTTP status of each error; the body's `code` is what counts. */

@@ -6,22 +6,33 @@
  *
  * Invariants
  * 1. A caller without a certificate of the fleet's authority gets status 401 and reaches no route; the role in its
- *    certificate must be one the route allows.
+ *    certificate must be one the route allows. A revoked certificate is refused at the next call, on connections that
+ *    are open already as well.
  * 2. A mutating call with an epoch below the highest seen of its resource has no effect (`stale-epoch`); the highest
  *    is on disk before an effect begins.
  * 3. A key that was answered is answered with the same result, without a second effect; a key under way is joined.
  *    Errors are not kept: after one the caller may try again with the same key, so effects look before they act.
+ * 4. New certificates and a new list of revoked ones are used without a restart; no connection breaks for them.
  */
-import { readFile } from "node:fs/promises";
 import { createServer, type Server } from "node:https";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import type { TLSSocket } from "node:tls";
+import { createSecureContext, type TLSSocket } from "node:tls";
 import { DriverError, messageOf, type Json } from "../../sdk/model";
 import { CallLedger } from "./call-ledger";
-import { errorToBody, STATUS_OF_CODE, type Counters, type ErrorBody, type MutationBody } from "./control-protocol";
+import {
+  errorToBody,
+  PROTOCOL,
+  PROTOCOL_HEADER,
+  STATUS_OF_CODE,
+  versionError,
+  type Counters,
+  type ErrorBody,
+  type MutationBody,
+} from "./control-protocol";
+import { readTls, revocationReason, stampOf, type TlsMaterial } from "./tls-files";
 
 /** Role in the caller's certificate (its OU). `client` is a controller. */
 export type CallerRole = "agent" | "switch" | "client";
@@ -60,6 +71,8 @@ export interface MutationRoute {
 export interface ControlServerOptions {
   /** Host id or `switch`; the subject of errors. */
   readonly subject: string;
+  /** How often changed certificates and revocations are looked for. @default 5000 */
+  readonly reloadMs?: number;
   readonly tls: { readonly ca: string; readonly certificate: string; readonly key: string };
   readonly host: string;
   /** 0: any free port. */
@@ -98,12 +111,16 @@ const KEEP_ALIVE_MS = 30_000;
 /** How long `close` waits for mutating calls under way, and then for reads before it cuts their connections. */
 const CLOSING_MS = 2_000;
 
+const RELOAD_MS = 5_000;
+
 /** Makes a server; see the file's header. */
 export function createControlServer(options: ControlServerOptions): ControlServer {
   const counters = { reads: 0, mutations: 0 };
   const underWay = new Map<string, Promise<Json>>();
   /** Who is at the other end of each connection, or why it is refused. */
-  const callers = new WeakMap<Socket, Caller | DriverError>();
+  const callers = new WeakMap<Socket, (Caller & { readonly serial: string }) | DriverError>();
+  let material: TlsMaterial | undefined;
+  let reloading: NodeJS.Timeout | undefined;
   let server: Server | undefined;
   let ledger: CallLedger | undefined;
   let isClosing = false;
@@ -119,6 +136,10 @@ export function createControlServer(options: ControlServerOptions): ControlServe
     const caller = callers.get(request.socket);
     if (!caller) throw refuseCaller(options.subject, "it was not checked");
     if (caller instanceof DriverError) throw caller;
+    const revoked = material && revocationReason(material.revocations, caller.serial);
+    if (revoked !== undefined) throw refuseCaller(options.subject, revoked);
+    const version = request.headers[PROTOCOL_HEADER];
+    if (typeof version === "string" && version !== PROTOCOL) throw versionError(options.subject, PROTOCOL, version);
     await prepared.promise;
     const url = new URL(request.url ?? "/", "https://agent");
     const name = /^\/v1\/([a-z-]+)$/.exec(url.pathname)?.[1] ?? "";
@@ -166,11 +187,8 @@ export function createControlServer(options: ControlServerOptions): ControlServe
   }
 
   async function listen(): Promise<string> {
-    const [ca, cert, key] = await Promise.all([
-      readFile(options.tls.ca),
-      readFile(options.tls.certificate),
-      readFile(options.tls.key),
-    ]);
+    material = await readTls(options.tls);
+    const { ca, cert, key } = material;
     const created = createServer({
       ca,
       cert,
@@ -186,6 +204,7 @@ export function createControlServer(options: ControlServerOptions): ControlServe
       callers.set(socket, callerOf(options.subject, socket));
     });
     created.on("request", (request: IncomingMessage, response: ServerResponse) => {
+      response.setHeader(PROTOCOL_HEADER, PROTOCOL);
       respond(request, response).catch((error: unknown) => {
         sendError(response, errorToBody(error, options.subject));
       });
@@ -199,14 +218,25 @@ export function createControlServer(options: ControlServerOptions): ControlServe
     await opening.promise;
     created.off("error", opening.reject);
     server = created;
+    reloading = setInterval(() => {
+      // What is half-written or wrong is looked at again the next time; until then the last good files hold.
+      reload(created).catch(() => undefined);
+    }, options.reloadMs ?? RELOAD_MS).unref();
     ledger = await CallLedger.open(options.stateFile);
     await options.prepare?.();
     prepared.resolve(undefined);
     return `https://${options.host}:${String((created.address() as AddressInfo).port)}`;
   }
 
+  async function reload(serving: Server): Promise<void> {
+    if ((await stampOf(options.tls)) === material?.stamp) return;
+    const { ca, cert, key } = (material = await checkedTls(options.tls));
+    serving.setSecureContext({ ca, cert, key, minVersion: "TLSv1.3" });
+  }
+
   async function close(): Promise<void> {
     isClosing = true;
+    clearInterval(reloading);
     // The port is given up last: it keeps another process off the state while calls here may still change it.
     await settledWithin(underWay.values(), CLOSING_MS);
     const closing = server;
@@ -230,6 +260,13 @@ export function createControlServer(options: ControlServerOptions): ControlServe
   return { listen, close, counters: () => ({ ...counters }) };
 }
 
+/** Reads certificates that are to replace good ones: a certificate and a key that belong together. */
+async function checkedTls(tls: ControlServerOptions["tls"]): Promise<TlsMaterial> {
+  const material = await readTls(tls);
+  createSecureContext(material);
+  return material;
+}
+
 async function settledWithin(calls: Iterable<Promise<unknown>>, patienceMs: number): Promise<void> {
   const patience = Promise.withResolvers<undefined>();
   const timer = setTimeout(patience.resolve, patienceMs, undefined);
@@ -248,7 +285,7 @@ async function carryOut(
   return result;
 }
 
-function callerOf(subject: string, socket: TLSSocket): Caller | DriverError {
+function callerOf(subject: string, socket: TLSSocket): (Caller & { readonly serial: string }) | DriverError {
   const certificate = socket.getPeerCertificate();
   if (Object.keys(certificate).length === 0) return refuseCaller(subject, undefined);
   if (!socket.authorized) {
@@ -262,7 +299,7 @@ function callerOf(subject: string, socket: TLSSocket): Caller | DriverError {
   if (name === undefined || (role !== "agent" && role !== "switch" && role !== "client")) {
     return refuseCaller(subject, "it names no role");
   }
-  return { name, role };
+  return { name, role, serial: certificate.serialNumber };
 }
 
 function refuseCaller(subject: string, reason: string | undefined): DriverError {

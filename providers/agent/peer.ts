@@ -3,14 +3,14 @@
  *
  * Not for: controllers, which use drivers/control-client.ts; an agent's certificate lets it read these two only.
  */
-import { readFile } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
 import type { Readable } from "node:stream";
 import { checkServerIdentity } from "node:tls";
 import { DriverError, messageOf } from "../../sdk/model";
 import type { OwnerAnswer } from "../drivers/traffic/switch/service-record";
-import { errorFromBody } from "./control-protocol";
+import { errorFromBody, PROTOCOL, PROTOCOL_HEADER } from "./control-protocol";
+import { readTls, refuseRevoked } from "./tls-files";
 
 export interface PeerOptions {
   readonly tls: { readonly ca: string; readonly certificate: string; readonly key: string };
@@ -41,11 +41,7 @@ export async function openSnapshot(options: PeerOptions, peer: PeerAddress, id: 
 }
 
 async function open(options: PeerOptions, peer: PeerAddress, path: string): Promise<IncomingMessage> {
-  const [ca, cert, key] = await Promise.all([
-    readFile(options.tls.ca),
-    readFile(options.tls.certificate),
-    readFile(options.tls.key),
-  ]);
+  const { ca, cert, key, revocations } = await readTls(options.tls);
   const received = Promise.withResolvers<IncomingMessage>();
   const request = httpsRequest(
     new URL(path, peer.url),
@@ -58,7 +54,9 @@ async function open(options: PeerOptions, peer: PeerAddress, path: string): Prom
       timeout: TIMEOUT_MS,
       checkServerIdentity: (host, certificate) =>
         checkServerIdentity(host, certificate) ??
-        (certificate.subject.CN === peer.name ? undefined : new Error(`certificate is not of ${peer.name}`)),
+        (certificate.subject.CN === peer.name ? undefined : new Error(`certificate is not of ${peer.name}`)) ??
+        refuseRevoked(revocations, certificate),
+      headers: { [PROTOCOL_HEADER]: PROTOCOL },
     },
     received.resolve,
   );

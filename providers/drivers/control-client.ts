@@ -6,12 +6,19 @@
  *
  * Invariant: a mutating call is retried with the same key only, so that it has one effect however often it is sent.
  */
-import { readFile } from "node:fs/promises";
 import { Agent, request as httpsRequest } from "node:https";
 import type { IncomingMessage } from "node:http";
 import { checkServerIdentity } from "node:tls";
 import { DriverError, messageOf, type Json } from "../../sdk/model";
-import { errorFromBody, isDriverError, type MutationBody } from "../agent/control-protocol";
+import {
+  errorFromBody,
+  isDriverError,
+  PROTOCOL,
+  PROTOCOL_HEADER,
+  versionError,
+  type MutationBody,
+} from "../agent/control-protocol";
+import { readTls, refuseRevoked, stampOf } from "../agent/tls-files";
 import { systemClock, type Clock } from "../clock";
 import type { TlsFiles } from "./certificates";
 import type { CallContext } from "./contracts";
@@ -58,6 +65,8 @@ const ATTEMPTS = 3;
 /** Waits between attempts; an agent that restarts is back within the sum. */
 const BACKOFF_MS: readonly number[] = [100, 400];
 const MAX_SOCKETS = 32;
+/** How often changed certificates and revocations are looked for. */
+const RELOAD_MS = 5_000;
 /** Answers are listings and outputs of at most 64 KiB each. */
 const ANSWER_LIMIT_BYTES = 64 * 1024 * 1024;
 
@@ -65,18 +74,24 @@ const ANSWER_LIMIT_BYTES = 64 * 1024 * 1024;
 export function createControlClient(options: ControlClientOptions): ControlClient {
   const clock = options.clock ?? systemClock;
   let agent: Promise<Agent> | undefined;
+  let usedStamp = "";
+  let lookedAt = clock.monotonic();
+
+  /** New certificates or revocations: the next calls use connections of their own, calls under way end on theirs. */
+  async function dropStaleAgent(): Promise<void> {
+    if (!agent || clock.monotonic() - lookedAt < RELOAD_MS) return;
+    lookedAt = clock.monotonic();
+    if ((await stampOf(options.tls)) !== usedStamp) agent = undefined;
+  }
 
   async function openAgent(): Promise<Agent> {
-    const [ca, cert, key] = await Promise.all([
-      readFile(options.tls.ca),
-      readFile(options.tls.certificate),
-      readFile(options.tls.key),
-    ]).catch((error: unknown) => {
+    const { ca, cert, key, revocations, stamp } = await readTls(options.tls).catch((error: unknown) => {
       throw new DriverError("unauthorized", options.subject, `cannot be called: ${messageOf(error)}`, {
         remedy: "check the files that tls names in the inventory",
         cause: error,
       });
     });
+    usedStamp = stamp;
     return new Agent({
       ca,
       cert,
@@ -86,11 +101,11 @@ export function createControlClient(options: ControlClientOptions): ControlClien
       minVersion: "TLSv1.3",
       checkServerIdentity: (host, certificate) => {
         const mismatch = checkServerIdentity(host, certificate);
-        if (mismatch || options.serverName === undefined) return mismatch;
+        if (mismatch) return mismatch;
         const name = certificate.subject.CN;
-        return name === options.serverName
-          ? undefined
-          : new Error(`certificate is of ${String(name)}, not of ${options.serverName}`);
+        if (options.serverName !== undefined && name !== options.serverName)
+          return new Error(`certificate is of ${String(name)}, not of ${options.serverName}`);
+        return refuseRevoked(revocations, certificate);
       },
     });
   }
@@ -102,6 +117,7 @@ export function createControlClient(options: ControlClientOptions): ControlClien
     timeoutMs: number,
     signal: AbortSignal,
   ) {
+    await dropStaleAgent();
     agent ??= openAgent();
     const opened = await agent.catch((error: unknown) => {
       agent = undefined;
@@ -170,6 +186,8 @@ interface Exchange {
 
 interface Answer {
   readonly status: number;
+  /** Version of the protocol that the server names. */
+  readonly version?: string;
   readonly text: string;
 }
 
@@ -183,15 +201,24 @@ async function exchange({ agent, url, method, body, timeoutMs, signal }: Exchang
     signal: AbortSignal.any([signal, deadline]),
     headers:
       body === undefined
-        ? {}
-        : { "content-type": "application/json", "content-length": String(Buffer.byteLength(body)) },
+        ? { [PROTOCOL_HEADER]: PROTOCOL }
+        : {
+            [PROTOCOL_HEADER]: PROTOCOL,
+            "content-type": "application/json",
+            "content-length": String(Buffer.byteLength(body)),
+          },
   });
   request.on("response", received.resolve);
   request.on("error", received.reject);
   request.end(body);
   try {
     const response = await received.promise;
-    return { status: response.statusCode ?? 0, text: await readText(response) };
+    const version = response.headers[PROTOCOL_HEADER];
+    return {
+      status: response.statusCode ?? 0,
+      text: await readText(response),
+      ...(typeof version === "string" ? { version } : {}),
+    };
   } catch (error) {
     if (deadline.aborted) throw new DeadlineError();
     throw error;
@@ -213,6 +240,8 @@ async function readText(response: IncomingMessage): Promise<string> {
 }
 
 function resultOf(answer: Answer, subject: string): Json {
+  if (answer.version !== undefined && answer.version !== PROTOCOL)
+    throw versionError(subject, answer.version, PROTOCOL);
   let body: unknown;
   try {
     body = JSON.parse(answer.text);
@@ -238,7 +267,7 @@ function toDriverError(error: unknown, options: ControlClientOptions, timeoutMs:
       "unauthorized",
       options.subject,
       `${options.url} and this caller do not trust each other (${messageOf(error)})`,
-      { remedy: "use the authority, certificate and key of this fleet, as its inventory names them", cause: error },
+      { remedy: certificateRemedy(code), cause: error },
     );
   }
   return new DriverError(
@@ -255,8 +284,17 @@ function toDriverError(error: unknown, options: ControlClientOptions, timeoutMs:
 /** Codes of OpenSSL's verification and of Node's name check; TLS alerts come as text. */
 function isCertificateError(code: string, message: string): boolean {
   return (
-    /CERT|SIGNATURE|SELF_SIGNED|ISSUER/.test(code) || /certificate is of|alert.*(certificate|unknown ca)/i.test(message)
+    /CERT|SIGNATURE|SELF_SIGNED|ISSUER/.test(code) ||
+    /certificate is of|is no list of revoked|alert.*(certificate|unknown ca)/i.test(message)
   );
+}
+
+function certificateRemedy(code: string): string {
+  if (code === "CERT_NOT_YET_VALID") return "set the clocks of both machines: one of them is wrong";
+  if (code === "CERT_HAS_EXPIRED") {
+    return "set the clock if it is wrong, else renew the certificate (`archipelago-agent renew`, or enrol the host again)";
+  }
+  return "use the authority, certificate and key of this fleet, as its inventory names them";
 }
 
 function isRetryable(error: unknown): boolean {
