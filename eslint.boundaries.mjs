@@ -63,10 +63,24 @@ export const BOUNDARIES = [
     packages: ["node:*"],
   },
 
+  // Joining a fleet: short-lived commands and the authority's server, never part of a running agent.
+  {
+    folder: "providers/agent/enroll",
+    may: ["sdk/model", "providers/clock", "providers/agent", "providers/drivers"],
+    types: [],
+    packages: ["node:*"],
+  },
+
   // One program for both roles: `archipelago-agent switch` loads the traffic switch.
   {
     folder: "providers/agent/main.ts",
-    may: ["sdk/model", "providers/clock", "providers/agent", "providers/drivers/traffic/switch"],
+    may: [
+      "sdk/model",
+      "providers/clock",
+      "providers/agent",
+      "providers/agent/enroll",
+      "providers/drivers/traffic/switch",
+    ],
     types: ["providers/drivers"],
     packages: ["node:*"],
   },

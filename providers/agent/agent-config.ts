@@ -25,6 +25,8 @@ export interface AgentConfig {
   readonly capacity?: Resources;
   /** Control URL of the traffic switch: whom to ask who owns a service. */
   readonly switch?: { readonly url: string };
+  /** Of enrolled hosts: where certificates are renewed and revocations read. */
+  readonly enrolment?: { readonly url: string; readonly checkEveryMs?: number };
   /** Given to every workload. */
   readonly environment: Readonly<Record<string, string>>;
 }
@@ -73,6 +75,7 @@ export function parseAgentConfig(text: string, base: string): AgentConfig {
   const zone = readText("zone", root["zone"]);
   const switchUrl = readRecord(root["switch"])["url"];
   const capacity = readCapacity(root["capacity"], mistakes);
+  const enrolment = readEnrolment(root["enrolment"], mistakes);
   const config: AgentConfig = {
     host: readText("host", root["host"]),
     zone,
@@ -89,6 +92,7 @@ export function parseAgentConfig(text: string, base: string): AgentConfig {
     },
     ...(capacity ? { capacity } : {}),
     ...(typeof switchUrl === "string" ? { switch: { url: switchUrl } } : {}),
+    ...(enrolment ? { enrolment } : {}),
     environment: readEnvironment(root["environment"], mistakes),
   };
   if (mistakes.length > 0) throw new MistakeError("configuration of the agent", mistakes);
@@ -104,6 +108,21 @@ function readCapacity(value: unknown, mistakes: Mistake[]): Resources | undefine
   const rule = "must have cpuMillis and memoryBytes above 0";
   mistakes.push({ field: "capacity", value, rule, remedy: "leave it out for what the machine has" });
   return undefined;
+}
+
+function readEnrolment(value: unknown, mistakes: Mistake[]): AgentConfig["enrolment"] {
+  if (value === undefined) return undefined;
+  const { url, checkEveryMs } = readRecord(value);
+  if (typeof url !== "string" || !URL.canParse(url) || new URL(url).protocol !== "https:") {
+    mistakes.push({
+      field: "enrolment.url",
+      value: url,
+      rule: "must be an https:// URL",
+      remedy: "enrol the host again",
+    });
+    return undefined;
+  }
+  return { url, ...(typeof checkEveryMs === "number" && checkEveryMs > 0 ? { checkEveryMs } : {}) };
 }
 
 function readEnvironment(value: unknown, mistakes: Mistake[]): Readonly<Record<string, string>> {

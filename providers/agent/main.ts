@@ -8,9 +8,11 @@ import { spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { messageOf } from "../../sdk/model";
+import { isKind, messageOf } from "../../sdk/model";
+import { systemClock } from "../clock";
 import { readAgentConfig, type AgentConfig } from "./agent-config";
 import { lowerAgent } from "./priority";
+import { startRotation } from "./rotation";
 import { startAgent, startSuccessor, type RunningAgent } from "./serve";
 
 const USAGE = `archipelago-agent keeps the copies of workloads on one host and carries out host updates.
@@ -18,6 +20,8 @@ const USAGE = `archipelago-agent keeps the copies of workloads on one host and c
 Usage:
   archipelago-agent serve --config FILE    run the agent of a host
   archipelago-agent switch --config FILE   run the traffic switch of a fleet
+  archipelago-agent enroll | renew | refresh | install | uninstall | authority
+                                           join a fleet and leave it; each has its own --help
   archipelago-agent --help | --version
 `;
 
@@ -27,7 +31,19 @@ const EXIT_USAGE = 2;
 const SUCCESSION_MS = 10_000;
 const SUCCESSION_POLL_MS = 20;
 
+const ENROLMENT = new Set(["enroll", "renew", "refresh", "install", "uninstall", "authority"]);
+
 async function main(parameters: readonly string[]): Promise<void> {
+  const [first = "", ...others] = parameters;
+  if (ENROLMENT.has(first)) {
+    // Loaded only where it is asked for: agents stay small.
+    const { runEnrolment } = await import("./enroll/command-line.js");
+    await runEnrolment(first, others, __filename).catch((error: unknown) => {
+      // What was written on the command line, not in a file.
+      throw isKind(error, "MistakeError") ? new UsageError(`archipelago-agent ${first}: ${messageOf(error)}`) : error;
+    });
+    return;
+  }
   const { values, positionals } = parseArgs({
     args: [...parameters],
     allowPositionals: true,
@@ -66,6 +82,7 @@ async function serve(configFile: string, isSuccessor: boolean): Promise<void> {
   const end = async (): Promise<void> => {
     if (isEnding) return;
     isEnding = true;
+    rotation.close();
     await agent.close();
     process.exit();
   };
@@ -79,6 +96,13 @@ async function serve(configFile: string, isSuccessor: boolean): Promise<void> {
     process.exit();
   };
   const agent = await startWhenPortIsFree(config, reboot, isSuccessor ? SUCCESSION_MS : 0);
+  const rotation = startRotation({
+    config,
+    configFile,
+    program: __filename,
+    clock: systemClock,
+    warn: (text) => process.stderr.write(`${text}\n`),
+  });
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.on(signal, () => {
       end().catch(fail);

@@ -6,16 +6,18 @@
  *
  * Invariants
  * 1. Private keys are written with mode 0600 into folders of mode 0700 and leave this machine only by hand.
- * 2. Both functions are idempotent: what exists already is kept, so that a half-made fleet can be finished.
+ * 2. Making an authority and issuing are idempotent: what exists is kept, so that a half-made fleet can be finished.
+ * 3. Names, roles and addresses in a certificate are those the authority was told, never those a request asks for.
  */
-import { webcrypto } from "node:crypto";
+import { createHash, webcrypto } from "node:crypto";
 import { mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { join } from "node:path";
+import { DriverError } from "../../sdk/model";
 import { ensureReflectMetadata } from "./reflect-metadata";
 
 /** Who a certificate is for. `client` is a controller: only it may change things on hosts. */
-export type CertificateRole = "agent" | "switch" | "client";
+export type CertificateRole = "agent" | "switch" | "client" | "authority";
 
 /** Paths of PEM files, as in an inventory. */
 export interface TlsFiles {
@@ -76,9 +78,100 @@ export async function issueCertificate(directory: string, request: CertificateRe
   const files = filesOf(directory, request.name);
   const result = { ca: authority.certificate, certificate: files.certificate, key: files.key };
   if (await allExist(files.certificate, files.key)) return result;
-  const x509 = await loadX509();
-  const issuer = new x509.X509Certificate(await readFile(authority.certificate, "utf8"));
   const keys = await createKeys();
+  const { certificate } = await sign(directory, request, keys.publicKey, { validMs: VALID_MS, nowMs: Date.now() });
+  await writeKey(files.key, keys.privateKey);
+  await writeAtomically(files.certificate, certificate, 0o644);
+  return result;
+}
+
+/** A key that has not left this process, and the request to have it certified. */
+export interface SigningRequest {
+  /** PKCS #10, PEM. */
+  readonly csr: string;
+  /** PKCS #8, PEM. */
+  readonly key: string;
+}
+
+/** Makes a key and a request for a certificate of it. */
+export async function createSigningRequest(name: string): Promise<SigningRequest> {
+  const x509 = await loadX509();
+  const keys = await createKeys();
+  const csr = await x509.Pkcs10CertificateRequestGenerator.create({
+    name: new x509.Name([{ CN: [name] }]),
+    keys,
+    signingAlgorithm: ALGORITHM,
+  });
+  return { csr: csr.toString("pem"), key: await exportKey(keys.privateKey) };
+}
+
+/** How long a certificate is good. */
+export interface Validity {
+  readonly validMs: number;
+  readonly nowMs: number;
+}
+
+/** A certificate as it was issued. */
+export interface IssuedCertificate {
+  /** PEM. */
+  readonly certificate: string;
+  /** Hexadecimal. */
+  readonly serial: string;
+  readonly notAfterMs: number;
+}
+
+/**
+ * Signs a request with the authority in the folder.
+ * @throws DriverError refused when the request is none, or its sender does not hold its key, or it is of another name
+ */
+export async function signRequest(
+  directory: string,
+  csr: string,
+  request: CertificateRequest,
+  validity: Validity,
+): Promise<IssuedCertificate> {
+  const { name, publicKey } = await readSigningRequest(csr);
+  if (name !== request.name) {
+    throw new DriverError("refused", request.name, `this request is for ${name}`, {
+      remedy: "ask for the name that the token was made for",
+    });
+  }
+  return sign(directory, request, publicKey, validity);
+}
+
+/** Fingerprint of the key in a request. @throws DriverError refused */
+export async function keyFingerprint(csr: string): Promise<string> {
+  const { publicKey } = await readSigningRequest(csr);
+  const spki = await webcrypto.subtle.exportKey("spki", publicKey);
+  return createHash("sha256").update(Buffer.from(spki)).digest("hex");
+}
+
+async function readSigningRequest(
+  csr: string,
+): Promise<{ readonly name: string; readonly publicKey: webcrypto.CryptoKey }> {
+  const x509 = await loadX509();
+  try {
+    const request = new x509.Pkcs10CertificateRequest(csr);
+    const spki = request.publicKey.rawData;
+    const publicKey = await webcrypto.subtle.importKey("spki", spki, ALGORITHM, true, ["verify"]);
+    if (await request.verify()) return { name: request.subjectName.getField("CN")[0] ?? "", publicKey };
+  } catch {
+    // Not a request at all: the same answer.
+  }
+  throw new DriverError("refused", "authority", "is no request that its sender could sign with the key in it", {
+    remedy: "run the enrolment again",
+  });
+}
+
+async function sign(
+  directory: string,
+  request: CertificateRequest,
+  publicKey: webcrypto.CryptoKey,
+  { validMs, nowMs }: Validity,
+): Promise<IssuedCertificate> {
+  const x509 = await loadX509();
+  const authority = filesOf(directory, AUTHORITY);
+  const issuer = new x509.X509Certificate(await readFile(authority.certificate, "utf8"));
   const usages = [x509.ExtendedKeyUsage.clientAuth];
   if (request.role !== "client") usages.push(x509.ExtendedKeyUsage.serverAuth);
   const extensions: InstanceType<typeof x509.Extension>[] = [
@@ -94,19 +187,25 @@ export async function issueCertificate(directory: string, request: CertificateRe
       ),
     );
   }
+  const serial = serialNumber();
+  const notAfterMs = Math.min(nowMs + validMs, issuer.notAfter.getTime());
   const certificate = await x509.X509CertificateGenerator.create({
-    serialNumber: serialNumber(),
+    serialNumber: serial,
     issuer: issuer.subjectName,
     subject: new x509.Name([{ OU: [request.role] }, { CN: [request.name] }]),
-    ...validity(),
+    notBefore: new Date(nowMs - CLOCK_SKEW_MS),
+    notAfter: new Date(notAfterMs),
     signingAlgorithm: ALGORITHM,
-    publicKey: keys.publicKey,
+    publicKey,
     signingKey: await readKey(authority.key),
     extensions,
   });
-  await writeKey(files.key, keys.privateKey);
-  await writeAtomically(files.certificate, certificate.toString("pem"), 0o644);
-  return result;
+  return { certificate: certificate.toString("pem"), serial, notAfterMs };
+}
+
+/** Files of the authority in a folder. */
+export function authorityFiles(directory: string): { readonly certificate: string; readonly key: string } {
+  return filesOf(directory, AUTHORITY);
 }
 
 /** The X.509 library is heavy and only needed when a fleet is made: agents never load it. */
@@ -144,17 +243,17 @@ async function readKey(path: string): Promise<webcrypto.CryptoKey> {
 }
 
 async function writeKey(path: string, key: webcrypto.CryptoKey): Promise<void> {
+  await writeAtomically(path, await exportKey(key), 0o600);
+}
+
+async function exportKey(key: webcrypto.CryptoKey): Promise<string> {
   const der = Buffer.from(await webcrypto.subtle.exportKey("pkcs8", key));
   const lines = der.toString("base64").match(/.{1,64}/g) ?? [];
-  await writeAtomically(
-    path,
-    ["-----BEGIN PRIVATE KEY-----", ...lines, "-----END PRIVATE KEY-----", ""].join("\n"),
-    0o600,
-  );
+  return ["-----BEGIN PRIVATE KEY-----", ...lines, "-----END PRIVATE KEY-----", ""].join("\n");
 }
 
 /** A reader sees the whole file or none; the mode holds from the first byte on. */
-async function writeAtomically(path: string, content: string, mode: number): Promise<void> {
+export async function writeAtomically(path: string, content: string, mode: number): Promise<void> {
   const draft = `${path}.${String(process.pid)}.new`;
   await writeFile(draft, content, { mode, flag: "w" });
   await rename(draft, path);
