@@ -1,9 +1,9 @@
 /** `archipelago recover`: shows what an abandoned run left, and mends it with `--yes`. */
-import { formatDurationShort, isFinalPhase, isKind, LeaseHeldError, messageOf, type RunState } from "../../sdk/model";
+import { formatDurationShort, isFinalPhase, LeaseHeldError, type RunState } from "../../sdk/model";
 import { systemClock } from "../clock";
 import type { RunEnvironment } from "../runner/environment";
 import { observeLeftOver, type LeftOver } from "../runner/left-over";
-import { recoverRun } from "../runner/recover-run";
+import { recoverHostUpdate } from "../runner/host-update";
 import { describePerson, describeProcess } from "./caller";
 import { defineCommand, UsageError } from "./command";
 import { EXIT_CODES, exitCodeOf } from "./exit-codes";
@@ -50,7 +50,7 @@ state where there is no way back, and everything is given back; the run is then 
         else if (hasSomething(latest, before)) terminal.print(`\nMend it with: archipelago recover ${family} --yes`);
         return EXIT_CODES.done;
       }
-      const after = await mend(environment, latest, options.why ?? "", terminal);
+      const after = await mend(environment, family, latest, options.why ?? "", terminal);
       const left = await look(environment, family, after);
       if (isJson) terminal.printJson(toJson(after, left, before));
       else terminal.print(`\n${renderMended(after, left)}`);
@@ -66,25 +66,24 @@ async function look(environment: RunEnvironment, family: string, run: RunState):
   return observeLeftOver(environment, family, run, systemClock.now(), signal);
 }
 
-async function mend(environment: RunEnvironment, run: RunState, why: string, terminal: Terminal): Promise<RunState> {
+async function mend(
+  environment: RunEnvironment,
+  family: string,
+  run: RunState,
+  why: string,
+  terminal: Terminal,
+): Promise<RunState> {
   const interrupts = watchInterrupts(() => {
     terminal.note("stopping at the next step border; Ctrl-C again ends at once");
   });
-  const dependencies = {
-    ...environment,
-    owner: describeProcess(),
-    progress: terminal.progress,
-    signal: interrupts.signal,
-  };
+  const { progress } = terminal;
+  const caller = { family, owner: describeProcess(), engine: "archipelago", progress, signal: interrupts.signal };
   const reason = `recovered by ${describePerson()}${why === "" ? "" : `: ${why}`}`;
   try {
-    return await recoverRun(run.id, dependencies, reason);
-  } catch (error) {
-    if (isKind(error, "InterruptedError")) terminal.note(messageOf(error));
-    throw error;
+    return (await recoverHostUpdate(environment, caller, run.id, reason)).run ?? run;
   } finally {
     interrupts.close();
-    terminal.progress.status("");
+    progress.status("");
   }
 }
 

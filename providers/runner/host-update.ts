@@ -27,6 +27,7 @@ import { nextAction } from "./next-action";
 import { recordRun, reportPath } from "./recorder";
 import { readRequest } from "./requests";
 import { carryOut, createRun, endRun, giveBack, readRun, type RunDependencies } from "./run";
+import { recoverRun } from "./recover-run";
 import { nextRunId, readLatestRun } from "./run-family";
 
 /** What was decided, and where the run stands. */
@@ -136,6 +137,20 @@ export async function carryOnRun(
   return goOn(environment, caller, run.id);
 }
 
+/**
+ * Brings a run to a safe state on a person's word.
+ * @param reason who asks and why, for the journal
+ * @throws as recoverRun
+ */
+export function recoverHostUpdate(
+  environment: RunEnvironment,
+  caller: UpdateCaller,
+  runId: string,
+  reason: string,
+): Promise<UpdateOutcome> {
+  return carryOutAndReport(environment, caller, runId, (id, deps) => recoverRun(id, deps, reason));
+}
+
 /** Gives back what the runs of this HostUpdate hold: marks, reserve, leases. Workloads are left alone. */
 export async function giveBackHostUpdate(environment: RunEnvironment, caller: UpdateCaller): Promise<void> {
   const latest = await readLatestRun(environment.store, caller.family);
@@ -210,11 +225,12 @@ async function carryOutAndReport(
   environment: RunEnvironment,
   caller: UpdateCaller,
   runId: string,
+  work: (runId: string, deps: RunDependencies) => Promise<RunState> = carryOut,
 ): Promise<UpdateOutcome> {
   const recorder = recordRun(environment, runId);
   let run: RunState;
   try {
-    run = await carryOut(runId, dependenciesOf(environment, caller));
+    run = await work(runId, dependenciesOf(environment, caller));
   } finally {
     // A recording that cannot be kept must not hide how the run went.
     await recorder.stop().catch((error: unknown) => {

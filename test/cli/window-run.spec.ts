@@ -109,6 +109,10 @@ limits: { soak: 0 s, drain: 5 seconds }
     assert.deepEqual([phase, isMended, left.marks, left.steps], ["armed", true, [], []]);
     assert.equal((await fleet.versions())["host-02"], "1");
     assert.match((await archipelago(["status", "tool", "--file", file])).stdout, /recovered by \S+@\S+: a test/);
+    assert.match(
+      (await archipelago(["audit", "tool", "--file", file])).stdout,
+      /recover .*recovered by \S+@\S+: a test/,
+    );
   });
 
   it("is paused, goes on, and is reported", async () => {
