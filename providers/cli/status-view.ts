@@ -8,6 +8,7 @@
 import {
   formatDurationShort,
   renderOpening,
+  type KillSwitch,
   type Opening,
   type Phase,
   type RunnerHeartbeat,
@@ -27,7 +28,7 @@ export interface StoreStatus {
   /** Runners that were seen lately. */
   readonly runners: readonly RunnerHeartbeat[];
   /** Why nothing disruptive may begin on this store; absent: it may. */
-  readonly killSwitch?: { readonly by: string; readonly why: string; readonly at: number };
+  readonly killSwitch?: KillSwitch;
 }
 
 /** Runners are shown until this long after their last sign of life, in beats. */
@@ -48,8 +49,13 @@ export function statusJson({ url, nowMs, runs, runners, killSwitch }: StoreStatu
       isGone: isGone(runner, nowMs),
       runs: runner.runs,
     })),
-    ...(killSwitch ? { killSwitch: { ...killSwitch, at: iso(killSwitch.at) } } : {}),
+    ...(killSwitch ? { killSwitch: killSwitchJson(killSwitch) } : {}),
   };
+}
+
+/** A switch whose document is damaged is on all the same, with no time. */
+function killSwitchJson({ by, why, at }: KillSwitch): object {
+  return { by, why, ...(Number.isFinite(at) ? { at: iso(at) } : {}) };
 }
 
 /** The JSON of one run: the same in every command. */
@@ -78,8 +84,8 @@ export function renderStatus(status: StoreStatus, columns: number, colours: Colo
   const { nowMs, runs, runners, killSwitch, url } = status;
   const lines = [colours.dim(`${url}  ${iso(nowMs).slice(0, 19).replace("T", " ")} UTC`)];
   if (killSwitch) {
-    const since = formatDurationShort(nowMs - killSwitch.at);
-    lines.push(colours.red(`KILL SWITCH on for ${since} by ${killSwitch.by}: ${killSwitch.why}`));
+    const since = Number.isFinite(killSwitch.at) ? ` for ${formatDurationShort(nowMs - killSwitch.at)}` : "";
+    lines.push(colours.red(`KILL SWITCH on${since} by ${killSwitch.by}: ${killSwitch.why}`));
   }
   lines.push("");
   if (runs.length === 0) lines.push("no runs yet");

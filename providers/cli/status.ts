@@ -1,12 +1,7 @@
 /** `archipelago status [RUN]`: the runs of a store, or one run, now or live. */
-import {
-  HEARTBEAT_PREFIX,
-  KILL_SWITCH_NAME,
-  canonicalJson,
-  type KillSwitch,
-  type RunnerHeartbeat,
-} from "../../sdk/model";
+import { HEARTBEAT_PREFIX, canonicalJson, type RunnerHeartbeat } from "../../sdk/model";
 import { systemClock } from "../clock";
+import { readKillSwitch } from "../guard/kill-switch";
 import type { RunStore } from "../journal/run-store";
 import { listRuns, resolveFamily } from "../runner/list-runs";
 import { defineCommand } from "./command";
@@ -61,24 +56,23 @@ async function readStatus(store: RunStore): Promise<StoreStatus> {
   const [runs, runners, killSwitch] = await Promise.all([
     listRuns(store, nowMs),
     readHeartbeats(store),
-    readDocument<KillSwitch>(store, KILL_SWITCH_NAME),
+    readKillSwitch(store),
   ]);
   return { url: store.url, nowMs, runs, runners, ...(killSwitch ? { killSwitch } : {}) };
 }
 
+/** Signs of life of runners; what was removed meanwhile, or is of another version, is left out. */
 async function readHeartbeats(store: RunStore): Promise<readonly RunnerHeartbeat[]> {
   const names = await store.listDocuments(HEARTBEAT_PREFIX);
-  const beats = await Promise.all(names.map((name) => readDocument<RunnerHeartbeat>(store, name)));
-  return beats.filter((beat) => beat !== undefined);
+  const contents = await Promise.all(names.map((name) => store.getDocument(name)));
+  return contents.flatMap((content) => parseHeartbeat(content ?? "") ?? []);
 }
 
-/** A document of version 1; undefined when there is none, or one that this version does not know. */
-async function readDocument<T extends { readonly v: 1 }>(store: RunStore, name: string): Promise<T | undefined> {
-  const content = await store.getDocument(name);
-  if (content === undefined) return undefined;
+function parseHeartbeat(content: string): RunnerHeartbeat | undefined {
   try {
-    const found = JSON.parse(content) as Partial<T>;
-    return found.v === 1 ? (found as T) : undefined;
+    const found = JSON.parse(content) as Partial<RunnerHeartbeat>;
+    const isWhole = Number.isFinite(found.at) && Number.isFinite(found.everyMs) && Array.isArray(found.runs);
+    return found.v === 1 && isWhole ? (found as RunnerHeartbeat) : undefined;
   } catch {
     return undefined;
   }

@@ -142,6 +142,22 @@ describe("the command line", () => {
     assert.deepEqual(await contentOf(folder), before, "nothing was written");
   });
 
+  it("shows the kill switch and the runners, also where a document is damaged", async () => {
+    const url = await twoRuns();
+    const store = await createStore(path.join(folder, "store"), {});
+    const runner = { v: 1, runner: "r1", host: "desk", pid: 7, packageVersion: "1.0.0", everyMs: 10_000, runs: [] };
+    await store.putDocument("runners/r1", JSON.stringify({ ...runner, at: Date.now(), startedAt: 0 }));
+    await store.putDocument("runners/r2", "{");
+    await archipelago(["kill", "on", "--why", "incident 4711", "--store", url]);
+    const on = await archipelago(["status", "--store", url]);
+    assert.match(on.stdout, /KILL SWITCH on for .* by \S+@\S+: incident 4711/);
+    assert.match(on.stdout, /runner on desk \(process 7\): seen .* ago, idle/);
+    await store.putDocument("kill-switch", "{");
+    const { code, stdout } = await archipelago(["status", "--store", url, "--json"]);
+    const { killSwitch, runners } = JSON.parse(stdout) as { killSwitch?: object; runners: readonly object[] };
+    assert.deepEqual([code, killSwitch !== undefined, runners.length], [0, true, 1]);
+  });
+
   it("names a journal that was tampered with, shows the other runs, and changes nothing", async () => {
     const url = await twoRuns();
     // Damage of the last batch may be a torn write; before it somebody has been there.
