@@ -7,8 +7,9 @@
  * 1. A call ends, answered or not, within its timeout; a driver that hangs cannot hold a run.
  * 2. Only `unreachable` and `timeout` are repeated, always with the same key.
  * 3. `stale-epoch` means that a newer owner exists: it becomes LeaseLostError and is told to `onStale`.
+ * 4. `unauthorized` is no verdict about a host: it becomes InterruptedError, and the run's state is kept.
  */
-import { DriverError, isKind, LeaseLostError, messageOf } from "../../sdk/model";
+import { DriverError, InterruptedError, isKind, LeaseLostError, messageOf } from "../../sdk/model";
 import type { DriverErrorCode } from "../../sdk/model";
 import type { Clock } from "../clock";
 
@@ -37,6 +38,17 @@ export function driverErrorCode(error: unknown): DriverErrorCode | undefined {
   return isKind(error, "DriverError") ? (error as DriverError).code : undefined;
 }
 
+/**
+ * Refused credentials are no fault of a host: undoing would be refused as well. The run stops and is carried on by
+ * whoever has good ones.
+ */
+export function interruptedBy(unauthorized: unknown): InterruptedError {
+  return new InterruptedError(
+    `credentials are refused: ${messageOf(unauthorized)}`,
+    "renew them, then `pulumi up` or a runner carries the run on",
+  );
+}
+
 /** True when it is unknown whether the call took effect. */
 export function isUncertain(error: unknown): boolean {
   const code = driverErrorCode(error);
@@ -58,6 +70,7 @@ export async function callUntil<T>(options: CallOptions, call: (signal: AbortSig
         options.onStale(lost);
         throw lost;
       }
+      if (driverErrorCode(error) === "unauthorized") throw interruptedBy(error);
       if (!isUncertain(error) || clock.now() + backOffMs >= options.giveUpAt) throw error;
     }
     await clock.sleep(backOffMs, signal);

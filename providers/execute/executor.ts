@@ -295,9 +295,14 @@ async function storeDone(execution: Execution, step: PlanStep, result: Json): Pr
   return { state: "done", result };
 }
 
+/** True for what concerns this process, not the step: whoever takes the run next goes on with it. */
+export function endsProcess(error: unknown): boolean {
+  return isKind(error, "LeaseLostError") || isKind(error, "StoreError") || isKind(error, "InterruptedError");
+}
+
 /** What a thrown error means for a step. Lost leases and a broken journal are no step's failure: thrown on. */
 function failureOf(error: unknown): StepFailure {
-  if (isKind(error, "LeaseLostError") || isKind(error, "StoreError")) throw error;
+  if (endsProcess(error)) throw error;
   if (driverErrorCode(error) === undefined) return { state: "failed", reason: messageOf(error) };
   const { message, output, remedy } = error as DriverError;
   return {

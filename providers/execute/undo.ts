@@ -14,7 +14,7 @@ import { isKind, messageOf } from "../../sdk/model";
 import type { DriverError, Move, StepKind, StepRecord, Wave } from "../../sdk/model";
 import type { Execution } from "./execution";
 import { createStepContext } from "./execution";
-import { subjectOf } from "./executor";
+import { endsProcess, subjectOf } from "./executor";
 import type { StepContext } from "./step";
 import { stepOf } from "./steps";
 import { probeOutput } from "./steps/lookup";
@@ -109,7 +109,7 @@ async function undoStep(execution: Execution, wave: Wave, record: StepRecord): P
     await journal.write({ kind: "undo-done", id: step.id, note: note ?? "" });
     if (note !== undefined) execution.progress.line(`undone: ${note}`);
   } catch (error) {
-    if (isKind(error, "LeaseLostError") || isKind(error, "StoreError")) throw error;
+    if (endsProcess(error)) throw error;
     await journal.write({ kind: "undo-failed", id: step.id, reason: reasonOf(error) });
     execution.progress.line(`NOT undone: ${step.kind} of ${subjectOf(step)}: ${messageOf(error)}`);
   }
@@ -129,7 +129,7 @@ async function isFit(execution: Execution, wave: Wave, record: StepRecord): Prom
     if (now.output === before) return true;
     return (await lookAt(context, host)).state === "done";
   } catch (error) {
-    if (isKind(error, "LeaseLostError") || isKind(error, "StoreError")) throw error;
+    if (endsProcess(error)) throw error;
     return false;
   }
 }
@@ -144,7 +144,7 @@ async function keepCordoned(execution: Execution, wave: Wave, record: StepRecord
     const bounds = { giveUpAt: clock.now() };
     await context.effect("cordon", { host }, (call) => platform.hosts.cordon(host, mark, call), bounds);
   } catch (error) {
-    if (isKind(error, "LeaseLostError")) throw error;
+    if (endsProcess(error)) throw error;
     // A host that does not even answer takes no work either.
   }
 }

@@ -9,6 +9,11 @@ import { stopRequestPath } from "../../sdk/model";
 
 /** How often the stop request's file is looked for. */
 const POLL_MS = 250;
+/** What is still to be told and written after the last run has stopped. */
+const LAST_WORDS_MS = 3000;
+
+/** Runs of this process that are watched. */
+let watches = 0;
 
 /** A signal that aborts with the reason, and its end. */
 export interface StopSignal {
@@ -22,6 +27,7 @@ export interface StopSignal {
 export function watchStopSignals(urn: string, folder = process.cwd()): StopSignal {
   const controller = new AbortController();
   let reason: string | undefined;
+  let isOrphan = false;
   const stop = (why: string): void => {
     reason ??= why;
     controller.abort();
@@ -31,6 +37,7 @@ export function watchStopSignals(urn: string, folder = process.cwd()): StopSigna
     if (fs.existsSync(file)) stop("stopped by Ctrl-C");
   }, POLL_MS);
   const onEnd = (): void => {
+    isOrphan = true;
     stop("the pulumi process is gone");
   };
   const onSignal = (): void => {
@@ -38,6 +45,7 @@ export function watchStopSignals(urn: string, folder = process.cwd()): StopSigna
     stop("interrupted");
     process.exit(130);
   };
+  watches += 1;
   process.stdin.on("end", onEnd);
   process.stdin.on("error", onEnd);
   process.stdin.resume();
@@ -54,6 +62,9 @@ export function watchStopSignals(urn: string, folder = process.cwd()): StopSigna
       process.off("SIGINT", onSignal);
       process.off("SIGTERM", onSignal);
       fs.rmSync(file, { force: true });
+      watches -= 1;
+      // Nobody ends a provider whose CLI was killed: its server would keep it alive for ever.
+      if (isOrphan && watches === 0) setTimeout(() => process.exit(1), LAST_WORDS_MS).unref();
     },
   };
 }

@@ -7,7 +7,7 @@
 import { formatDurationShort, InterruptedError } from "../../sdk/model";
 import type { Blocker, DriverError, Fleet, MigrationPlan, Opening, RunState, Wave } from "../../sdk/model";
 import { currentOpening } from "../calendar";
-import { driverErrorCode } from "../execute/calls";
+import { driverErrorCode, interruptedBy } from "../execute/calls";
 import { resolveDurations, undoDuration } from "../plan/durations";
 import { compareEnvelopes } from "../plan/envelope";
 import type { PlanInput, PlanProgress } from "../plan/plan-input";
@@ -56,7 +56,9 @@ export function describeBlockers(blockers: readonly Blocker[]): string {
 
 /** A platform that cannot be observed is in the way like a host that cannot be. */
 function blockedByPlatform(error: unknown): NextWave {
-  if (driverErrorCode(error) === undefined) throw error;
+  const code = driverErrorCode(error);
+  if (code === undefined) throw error;
+  if (code === "unauthorized") throw interruptedBy(error);
   const { subject, message } = error as DriverError;
   const fix = "make it reachable, then let the run go on";
   return { kind: "blocked", blockers: [{ code: "unreachable", subject, reason: message, fix }] };

@@ -124,7 +124,12 @@ export function assertReadable(message: string): void {
   assert.ok(message.length > 20, message);
 }
 
-function updateSpec(fleet: SmallFleet, changes: Partial<HostUpdateSpec>, island: Partial<IslandSpec>): HostUpdateSpec {
+/** An update of the small fleet; its window is always open. */
+export function updateSpec(
+  fleet: SmallFleet,
+  changes: Partial<HostUpdateSpec>,
+  island: Partial<IslandSpec>,
+): HostUpdateSpec {
   const policy = { criticality: "normal", maxPauseMs: 2000, hooks: {} } as const;
   return {
     v: 1,

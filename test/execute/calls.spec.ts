@@ -44,15 +44,7 @@ describe("execute: calls of drivers", () => {
     });
   }
 
-  for (const code of [
-    "refused",
-    "failed",
-    "conflict",
-    "expired",
-    "not-found",
-    "unauthorized",
-    "unsupported",
-  ] as const) {
+  for (const code of ["refused", "failed", "conflict", "expired", "not-found", "unsupported"] as const) {
     it(`does not repeat a call after ${code}`, async () => {
       const clock = createVirtualClock(0);
       const { call, calls } = failing(code, 4);
@@ -63,6 +55,16 @@ describe("execute: calls of drivers", () => {
       assert.equal(calls(), 1);
     });
   }
+
+  it("takes refused credentials for an interruption, not for a verdict about the host", async () => {
+    const clock = createVirtualClock(0);
+    const { call, calls } = failing("unauthorized", 4);
+    await assert.rejects(
+      clock.run(() => callUntil(createOptions(clock), call)),
+      (error) => isKind(error, "InterruptedError"),
+    );
+    assert.equal(calls(), 1);
+  });
 
   it("throws the last error when its time is over", async () => {
     const clock = createVirtualClock(0);

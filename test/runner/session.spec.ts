@@ -123,6 +123,37 @@ describe("runner: leases and stopping", () => {
     assert.equal(Math.max(...effectTimes(long)), last);
   });
 
+  it("stops when its credentials are refused, undoes nothing with them, and goes on with good ones", async () => {
+    for (const call of ["hosts.startUpdate", "workloads.start", "hosts.list"]) {
+      const fixture = createQuickFixture();
+      await fixture.clock.run(() => fixture.arm());
+      fixture.fleet.inject({ call, nth: 2, effect: { kind: "refuse", code: "unauthorized" } });
+      await assert.rejects(
+        fixture.carryOn(),
+        (error) => isKind(error, "InterruptedError") && String(error).includes('credentials are refused'),
+      );
+      const stopped = await readRun(fixture.store, RUN);
+      assert.equal(stopped?.failure, undefined);
+      assert.deepEqual(fixture.store.liveLeases(), [], "the next owner need not wait");
+      const effects = effectTimes(fixture).length;
+      await fixture.clock.run(() => fixture.clock.sleep(60_000));
+      assert.equal(effectTimes(fixture).length, effects);
+      assert.equal((await fixture.carryOn()).phase, "done");
+      assertKept(fixture);
+    }
+  });
+
+  it("says what is wrong when the hosts were worked on from another run store", async () => {
+    const other = createQuickFixture();
+    await other.clock.run(() => other.arm());
+    other.fleet.inject({ call: "hosts.cordon", effect: { kind: "refuse", code: "stale-epoch" } });
+    await assert.rejects(
+      other.carryOn(),
+      (error) =>
+        isKind(error, "StoreError") && /no newer owner is in run store.*another run store/s.test(String(error)),
+    );
+  });
+
   it("names the owner when another process has the run or one of its hosts", async () => {
     const fixture = createQuickFixture();
     await fixture.clock.run(() => fixture.arm());
