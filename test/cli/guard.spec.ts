@@ -94,17 +94,20 @@ describe("cli: kill and approve", () => {
 
   it("refuses an approval that would not count, and changes nothing", async () => {
     const run = ["approve", "kernel-1"];
-    for (const [args, reason] of [
+    const cases = [
       [[...run], /--key is missing/],
       [[...run, "--key", "nobody.pem"], /--key \("nobody.pem"\) must be a readable file/],
       [[...run, "--key", "eve.pem"], /is not signed by any of the keys that may approve \(ada\)/],
       [[...run, "--key", "ada.pem", "--digest", "ab"], /--digest \("ab"\) is not the digest of kernel-1/],
       [[...run, "--key", "ada.pem", "--for", "soon"], /--for/],
-    ] as const) {
-      const ended = await archipelago(...args);
-      assert.equal(ended.code, 2, ended.errors);
-      assert.match(ended.errors, reason);
-    }
+    ] as const;
+    await Promise.all(
+      cases.map(async ([args, reason]) => {
+        const ended = await archipelago(...args);
+        assert.equal(ended.code, 2, ended.errors);
+        assert.match(ended.errors, reason);
+      }),
+    );
     assert.deepEqual(await store.listDocuments("approvals/"), []);
   });
 

@@ -4,6 +4,7 @@ import { availableReplicas, BudgetGate, requiredCopies } from "../../providers/e
 import type { StepContext } from "../../providers/execute/step";
 import type { VirtualClock } from "../../providers/testing";
 import { createVirtualClock, sampleWorkloads } from "../../providers/testing";
+import { InterruptedError } from "../../sdk/model";
 import type { Backend, Replica, Service, Workload } from "../../sdk/model";
 
 /** A service with copies, as the drivers would list it. */
@@ -119,5 +120,25 @@ describe("execute: the budget gate", () => {
     const context = front.context(clock);
     await assert.rejects(gate.pass(context, front.workload, ["copy-0"], 0, () => Promise.reject(new Error("no"))));
     await gate.pass(context, front.workload, ["copy-0"], 0, () => Promise.resolve());
+  });
+
+  it("is left by a step that waits when the run is told to stop, without its effect", async () => {
+    const clock = createVirtualClock(0);
+    const front = createFront(4, 0);
+    let isStopped = false;
+    const context: StepContext = {
+      ...front.context(clock),
+      throwIfStopped: () => (isStopped ? Promise.reject(new InterruptedError("kill switch")) : Promise.resolve()),
+    };
+    void clock.sleep(10_000).then(() => {
+      isStopped = true;
+    });
+    const passed = clock.run(() =>
+      new BudgetGate().pass(context, front.workload, ["copy-0"], clock.now() + 600_000, () =>
+        Promise.reject(new Error("the effect was made")),
+      ),
+    );
+    await assert.rejects(passed, { kind: "InterruptedError" });
+    assert.equal(clock.now(), 10_000);
   });
 });
