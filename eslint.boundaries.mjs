@@ -165,10 +165,29 @@ export const BOUNDARIES = [
       "providers/runner",
       "providers/drivers",
       "providers/journal",
+      "providers/simulate",
       "providers/report",
     ],
     types: [],
     packages: ["node:*", "yaml"],
+  },
+
+  // Plays plans in the fleet in memory, with the real planner, runner and checker.
+  {
+    folder: "providers/simulate",
+    may: [
+      "sdk/model",
+      "providers/clock",
+      "providers/calendar",
+      "providers/observe",
+      "providers/plan",
+      "providers/guard",
+      "providers/runner",
+      "providers/report",
+      "providers/testing",
+    ],
+    types: ["providers/drivers"],
+    packages: ["node:*"],
   },
 
   // The fleet in memory: for tests, of this package and of users.

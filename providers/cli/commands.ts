@@ -12,6 +12,7 @@ import { recoverCommand } from "./recover";
 import { reportCommand } from "./report";
 import { resumeCommand } from "./resume";
 import { runnerCommand } from "./runner";
+import { simulateCommand } from "./simulate";
 import { startCommand } from "./start";
 import { statusCommand } from "./status";
 import { waitCommand } from "./wait";
@@ -19,6 +20,7 @@ import { waitCommand } from "./wait";
 export const COMMANDS: readonly Command[] = [
   statusCommand,
   planCommand,
+  simulateCommand,
   reportCommand,
   hostsCommand,
   approveCommand,

@@ -40,8 +40,8 @@ const SECOND_MS = 1000;
 const MINUTE_MS = 60_000;
 /** Longest time until everything that went away for a time is back. */
 const CALM_AFTER_MS = 2 * MINUTE_MS;
-/** Processes that a scenario may use; each incident costs a few at most. */
-const MOST_PROCESSES = 40;
+/** Processes that a scenario may use: one that finds a rival at work waits for its lease again and again. */
+const MOST_PROCESSES = 200;
 /** How often a run that waits is looked at again when all is calm. */
 const LOOKS_WHEN_CALM = 3;
 /** Errors with which a runner ends while the run goes on. */

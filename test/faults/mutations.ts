@@ -77,7 +77,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "lets an earlier owner through, whose epoch is over",
-    incident: { kind: "stall", afterMs: 6000, forMs: 20_000 },
+    incident: { kind: "stall", afterMs: 9000, forMs: 17_000 },
     install: () => {
       const nothing = (): void => undefined;
       const restore = [
@@ -130,6 +130,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "passes the budget's gate without a look",
+    incident: { kind: "call", fault: { call: "workloads.start", nth: 3, effect: { kind: "partial" } } },
     install: () =>
       replaceMember(
         BudgetGate.prototype,

@@ -57,11 +57,14 @@ function createExcuses({ fixture, scenario }: Outcome): Excuses {
   return {
     hasDeaths: firstDeath !== undefined,
     excusesViolation: ({ rule, text, atMs }) => {
-      // Copies that died with a host are not the run's to bring back.
-      if (rule === "orphan") return firstDeath !== undefined && /lacks \d+ copies|which is gone/.test(text);
+      // Copies that died with a host are not the run's to bring back; without one, requests of a single writer wait on.
+      if (rule === "orphan")
+        return firstDeath !== undefined && /lacks \d+ copies|which is gone|still parked/.test(text);
       // A copy that the run was about to touch when its host died went with the host.
       if (rule === "budget") return deaths.some((death) => death.atMs === atMs);
-      if (rule === "capacity") return text.includes("millicores in use") && atMs >= Math.min(firstMs, flapMs);
+      // With fewer copies left a new plan may need no reserve any more.
+      if (rule === "capacity")
+        return atMs >= (text.includes("millicores in use") ? Math.min(firstMs, flapMs) : firstMs);
       return rule === "pause" && atMs >= firstMs - fixture.spec.limits.drainMs && firstDeath !== undefined;
     },
     excusesHarm: (event) => {

@@ -1,0 +1,89 @@
+import { strict as assert } from "node:assert";
+import { before, describe, it } from "mocha";
+import type { Bundle } from "../../sdk/model";
+import { observeFleet } from "../../providers/observe/fleet";
+import { renderSimulationPage } from "../../providers/simulate/render-page";
+import { renderSimulation } from "../../providers/simulate/render-text";
+import { simulate } from "../../providers/simulate/simulate";
+import { DEFAULT_ASSUMPTIONS, type SimulationInput } from "../../providers/simulate/simulation";
+import { distributionOf } from "../../providers/simulate/summarize";
+import {
+  createMemoryFleet,
+  createVirtualClock,
+  SAMPLE_OPENING_MS,
+  sampleFleet,
+  sampleForecast,
+} from "../../providers/testing";
+import { quickSpec } from "../runner/run-fixture";
+
+const HOUR_MS = 3_600_000;
+
+/** What a run of the sample fleet's update stores an hour before its window. */
+async function createBundle(demand = 1): Promise<Bundle> {
+  const slotMs = SAMPLE_OPENING_MS - HOUR_MS;
+  const clock = createVirtualClock(slotMs);
+  const { platform } = createMemoryFleet(sampleFleet({ hosts: 3 }), clock, 1);
+  const observed = quickSpec({}, 3);
+  const fleet = await clock.run(() => observeFleet(platform, observed, new AbortController().signal, clock));
+  const spec = { ...observed, update: { ...observed.update, probe: "cat VERSION", expect: "v2.?.*" } };
+  const forecast = sampleForecast({ paths: 60, scale: demand });
+  return { v: 1, packageVersion: "test", spec, fleet, forecast, slotMs, durations: {} };
+}
+
+describe("simulate: plans in simulated time", () => {
+  let input: SimulationInput;
+  before(async () => {
+    input = { bundle: await createBundle(0.6), runs: 6, seed: 7, assumptions: DEFAULT_ASSUMPTIONS };
+  });
+
+  it("gives the same distribution for the same seed, in threads or not, and another for another", async () => {
+    const here = await simulate(input);
+    assert.deepEqual(await simulate(input), here);
+    const threads = await simulate({ ...input, runs: 24 });
+    const again = await simulate({ ...input, runs: 24 });
+    assert.deepEqual(threads, again);
+    assert.equal(threads.duration?.minimum, Math.min(threads.duration?.minimum ?? 0, here.duration?.minimum ?? 0));
+    assert.notDeepEqual((await simulate({ ...input, seed: 8 })).duration, here.duration);
+  }).timeout(120_000);
+
+  it("shows ends inside the window, pauses within what is allowed, and no promise broken", async () => {
+    const result = await simulate({ ...input, assumptions: { hostFailuresPerMonth: 0, updateFailureShare: 0 } });
+    assert.deepEqual(result.phases, { done: 6 });
+    assert.deepEqual([result.violations, result.overCapacity, result.reasons], [{}, 0, []]);
+    assert.ok((result.duration?.minimum ?? 0) > 120_000 && (result.duration?.maximum ?? Infinity) < 3 * HOUR_MS);
+    assert.ok((result.pauses?.maximum ?? Infinity) <= 2000);
+  }).timeout(60_000);
+
+  it("counts updates that fail with their reason, and hosts that die", async () => {
+    const failing = await simulate({ ...input, assumptions: { hostFailuresPerMonth: 0, updateFailureShare: 1 } });
+    assert.deepEqual(failing.phases, { failed: 6 });
+    assert.deepEqual(failing.reasons, [{ reason: "update: exit code #", runs: 6 }]);
+    assert.equal(failing.duration, undefined);
+    const dying = await simulate({ ...input, assumptions: { hostFailuresPerMonth: 1000, updateFailureShare: 0 } });
+    assert.ok((dying.phases.done ?? 0) < 6, JSON.stringify(dying.phases));
+  }).timeout(60_000);
+
+  it("refuses a plan that is blocked, with what is in its way", async () => {
+    const blocked = { ...input, bundle: await createBundle(20) };
+    await assert.rejects(simulate(blocked), /plan \("blocked"\) must be one that runs: .*archipelago plan/s);
+  });
+
+  it("renders text and a page that asks for nothing from elsewhere", async () => {
+    const result = await simulate(input);
+    assert.match(renderSimulation(result), /end +P50 after .* P95 after/);
+    const page = renderSimulationPage(result);
+    assert.match(page, /End, P95/);
+    assert.doesNotMatch(page, /(src|href)="(?!#)/);
+  }).timeout(60_000);
+
+  it("takes quantiles by the nearest rank and leaves no value out of the bins", () => {
+    const distribution = distributionOf(Array.from({ length: 100 }, (_, index) => index + 1));
+    assert.deepEqual([distribution?.p50, distribution?.p95, distribution?.maximum], [50, 95, 100]);
+    assert.equal(
+      distribution?.bins.reduce((sum, { count }) => sum + count, 0),
+      100,
+    );
+    assert.equal(distributionOf([5, 5])?.bins.length, 1);
+    assert.equal(distributionOf([]), undefined);
+  });
+});
