@@ -32,7 +32,7 @@ import {
   type ErrorBody,
   type MutationBody,
 } from "./control-protocol";
-import { readTls, revocationReason, stampOf, type TlsMaterial } from "./tls-files";
+import { certificateRemedy, readTls, revocationReason, stampOf, type TlsMaterial } from "./tls-files";
 
 /** Role in the caller's certificate (its OU). `client` is a controller. */
 export type CallerRole = "agent" | "switch" | "client";
@@ -305,7 +305,7 @@ function callerOf(subject: string, socket: TLSSocket): (Caller & { readonly seri
 function refuseCaller(subject: string, reason: string | undefined): DriverError {
   const text = reason === undefined ? "refuses callers without a certificate" : `refuses this certificate (${reason})`;
   return new DriverError("unauthorized", subject, text, {
-    remedy: "call with a certificate that this fleet's authority issued, as the inventory names it",
+    remedy: certificateRemedy(reason),
   });
 }
 

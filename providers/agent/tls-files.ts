@@ -66,3 +66,12 @@ export function refuseRevoked(revocations: RevocationContent, certificate: PeerC
     ? undefined
     : new Error(`certificate is of ${certificate.subject.CN as string}, ${reason}`);
 }
+
+/** What to do about a certificate that was refused, by OpenSSL's code. */
+export function certificateRemedy(code: string | undefined): string {
+  if (code === "CERT_NOT_YET_VALID") return "set the clocks of both machines: one of them is wrong";
+  if (code === "CERT_HAS_EXPIRED") {
+    return "set the clock if it is wrong, else renew the certificate (`archipelago-agent renew`, or enrol again)";
+  }
+  return "use the authority, certificate and key of this fleet, as its inventory names them";
+}

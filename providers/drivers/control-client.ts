@@ -18,7 +18,7 @@ import {
   versionError,
   type MutationBody,
 } from "../agent/control-protocol";
-import { readTls, refuseRevoked, stampOf } from "../agent/tls-files";
+import { certificateRemedy, readTls, refuseRevoked, stampOf } from "../agent/tls-files";
 import { systemClock, type Clock } from "../clock";
 import type { TlsFiles } from "./certificates";
 import type { CallContext } from "./contracts";
@@ -287,14 +287,6 @@ function isCertificateError(code: string, message: string): boolean {
     /CERT|SIGNATURE|SELF_SIGNED|ISSUER/.test(code) ||
     /certificate is of|is no list of revoked|alert.*(certificate|unknown ca)/i.test(message)
   );
-}
-
-function certificateRemedy(code: string): string {
-  if (code === "CERT_NOT_YET_VALID") return "set the clocks of both machines: one of them is wrong";
-  if (code === "CERT_HAS_EXPIRED") {
-    return "set the clock if it is wrong, else renew the certificate (`archipelago-agent renew`, or enrol the host again)";
-  }
-  return "use the authority, certificate and key of this fleet, as its inventory names them";
 }
 
 function isRetryable(error: unknown): boolean {

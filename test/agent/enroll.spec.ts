@@ -29,11 +29,19 @@ import { createControlServer } from "../../providers/agent/control-server";
 import { revocationFile } from "../../providers/agent/revocations";
 import { isRenewalDue } from "../../providers/agent/rotation";
 import { systemClock, type Clock } from "../../providers/clock";
-import { authorityFiles, createFleetAuthority, createSigningRequest } from "../../providers/drivers/certificates";
+import {
+  authorityFiles,
+  createFleetAuthority,
+  createSigningRequest,
+  signRequest,
+  type TlsFiles,
+} from "../../providers/drivers/certificates";
 import { createControlClient, type ControlClient } from "../../providers/drivers/control-client";
 import { isKind, type DriverError } from "../../sdk/model";
 
 const AGENT = join(__dirname, "../../providers/agent/main.js");
+/** One attempt, so that a call that breaks is seen; a busy machine may be slow. */
+const PATIENT = { attempts: 1, timeoutMs: 30_000 };
 const NO_ABORT = new AbortController().signal;
 const HOUR_MS = 3_600_000;
 /** Most of such a certificate's time is over from the start, so that it is renewed at the first look. */
@@ -165,7 +173,12 @@ describe("agent: enrolment", function () {
     await refuses(token, /clock: of this host is 1 h behind that/, shifted(-HOUR_MS));
     await refuses(await invite("web-06", HOUR_MS, "https://127.0.0.1:1"), /no answer from https:\/\/127.0.0.1:1/);
     // None of it has used the token up.
-    await join_(token, await createRoot());
+    const root = await createRoot();
+    await join_(token, root);
+    const { config, identity } = hostLayout(root);
+    const before = await readFile(identity, "utf8");
+    await assert.rejects(renew(await enrolledHost(config), shifted(-HOUR_MS)), /clock: of this host is 1 h behind/);
+    assert.equal(await readFile(identity, "utf8"), before);
   });
 
   it("asks for a new certificate once two thirds of the old one's time are over", async () => {
@@ -290,6 +303,33 @@ describe("agent: enrolment", function () {
     }
   });
 
+  it("names the clock where a certificate is not valid yet, or no more, on both sides", async () => {
+    const good = await enrolCaller("controller-15");
+    const root = await createRoot();
+    await join_(await invite("web-15"), root);
+    const host = hostLayout(root);
+    for (const [nowMs, code, remedy] of [
+      [Date.now() + HOUR_MS, "CERT_NOT_YET_VALID", /set the clocks of both/],
+      [Date.now() - HOUR_MS, "CERT_HAS_EXPIRED", /set the clock if it is wrong, else renew/],
+    ] as const) {
+      const issue = async (name: string, role: "agent" | "client"): Promise<TlsFiles> => {
+        const { csr, key } = await createSigningRequest(name);
+        const grant = { name, role, addresses: ["127.0.0.1"] };
+        const { certificate } = await signRequest(directory, csr, grant, { nowMs, validMs: HOUR_MS / 2 });
+        const file = join(folder, `${name}-${code}.pem`);
+        await writeFile(file, `${certificate}\n${key}`, { mode: 0o600 });
+        return { ca: good.ca, certificate: file, key: file };
+      };
+      const byCaller = await refusalOf(await issue("web-15", "agent"), good);
+      assert.match(byCaller, /do not trust each other/);
+      assert.match(byCaller, remedy);
+      const own = { ca: host.ca, certificate: host.identity, key: host.identity };
+      const byHost = await refusalOf(own, await issue("late", "client"));
+      assert.ok(byHost.startsWith(`web-15: refuses this certificate (${code})`), byHost);
+      assert.match(byHost, remedy);
+    }
+  });
+
   it("rotates the certificate of a running agent without a failed call, then refuses a caller that was revoked", async () => {
     const shortLived = await startAuthority({
       directory,
@@ -328,7 +368,7 @@ describe("agent: enrolment", function () {
       let calls = 0;
       await until("the agent serves a new certificate", async () => {
         // A failed call fails the test: rotation must not be felt.
-        await (client as ControlClient).read("counters", {}, NO_ABORT, { attempts: 1 });
+        await (client as ControlClient).read("counters", {}, NO_ABORT, PATIENT);
         calls += 1;
         return (await serialAt(url, caller.certificate)) !== first;
       });
@@ -338,7 +378,7 @@ describe("agent: enrolment", function () {
       await revoke(directory, "controller-11", "left the company", Date.now());
       let refusal = "";
       await until("the agent refuses the revoked caller on the connection it has", async () => {
-        refusal = await (client as ControlClient).read("counters", {}, NO_ABORT, { attempts: 1 }).then(
+        refusal = await (client as ControlClient).read("counters", {}, NO_ABORT, PATIENT).then(
           () => "",
           (error: unknown) => (error as Error).message,
         );
@@ -428,6 +468,30 @@ describe("agent: enrolment", function () {
     return { ca: file, certificate: identity, key: identity };
   }
 });
+
+/** What a caller is told by, or of, the server of web-15. */
+async function refusalOf(server: TlsFiles, caller: TlsFiles): Promise<string> {
+  const stateFile = `${server.certificate}.calls`;
+  const address = { host: "127.0.0.1", port: 0 };
+  const control = createControlServer({
+    subject: "web-15",
+    tls: server,
+    ...address,
+    stateFile,
+    reads: {},
+    mutations: {},
+  });
+  const client = createControlClient({ url: await control.listen(), tls: caller, subject: "web-15" });
+  try {
+    return await client.read("counters", {}, NO_ABORT, PATIENT).then(
+      () => "",
+      (error: unknown) => (error as Error).message,
+    );
+  } finally {
+    client.close();
+    await control.close();
+  }
+}
 
 async function run(
   ...args: readonly string[]

@@ -162,6 +162,7 @@ export async function enrolledIdentity(folder: string): Promise<Enrolled> {
  */
 export async function renew(enrolled: Enrolled, clock: Clock = systemClock): Promise<number> {
   const [ca, identity] = await Promise.all([readFile(enrolled.ca, "utf8"), readFile(enrolled.identity, "utf8")]);
+  await checkAuthority(enrolled.url, ca, () => clock.now());
   const { csr, key } = await createSigningRequest(enrolled.name);
   const body: RenewBody = { csr };
   const call = { url: enrolled.url, ca, path: "/v1/renew", body, identity: { cert: identity, key: identity } };
