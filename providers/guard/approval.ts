@@ -53,7 +53,7 @@ export function signApprovalBySecret(statement: ApprovalStatement, secret: strin
 }
 
 /** The exact text that is signed. */
-export function approvalText({ digest, by, why, at, expiresAt }: ApprovalStatement): string {
+function approvalText({ digest, by, why, at, expiresAt }: ApprovalStatement): string {
   return DOMAIN + canonicalJson({ v: 1, digest, by, why, at, expiresAt });
 }
 

@@ -19,9 +19,9 @@ import { appendAudit } from "./audit-log";
 /** Begins the reason of a run that the kill switch holds. */
 export const KILL_REASON = "kill switch:";
 /** Any text but these stops: the reason, or just "1". */
-export const KILL_VARIABLE = "ARCHIPELAGO_KILL";
+const KILL_VARIABLE = "ARCHIPELAGO_KILL";
 /** Path of a file that stops while it exists. */
-export const KILL_FILE_VARIABLE = "ARCHIPELAGO_KILL_FILE";
+const KILL_FILE_VARIABLE = "ARCHIPELAGO_KILL_FILE";
 
 const OFF_WORDS: ReadonlySet<string> = new Set(["", "0", "false", "off", "no"]);
 

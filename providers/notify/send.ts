@@ -27,7 +27,7 @@ const QUEUE_LENGTH = 100;
 const SLACK_TEXT_LENGTH = 2900;
 
 /** Header with the notice's id. */
-export const ID_HEADER = "archipelago-notice";
+const ID_HEADER = "archipelago-notice";
 
 const MARKS: Readonly<Record<Severity, string>> = {
   info: ":white_check_mark:",
@@ -180,12 +180,12 @@ class Sender {
 }
 
 /** What a webhook gets. */
-export function renderWebhook({ id, event, severity, run, at, title, text }: Notice): object {
+function renderWebhook({ id, event, severity, run, at, title, text }: Notice): object {
   return { v: 1, id, event, severity, run, at: new Date(at).toISOString(), title, text };
 }
 
 /** What Slack's incoming webhooks take: a line for notifications, and blocks. */
-export function renderSlack({ severity, at, title, text }: Notice): object {
+function renderSlack({ severity, at, title, text }: Notice): object {
   const escaped = escapeSlack(text).slice(0, SLACK_TEXT_LENGTH);
   const head = `${MARKS[severity]} *${escapeSlack(title)}*`;
   const seconds = String(Math.floor(at / 1000));

@@ -15,7 +15,7 @@ import type { Clock } from "../clock";
 import type { JournalFollower } from "../journal/follower";
 
 /** Name of the instrumentation scope. */
-export const TRACER_NAME = "pulumi-archipelago";
+const TRACER_NAME = "pulumi-archipelago";
 
 /** Follows a run with spans. @param owner the process */
 export function createTraceFollower(version: string, owner: string, clock: Clock): JournalFollower {
