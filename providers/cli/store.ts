@@ -45,10 +45,11 @@ export async function openStore(
   mayBeNew = false,
 ): Promise<OpenedStore> {
   const named = options.file === undefined ? undefined : await readWindowFile(options.file);
-  const found = named ?? (options.store === undefined ? await findWindowFile() : undefined);
-  const url = options.store ?? (await storeOf(named)) ?? process.env["ARCHIPELAGO_STORE"] ?? (await storeOf(found));
+  const given = options.store ?? (await storeOf(named)) ?? storeOfEnvironment();
+  const found = named ?? (given === undefined ? await findWindowFile() : undefined);
+  const url = given ?? (await storeOf(found));
   const known = url ?? ((await isThere(QUICKSTART_STORE)) ? `file:${path.resolve(QUICKSTART_STORE)}` : undefined);
-  if (known === undefined || known === "") {
+  if (known === undefined) {
     throw new UsageError(
       "no run store is named; give --store URL or --file WINDOW-FILE, set ARCHIPELAGO_STORE, or work where archipelago.yaml is",
     );
@@ -79,6 +80,12 @@ export async function chooseFamily({ store, windowFile }: OpenedStore, word: str
 /** The store that a spec's runs are in: its own, else its inventory's. */
 async function storeOf(file: WindowFile | undefined): Promise<string | undefined> {
   return file && (file.spec.store ?? (await storeOfInventory(file.spec)));
+}
+
+/** An empty variable is none. */
+function storeOfEnvironment(): string | undefined {
+  const url = process.env["ARCHIPELAGO_STORE"];
+  return url === "" ? undefined : url;
 }
 
 async function storeOfInventory({ islands }: HostUpdateSpec): Promise<string | undefined> {

@@ -158,6 +158,32 @@ describe("the command line", () => {
     assert.deepEqual([code, killSwitch !== undefined, runners.length], [0, true, 1]);
   });
 
+  it("takes the store of an option before that of the environment, and that before a window file's", async () => {
+    const url = await twoRuns();
+    await createStore(path.join(folder, "other"), { "other-89abcdef-1": armed });
+    const cwd = path.join(folder, "work");
+    await fs.mkdir(cwd);
+    const text = `v: 1
+name: kernel
+islands: { shop: { hosts: { agents: { inventory: i.json } }, workloads: [{ name: front }] } }
+windows: { nights: { cron: 0 2 * * *, duration: 1 hour } }
+update: { probe: p, expect: e, command: c, irreversible: true }
+store: file:../other
+`;
+    await fs.writeFile(path.join(cwd, "archipelago.yaml"), text);
+    const runsOf = async (args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<readonly string[]> => {
+      const { stdout, stderr } = await archipelago(["status", "--json", ...args], { cwd, env });
+      assert.equal(stderr, "");
+      return (JSON.parse(stdout) as { runs: readonly { family: string }[] }).runs.map(({ family }) => family).sort();
+    };
+    const other = `file:${path.join(folder, "other")}`;
+    assert.deepEqual(await runsOf([]), ["other-89abcdef"]);
+    assert.deepEqual(await runsOf([], { ARCHIPELAGO_STORE: "" }), ["other-89abcdef"]);
+    assert.deepEqual(await runsOf([], { ARCHIPELAGO_STORE: url }), [FAMILY, OTHER]);
+    assert.deepEqual(await runsOf(["--file", "archipelago.yaml"], { ARCHIPELAGO_STORE: url }), ["other-89abcdef"]);
+    assert.deepEqual(await runsOf(["--store", other], { ARCHIPELAGO_STORE: url }), ["other-89abcdef"]);
+  });
+
   it("names a journal that was tampered with, shows the other runs, and changes nothing", async () => {
     const url = await twoRuns();
     // Damage of the last batch may be a torn write; before it somebody has been there.
