@@ -8,6 +8,7 @@
  * 2. It never stands in the way of recovery: a run on its way to a safe state is not stopped by it.
  * 3. A verdict of a stop rule is carried out through the journal and the run's request, so that it outlives the process.
  */
+import * as path from "node:path";
 import { InterruptedError, runRequestName, STOP_RULE_STEP } from "../../sdk/model";
 import type { Forecast, GuardVerdict, RunFailure, RunRequest, RunState } from "../../sdk/model";
 import { currentOpening } from "../calendar";
@@ -33,8 +34,10 @@ export class RunGuard {
     requests: RequestWatch,
   ) {
     const { store, clock, platform, progress } = deps;
-    const spec = journal.isEmpty ? undefined : journal.state().bundle.spec;
-    this.killSwitch = new KillSwitchWatch({ store, clock, file: spec?.killSwitchFile, environment: variablesOf(deps) });
+    const { spec, folder = "." } = journal.isEmpty ? {} : journal.state().bundle;
+    // A relative path begins in the folder of the program that declared it, not in this process's.
+    const file = spec?.killSwitchFile === undefined ? undefined : path.resolve(folder, spec.killSwitchFile);
+    this.killSwitch = new KillSwitchWatch({ store, clock, file, environment: variablesOf(deps) });
     const rules = spec?.stopRules ?? [];
     if (rules.length === 0) return;
     const alarms = rules.flatMap((rule) => (rule.kind === "alarms" ? rule.alarms : []));
@@ -77,8 +80,10 @@ export class RunGuard {
   }
 
   private async approve(state: RunState): Promise<GuardVerdict | undefined> {
-    const { approval } = state.bundle.spec;
-    if (!approval) return undefined;
+    const { spec, folder = "." } = state.bundle;
+    if (!spec.approval) return undefined;
+    const file = spec.approval.file === undefined ? {} : { file: path.resolve(folder, spec.approval.file) };
+    const approval = { ...spec.approval, ...file };
     const { store, clock } = this.deps;
     const request = { run: state.id, digest: state.digest, envelope: state.plan.envelope };
     const found = await findApproval(approval, request, { store, clock, environment: variablesOf(this.deps) });
