@@ -4,7 +4,7 @@
  * Not for: the product (providers/forecast); a baseline here is never used by it.
  */
 import { normalQuantile } from "../../providers/forecast/conformal";
-import { seasonalNaive } from "../../providers/forecast/seasonal-naive";
+import { ensemble } from "../../providers/forecast/ensemble";
 
 /** What is known of a series besides its values. */
 export interface Setting {
@@ -96,7 +96,7 @@ const product: Forecaster = {
     (_, { id, startS, stepS, horizon, levels }) =>
     (context) => {
       const series = { id, unit: "cpuMillis", startMs: startS * 1000, stepMs: stepS * 1000, values: context } as const;
-      return seasonalNaive().fit(series).predict(horizon, levels).rows;
+      return ensemble().fit(series).predict(horizon, levels).rows;
     },
 };
 

@@ -10,6 +10,8 @@
  * Annals of Statistics 51(2), 2023. One set of errors per horizon: Stankeviciute et al., NeurIPS 2021.
  */
 
+import { argsort } from "./argsort";
+
 /** Errors sorted, each with the probability that the next one is below it. */
 export interface ErrorDistribution {
   readonly sorted: Float64Array;
@@ -31,7 +33,7 @@ export function createErrorDistribution(
   weights: Float64Array,
   independent: number = errors.length,
 ): ErrorDistribution {
-  const order = Uint32Array.from(errors.keys()).sort((a, b) => (errors[a] ?? 0) - (errors[b] ?? 0));
+  const order = argsort(errors);
   const sorted = Float64Array.from(order, (index) => errors[index] ?? 0);
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   const shrink = independent / (independent + 1);

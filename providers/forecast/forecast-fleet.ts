@@ -23,8 +23,8 @@ import {
 import type { PathSource } from "./joint-paths";
 import { sampleJointPaths } from "./joint-paths";
 import type { FittedModel, Model } from "./model";
+import { ensemble } from "./ensemble";
 import { describeFlatness } from "./prepare";
-import { seasonalNaive } from "./seasonal-naive";
 
 /** What {@link forecastFleet} needs. */
 export interface ForecastFleetInput {
@@ -38,7 +38,7 @@ export interface ForecastFleetInput {
   readonly seed: number;
   /** Number of joint paths. @default 200: the share of paths over capacity is then known to half a percent */
   readonly paths?: number;
-  /** @default seasonalNaive() */
+  /** @default ensemble() */
   readonly model?: Model;
 }
 
@@ -51,7 +51,7 @@ const MEMORY_HOURLY_FROM_MS = 48 * HOUR_MS;
 
 /** Forecasts all workloads together. Never throws for a bad metric: that makes an entry of `missing`. */
 export function forecastFleet(input: ForecastFleetInput): Forecast {
-  const model = input.model ?? seasonalNaive();
+  const model = input.model ?? ensemble();
   const { stepMs } = input;
   const startMs = floorToGrid(input.fromMs, stepMs);
   const steps = Math.max(1, Math.ceil((input.fromMs + input.horizonMs - startMs) / stepMs));

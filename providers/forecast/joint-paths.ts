@@ -14,6 +14,7 @@
  * General Stationary Observations", Annals of Statistics 17(3), 1989; putting calibrated margins into the rank order
  * of past joint observations is the Schaake shuffle, M. Clark et al., Journal of Hydrometeorology 5(1), 2004.
  */
+import { argsort } from "./argsort";
 import type { FittedModel } from "./model";
 import { createRandom } from "./random";
 import type { Random } from "./random";
@@ -104,7 +105,7 @@ function wrap(stepsFromEnd: number, length: number): number {
 
 /** `ranks[p]`: place of path p's value among all, ties in the order of the paths, which is random already. */
 function rankPaths(values: readonly number[]): Uint32Array {
-  const order = Uint32Array.from(values.keys()).sort((a, b) => (values[a] ?? 0) - (values[b] ?? 0) || a - b);
+  const order = argsort(values);
   const ranks = new Uint32Array(values.length);
   order.forEach((path, rank) => {
     ranks[path] = rank;
