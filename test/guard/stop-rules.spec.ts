@@ -77,6 +77,14 @@ describe("guard: stop rules", () => {
     assert.equal(judgeStopRules([BUDGET], evidence(shop(within))), undefined);
   });
 
+  it("do not fire on a long window alone: it must still burn", () => {
+    const fast: StopRule = { ...BUDGET, windows: [{ longMs: 300_000, shortMs: 30_000, rate: 14.4 }] };
+    const failing = new Array<number>(200).fill(5);
+    assert.ok(judgeStopRules([fast], evidence(shop(failing))));
+    const over = [...failing, ...new Array<number>(60).fill(0)];
+    assert.equal(judgeStopRules([fast], evidence(shop(over))), undefined);
+  });
+
   it("fire on a slow burn by the second pair of windows", () => {
     // 0.8 %: eight times too fast, which the fast pair lets pass.
     const slow = new Array<number>(3600).fill(0).map((_, index) => (index % 5 === 0 ? 4 : 0));

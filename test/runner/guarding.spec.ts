@@ -50,13 +50,13 @@ function intentsOf({ store }: RunFixture): readonly string[] {
 }
 
 /** Traffic as it is, with so many requests failed in each second. */
-function failing(fixture: RunFixture, deps: RunDependencies, failed: () => number): RunDependencies {
+function failing(fixture: RunFixture, deps: RunDependencies, failed: (atMs: number) => number): RunDependencies {
   const { recorder } = fixture.fleet.platform;
   assert.ok(recorder);
   const spoil = (traffic: readonly ServiceTraffic[]): readonly ServiceTraffic[] =>
     traffic.map(({ service, buckets }) => ({
       service,
-      buckets: buckets.map((bucket) => ({ ...bucket, failed: Math.min(bucket.requests, failed()) })),
+      buckets: buckets.map((bucket) => ({ ...bucket, failed: Math.min(bucket.requests, failed(bucket.atMs)) })),
     }));
   return {
     ...deps,
@@ -199,7 +199,8 @@ describe("runner: stop rules", () => {
     assert.match(paused.phaseReason, /^paused by stop rule error-budget: error budget of .*archipelago resume kernel/);
     assert.equal((await fixture.carryOn()).phase, "paused");
     await requestResume(fixture.store, FAMILY, "ada", "the cause is gone");
-    const resumed = failing(fixture, fixture.dependencies(), () => 0);
+    const resumedMs = fixture.clock.now();
+    const resumed = failing(fixture, fixture.dependencies(), (atMs) => (atMs < resumedMs ? 3 : 0));
     const done = await fixture.clock.run(() => carryOut(RUN, resumed));
     assert.equal(done.phase, "done");
     assertKept(fixture);
