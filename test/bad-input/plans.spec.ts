@@ -324,8 +324,8 @@ describe("bad input: previews", function () {
         /run store \/dev\/null: a file is where a folder is needed.*; name a folder/,
       );
       assert.match(
-        await fixture.failure(fixture.spec({ store: "s3://bucket" })),
-        /"s3:\/\/bucket"\): Amazon S3 is not supported yet; use file:/,
+        await fixture.failure(fixture.spec({ store: "gs://bucket" })),
+        /"gs:\/\/bucket"\): Google Cloud Storage is not supported yet/,
       );
     });
   });
