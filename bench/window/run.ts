@@ -1,19 +1,23 @@
 /**
- * `npm run bench:window [-- --quick]`: a whole host update under real traffic, and a plain rolling restart of the same
- * fleet as the baseline. Writes bench/results/window.json.
+ * `npm run bench:window [-- --quick] [--traffic ENGINE] [--chaos]`: a whole host update under real traffic, and a plain
+ * rolling restart of the same fleet as the baseline. Writes bench/results/window.json.
  */
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { startDemonstration, type Demonstration } from "../../examples/quickstart/demonstration";
 import { applyCommand, inventory, root } from "../../examples/quickstart/settings";
 import { openAgentPlatform } from "../../providers/drivers/agent-platform";
 import type { RunReport } from "../../sdk/model";
+import type { EngineResult } from "../../test/engine/engine-session";
 import { startLoad, verifyLedger, type LoadResult } from "../load";
+import { Chaos, RUNNER_MARK } from "./chaos";
 import { rollingRestart } from "./rolling-restart";
+import { printResult, writeResult, type WindowResult } from "./window-result";
 
-const HELP = `Usage: npm run bench:window [-- --quick]
+const HELP = `Usage: npm run bench:window [-- --quick] [--traffic embedded|haproxy] [--chaos]
 
 A host update under open-loop traffic: keep-alive and new connections, 5 % slow requests of 2 s
 (counted apart), writes to a single-writer ledger. Then a plain rolling restart of the same fleet.
@@ -23,6 +27,10 @@ full form, where the p99 of the window is above 1.2 x that of the steady state.
 
   --quick    20,000 requests on three hosts in about a minute, instead of 100,000 in the window on six;
              its steady state is too short to judge a p99 by, which is shown only
+  --traffic  embedded (default), or haproxy: the Debian package haproxy in front of the fleet
+  --chaos    every 20 s (6 s with --quick) SIGKILL of an agent or of the runner, by a seed; agents are
+             started again after 0.5 to 1 s, the runner by the next up; no baseline, no p99 to judge
+  --seed N   which of them is killed when (1)
   --rate N   requests a second`;
 
 /** The goal: p99 of the window against that of the steady state. */
@@ -37,6 +45,8 @@ interface Size {
   readonly soak: string;
   /** Whether the steady state is long enough to judge the window's p99 by. */
   readonly judgesP99: boolean;
+  /** Between two kills under chaos. */
+  readonly killEveryMs: number;
 }
 /** The soak of an ordinary window: it makes the window itself long enough for its 100,000 requests. */
 const FULL: Size = {
@@ -47,6 +57,7 @@ const FULL: Size = {
   steadyMs: 90_000,
   soak: "70 seconds",
   judgesP99: true,
+  killEveryMs: 20_000,
 };
 const QUICK: Size = {
   hosts: 3,
@@ -56,35 +67,23 @@ const QUICK: Size = {
   steadyMs: 5_000,
   soak: "0 ms",
   judgesP99: false,
+  killEveryMs: 6_000,
 };
+/** Chaos is about kills while something happens: there is no use in a long steady state or soak. */
+const CHAOS: Size = { ...FULL, requests: 0, warmUpMs: 5_000, steadyMs: 15_000, soak: "15 seconds", judgesP99: false };
+/** An `up` whose runner was killed is done again, as a person or a pipeline would; this only ends a loop. */
+const MOST_UPS = 40;
 const PROGRESS_MS = 250;
 /** The short form is about requests; its history need not be near. */
 const QUICK_MEASURE_MS = 2000;
-
-interface WindowResult {
-  readonly engine: string;
-  readonly requests: number;
-  readonly requestsInWindow: number;
-  readonly failed: number;
-  readonly lostWrites: number;
-  readonly p99SteadyMs: number;
-  readonly p99WindowMs: number;
-  readonly maxPauseMs: number;
-  readonly windowSeconds: number;
-  readonly slowRequests: number;
-  readonly violations: number;
-  readonly baseline: {
-    readonly requests: number;
-    readonly failed: number;
-    readonly lostWrites: number;
-    readonly p99Ms: number;
-  };
-}
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
       quick: { type: "boolean", default: false },
+      traffic: { type: "string", default: "embedded" },
+      chaos: { type: "boolean", default: false },
+      seed: { type: "string", default: "1" },
       rate: { type: "string" },
       help: { type: "boolean", default: false },
     },
@@ -93,26 +92,37 @@ async function main(): Promise<number> {
     console.log(HELP);
     return 0;
   }
-  const preset = values.quick ? QUICK : FULL;
+  const { traffic, quick, chaos: isChaotic } = values;
+  if (traffic !== "embedded" && traffic !== "haproxy") {
+    throw new Error(`--traffic ("${traffic}") must be embedded or haproxy; leave it out for embedded`);
+  }
+  const preset = quick ? QUICK : isChaotic ? CHAOS : FULL;
   const size = { ...preset, ratePerSecond: Number(values.rate ?? preset.ratePerSecond) };
   const demonstration = await startDemonstration({
     load: { ratePerSecond: size.ratePerSecond, maxSeconds: 1200, phase: "start" },
     seed: 1,
     warmUpMs: size.warmUpMs,
     hosts: size.hosts,
-    ...(values.quick ? { measureMs: QUICK_MEASURE_MS } : {}),
+    traffic,
+    ...(quick ? { measureMs: QUICK_MEASURE_MS } : {}),
     tell,
   });
+  const mark = randomUUID();
+  const directory = path.dirname(inventory);
+  const seed = Number(values.seed);
+  const chaos = isChaotic ? new Chaos({ seed, everyMs: size.killEveryMs, directory, mark, tell }) : undefined;
   try {
-    const window = await measureWindow(demonstration, size);
-    const baseline = await measureBaseline(demonstration, size);
-    const result = { ...window, baseline };
-    printTable(result);
-    write(result);
+    const window = await measureWindow(demonstration, size, mark, chaos);
+    const result: WindowResult = chaos
+      ? { ...window, kills: await chaos.stop() }
+      : { ...window, baseline: await measureBaseline(demonstration, size) };
+    printResult(result, traffic);
+    writeResult(result, traffic);
     const isKept = result.failed === 0 && result.lostWrites === 0 && result.violations === 0;
     const isFast = !size.judgesP99 || result.p99WindowMs <= P99_RATIO * result.p99SteadyMs;
     return isKept && isFast ? 0 : 1;
   } finally {
+    await chaos?.stop();
     await demonstration.close({ keep: false });
   }
 }
@@ -120,7 +130,9 @@ async function main(): Promise<number> {
 async function measureWindow(
   { update, load, requests, endpoints }: Demonstration,
   size: Size,
-): Promise<Omit<WindowResult, "baseline">> {
+  mark: string,
+  chaos: Chaos | undefined,
+): Promise<WindowResult> {
   await update.setConfig("soak", size.soak);
   await load.mark("steady");
   await sleep(size.steadyMs);
@@ -128,11 +140,17 @@ async function measureWindow(
   // What the engine needs to start its own processes is not the window's doing, and is counted apart.
   await load.mark("engine");
   let marking: Promise<void> | undefined;
-  const up = await update.up({
-    onOutput: (line) => {
-      if (line.includes("wave 1: ")) marking ??= load.mark("window");
-    },
-  });
+  const up = await untilDone(chaos, () =>
+    update.up({
+      env: { [RUNNER_MARK]: mark },
+      onOutput: (line) => {
+        if (!line.includes("wave 1: ")) return;
+        marking ??= load.mark("window");
+        chaos?.start();
+      },
+    }),
+  );
+  await chaos?.stop();
   await marking;
   await load.mark("after");
   tell(`update: ended with ${String(up.exitCode)}`);
@@ -169,8 +187,22 @@ async function measureWindow(
   };
 }
 
+/** Does an `up` again whose runner was killed. */
+async function untilDone(chaos: Chaos | undefined, up: () => Promise<EngineResult>): Promise<EngineResult> {
+  for (let count = 1; ; count += 1) {
+    const killedBefore = chaos?.runners ?? 0;
+    const result = await up();
+    const isKilled = chaos !== undefined && chaos.runners > killedBefore;
+    if (result.exitCode === 0 || !isKilled || count >= MOST_UPS) return result;
+    tell("update: its runner was killed; the next up goes on");
+  }
+}
+
 /** The same fleet and traffic; the update's command is run again, which installs the same version anew. */
-async function measureBaseline({ endpoints }: Demonstration, size: Size): Promise<WindowResult["baseline"]> {
+async function measureBaseline(
+  { endpoints }: Demonstration,
+  size: Size,
+): Promise<NonNullable<WindowResult["baseline"]>> {
   const { front, ledger } = endpoints;
   if (front === undefined || ledger === undefined) throw new Error("the fleet has no endpoints for front and ledger");
   const load = await startLoad(
@@ -192,34 +224,6 @@ async function measureBaseline({ endpoints }: Demonstration, size: Size): Promis
     lostWrites: verdict.lost.length,
     p99Ms: round(measured.phases["restart"]?.latency.p99Ms ?? 0),
   };
-}
-
-function printTable(result: WindowResult): void {
-  const ratio = result.p99WindowMs / result.p99SteadyMs;
-  const rows: readonly (readonly [string, string, string])[] = [
-    ["", "Archipelago", "rolling restart"],
-    ["requests", String(result.requests), String(result.baseline.requests)],
-    ["of them in the window", String(result.requestsInWindow), ""],
-    ["failed", String(result.failed), String(result.baseline.failed)],
-    ["acknowledged writes lost", String(result.lostWrites), String(result.baseline.lostWrites)],
-    ["p99 steady", `${String(result.p99SteadyMs)} ms`, ""],
-    [
-      "p99 in the window",
-      `${String(result.p99WindowMs)} ms (${ratio.toFixed(2)} x)`,
-      `${String(result.baseline.p99Ms)} ms`,
-    ],
-    ["longest pause", `${String(result.maxPauseMs)} ms`, ""],
-    ["window", `${String(result.windowSeconds)} s`, ""],
-    ["broken promises", String(result.violations), ""],
-  ];
-  console.log(`\nEngine: ${result.engine}`);
-  for (const [label, ours, theirs] of rows) console.log(`${label.padEnd(26)}${ours.padEnd(22)}${theirs}`);
-}
-
-function write(result: WindowResult): void {
-  const folder = path.join(root, "bench", "results");
-  fs.mkdirSync(folder, { recursive: true });
-  fs.writeFileSync(path.join(folder, "window.json"), `${JSON.stringify(result, null, 2)}\n`);
 }
 
 function tell(line: string): void {

@@ -10,6 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { startLoad, type LoadOptions, type RunningLoad } from "../../bench/load";
 import { openAgentPlatform } from "../../providers/drivers/agent-platform";
 import { generateHistory, renderRecordedCsv, type GeneratedWorkload } from "../../providers/observe/history-generator";
+import type { TrafficEngine } from "../../sdk/model";
 import type { EngineSession } from "../../test/engine/engine-session";
 import { openEngine } from "../../test/engine/open-engine";
 import { prepare } from "./prepare";
@@ -45,6 +46,8 @@ export interface DemonstrationOptions {
   readonly warmUpMs?: number;
   /** How long the level is measured. @default 6 seconds */
   readonly measureMs?: number;
+  /** What moves requests. @default "embedded" */
+  readonly traffic?: TrafficEngine;
   readonly tell: (line: string) => void;
 }
 
@@ -58,11 +61,12 @@ export async function startDemonstration({
   warmUpMs = WARM_UP_MS,
   measureMs = MEASURE_MS,
   hosts = 6,
+  traffic = "embedded",
   tell,
 }: DemonstrationOptions): Promise<Demonstration> {
   await endEarlierFleet(tell);
   prepare();
-  const env = { PULUMI_CONFIG_PASSPHRASE: PASSPHRASE, QUICKSTART_HOSTS: String(hosts) };
+  const env = { PULUMI_CONFIG_PASSPHRASE: PASSPHRASE, QUICKSTART_HOSTS: String(hosts), QUICKSTART_TRAFFIC: traffic };
   const fleet = await openEngine({
     projectDir: path.join(root, "examples", "quickstart", "fleet"),
     stack: "quickstart",

@@ -25,6 +25,8 @@ export const undoCommand = `sh '${scripts}/undo.sh' ${oldVersion} ${newVersion}`
 
 /** The window benchmark takes fewer in its short form. */
 export const hosts = Number(process.env["QUICKSTART_HOSTS"] ?? 6);
+/** The window benchmark runs on both. */
+export const traffic = process.env["QUICKSTART_TRAFFIC"] === "haproxy" ? "haproxy" : "embedded";
 export const zones = ["zone-a", "zone-b", "zone-c"];
 
 /** Names of workloads without traffic. */

@@ -1,7 +1,7 @@
 /** First stack: six hosts in three zones and two standby hosts, as processes of this machine, with their workloads. */
 import * as archipelago from "pulumi-archipelago";
 import * as path from "node:path";
-import { folder, hostImage, hosts, jobs, workloads, zones } from "../settings";
+import { folder, hostImage, hosts, jobs, traffic, workloads, zones } from "../settings";
 
 const fleet = new archipelago.LocalFleet("quickstart", {
   directory: path.join(folder, "fleet"),
@@ -12,6 +12,7 @@ const fleet = new archipelago.LocalFleet("quickstart", {
   workloads,
   jobs,
   hostImage,
+  traffic,
   disclosures: ["the 14 days of load history come from a seeded generator; they were not measured"],
 });
 
