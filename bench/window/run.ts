@@ -72,7 +72,8 @@ const QUICK: Size = {
 /** Chaos is about kills while something happens: there is no use in a long steady state or soak. */
 const CHAOS: Size = { ...FULL, requests: 0, warmUpMs: 5_000, steadyMs: 15_000, soak: "15 seconds", judgesP99: false };
 /** An `up` whose runner was killed is done again, as a person or a pipeline would; this only ends a loop. */
-const MOST_UPS = 40;
+const MOST_UPS = 60;
+const UP_AGAIN_MS = 1_000;
 const PROGRESS_MS = 250;
 /** The short form is about requests; its history need not be near. */
 const QUICK_MEASURE_MS = 2000;
@@ -168,6 +169,7 @@ async function measureWindow(
     );
   }
   const verdict = await verifyLedger(endpoints["ledger"] ?? "", measured.ackedLedgerIds);
+  if (up.exitCode !== 0) throw new Error("the update did not end well; see above");
   const { report: page = "" } = (await update.outputs()) as { readonly report?: string };
   const report = JSON.parse(fs.readFileSync(page.replace(/\.html$/, ".json"), "utf8")) as RunReport;
   for (const violation of report.violations)
@@ -176,7 +178,7 @@ async function measureWindow(
     engine: `${update.kind} ${update.version}`,
     requests: measured.requests,
     requestsInWindow: measured.phases["window"]?.requests ?? 0,
-    failed: measured.failed + (up.exitCode === 0 ? 0 : 1),
+    failed: measured.failed,
     lostWrites: verdict.lost.length,
     p99SteadyMs: round(measured.phases["steady"]?.latency.p99Ms ?? 0),
     p99WindowMs: round(measured.phases["window"]?.latency.p99Ms ?? 0),
@@ -187,14 +189,17 @@ async function measureWindow(
   };
 }
 
-/** Does an `up` again whose runner was killed. */
+/** Does an `up` again whose runner was killed, and one that came before the lease of the killed one had expired. */
 async function untilDone(chaos: Chaos | undefined, up: () => Promise<EngineResult>): Promise<EngineResult> {
   for (let count = 1; ; count += 1) {
     const killedBefore = chaos?.runners ?? 0;
     const result = await up();
-    const isKilled = chaos !== undefined && chaos.runners > killedBefore;
-    if (result.exitCode === 0 || !isKilled || count >= MOST_UPS) return result;
-    tell("update: its runner was killed; the next up goes on");
+    if (chaos === undefined || result.exitCode === 0 || count >= MOST_UPS) return result;
+    const isKilled = chaos.runners > killedBefore;
+    const isEarly = chaos.runners > 0 && result.stdout.includes("is held by");
+    if (!isKilled && !isEarly) return result;
+    tell(`update: ${isKilled ? "its runner was killed" : "the killed runner's lease has not expired"}; the next up`);
+    await sleep(UP_AGAIN_MS);
   }
 }
 
