@@ -189,16 +189,19 @@ async function measureWindow(
   };
 }
 
-/** Does an `up` again whose runner was killed, and one that came before the lease of the killed one had expired. */
+/** Does an `up` again whose runner was killed, that came before the lease of the killed one had expired, or lost its own. */
 async function untilDone(chaos: Chaos | undefined, up: () => Promise<EngineResult>): Promise<EngineResult> {
   for (let count = 1; ; count += 1) {
     const killedBefore = chaos?.runners ?? 0;
     const result = await up();
     if (chaos === undefined || result.exitCode === 0 || count >= MOST_UPS) return result;
     const isKilled = chaos.runners > killedBefore;
-    const isEarly = chaos.runners > 0 && result.stdout.includes("is held by");
-    if (!isKilled && !isEarly) return result;
-    tell(`update: ${isKilled ? "its runner was killed" : "the killed runner's lease has not expired"}; the next up`);
+    const isEarly = result.stdout.includes("is held by");
+    // A machine that is so busy that a lease cannot be renewed in time: the run says that it is to be carried on.
+    const isLost = /lease on .* not renewed/.test(result.stdout);
+    if (!isKilled && !isEarly && !isLost) return result;
+    const reason = isKilled ? "its runner was killed" : isEarly ? "another runner's lease holds" : "it lost its lease";
+    tell(`update: ${reason}; the next up`);
     await sleep(UP_AGAIN_MS);
   }
 }

@@ -147,15 +147,22 @@ export interface WorkloadDriver {
 export interface TrafficDriver {
   readonly fence: Fence;
   observe(signal: AbortSignal): Promise<readonly Service[]>;
-  /** Adds a backend or sets its weight; weight 0 drains: no new request, those under way go on. */
+  /**
+   * Adds a backend or sets its weight; weight 0 drains: no new request, those under way go on. An upgraded connection
+   * (WebSocket) is a request under way; at `closeUpgradesAt` (wall time, ms) the switch closes those that are left, and
+   * `observe` tells how many.
+   */
   setBackend(
     service: string,
-    backend: Pick<Backend, "replica" | "address" | "weight"> & { readonly health: HealthCheck },
+    backend: Pick<Backend, "replica" | "address" | "weight"> & {
+      readonly health: HealthCheck;
+      readonly closeUpgradesAt?: number;
+    },
     context: CallContext,
   ): Promise<void>;
   removeBackend(service: string, replica: string, context: CallContext): Promise<void>;
   /**
-   * Holds new requests of an exclusive service until `unpark` or the token's deadline; at the deadline the switch
+   * Closes upgraded connections of an exclusive service and holds new requests until `unpark` or the token's deadline; at the deadline the switch
    * declares the hand-over reverted unless it was cut over, and sends to the owner as soon as it is active.
    */
   park(service: string, token: HandOverToken, context: CallContext): Promise<void>;

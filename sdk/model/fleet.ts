@@ -119,9 +119,11 @@ export interface Backend {
   readonly address: string;
   /** Relative weight; 0 gets no new request. */
   readonly weight: number;
-  /** Requests under way. */
+  /** Requests under way, upgraded connections among them. */
   readonly inFlight: number;
   readonly healthy: boolean;
+  /** Upgraded connections that the switch closed at the end of this drain; absent: none. */
+  readonly closedUpgrades?: number;
 }
 
 /** A service at the traffic switch. */

@@ -44,8 +44,9 @@ export function createSwitchTrafficDriver(options: SwitchDriverOptions): SwitchT
   return {
     fence: "enforced",
     observe: (signal) => read<readonly Service[]>("services", {}, signal),
-    setBackend: async (service, { replica, address, weight, health }, context) => {
-      await call("set-backend", { service, backend: { replica, address, weight, health } }, context);
+    setBackend: async (service, { replica, address, weight, health, closeUpgradesAt }, context) => {
+      const closing = closeUpgradesAt === undefined ? {} : { closeUpgradesAt };
+      await call("set-backend", { service, backend: { replica, address, weight, health, ...closing } }, context);
     },
     removeBackend: async (service, replica, context) => {
       await call("remove-backend", { service, replica }, context);

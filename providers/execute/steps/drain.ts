@@ -41,7 +41,9 @@ export const drainStep: Step<StepOf<"drain">> = {
     if (workload.service === undefined) return DONE;
     try {
       // Twice the deadline: once for the budget, once for the requests under way.
-      await drainBackend(context, workload, step.replica, clock.now() + 2 * step.deadlineMs);
+      const giveUpAt = clock.now() + 2 * step.deadlineMs;
+      const { closedUpgrades } = await drainBackend(context, workload, step.replica, giveUpAt);
+      if (closedUpgrades > 0) return { state: "done", result: { closedUpgrades } };
     } catch (error) {
       if (driverErrorCode(error) !== "timeout") throw error;
       return {

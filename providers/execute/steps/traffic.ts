@@ -27,6 +27,7 @@ export async function setWeight(
   replica: string,
   weight: number,
   name = "set-backend",
+  closing: { readonly closeUpgradesAt?: number } = {},
 ): Promise<void> {
   const { service } = workload;
   if (service === undefined) return;
@@ -40,7 +41,7 @@ export async function setWeight(
   }
   const health = await healthOf(context, workload, copy);
   await context.effect(name, "run", (call) =>
-    context.platform.traffic.setBackend(service, { replica, address, weight, health }, call),
+    context.platform.traffic.setBackend(service, { replica, address, weight, health, ...closing }, call),
   );
 }
 
@@ -69,8 +70,10 @@ export async function waitForBackend(context: StepContext, workload: Workload, r
 }
 
 /**
- * Takes a serving replica out of traffic through the budget gate and waits for its requests.
+ * Takes a serving replica out of traffic through the budget gate and waits for its requests. Upgraded connections get
+ * half of the time that is left then; the switch closes those that are still open.
  * @param giveUpAt wall time in ms
+ * @returns how many upgraded connections had to be closed
  * @throws DriverError refused by the budget; timeout when requests stay under way
  */
 export async function drainBackend(
@@ -78,13 +81,15 @@ export async function drainBackend(
   workload: Workload,
   replica: string,
   giveUpAt: number,
-): Promise<void> {
-  await context.gate.pass(context, workload, [replica], giveUpAt, () =>
-    setWeight(context, workload, replica, 0, "drain"),
-  );
+): Promise<{ readonly closedUpgrades: number }> {
+  await context.gate.pass(context, workload, [replica], giveUpAt, () => {
+    const now = context.clock.now();
+    const closeUpgradesAt = now + Math.max(0, Math.floor((giveUpAt - now) / 2));
+    return setWeight(context, workload, replica, 0, "drain", { closeUpgradesAt });
+  });
   for (;;) {
     const backend = await findBackend(context, workload, replica);
-    if (!backend || backend.inFlight === 0) return;
+    if (!backend || backend.inFlight === 0) return { closedUpgrades: backend?.closedUpgrades ?? 0 };
     if (context.clock.now() >= giveUpAt) {
       throw new DriverError("timeout", replica, `${String(backend.inFlight)} requests are still under way`);
     }

@@ -26,6 +26,14 @@ const RECOVERY_INTERVAL_MS = 200;
 /** Check interval while requests wait for it: this is part of the pause of a hand-over. */
 const URGENT_INTERVAL_MS = 10;
 const RATE_SECONDS = 10;
+/** Node fires timers at once that are set to more. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** An upgraded connection at a backend, see tunnel.ts. */
+export interface OpenTunnel {
+  /** Closes it cleanly, soon. */
+  goAway(): void;
+}
 
 /** What a backend tells its service. */
 export interface BackendListener {
@@ -41,11 +49,16 @@ export class BackendRuntime implements Weighted {
   inFlight = 0;
   /** Undefined until the first check; no request is sent before it. */
   healthy: boolean | undefined;
+  /** Upgraded connections; each counts among those in flight. */
+  readonly tunnels = new Set<OpenTunnel>();
+  /** How many of them were closed at the end of a drain. */
+  closedUpgrades = 0;
   readonly host: string;
   readonly port: number;
   agent = createAgent();
   private failures = 0;
   private timer: NodeJS.Timeout | undefined;
+  private drainTimer: NodeJS.Timeout | undefined;
   private checking: Promise<void> | undefined;
   private closed = false;
   private kind: ProbeKind = "health";
@@ -69,10 +82,25 @@ export class BackendRuntime implements Weighted {
   }
 
   /** Changes weight or health check; the address stays. */
-  update(record: BackendRecord): void {
+  update(record: BackendRecord, nowMs: number): void {
     const wasDraining = this.record.weight === 0;
     this.record = record;
     if (record.weight === 0 && !wasDraining) this.dropIdleConnections();
+    clearTimeout(this.drainTimer);
+    if (record.weight > 0) this.closedUpgrades = 0;
+    else if (record.closeUpgradesAt !== undefined) {
+      const leftMs = Math.max(0, Math.min(record.closeUpgradesAt - nowMs, LONGEST_TIMER_MS));
+      this.drainTimer = setTimeout(() => {
+        this.closedUpgrades += this.closeTunnels();
+      }, leftMs);
+    }
+  }
+
+  /** Closes upgraded connections cleanly; answers with how many. */
+  closeTunnels(): number {
+    const { size } = this.tunnels;
+    for (const tunnel of this.tunnels) tunnel.goAway();
+    return size;
   }
 
   /** `owner` asks whether an exclusive copy is active, and starts without trusting what was known before. */
@@ -126,10 +154,12 @@ export class BackendRuntime implements Weighted {
     if (this.healthy !== true && this.checking === undefined) this.schedule();
   }
 
-  /** Ends checks and idle connections; requests under way go on. */
+  /** Ends checks, idle and upgraded connections; requests under way go on. */
   close(): void {
     this.closed = true;
     clearTimeout(this.timer);
+    clearTimeout(this.drainTimer);
+    this.closeTunnels();
     this.dropIdleConnections();
   }
 

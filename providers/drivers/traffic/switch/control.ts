@@ -55,6 +55,9 @@ export function createSwitchMutations(
       await trafficSwitch.setBackend(readText(args, "service"), {
         ...readTarget(backend),
         weight: readNumber(backend, "weight"),
+        ...(backend["closeUpgradesAt"] === undefined
+          ? {}
+          : { closeUpgradesAt: readNumber(backend, "closeUpgradesAt") }),
       });
       return null;
     }),

@@ -22,7 +22,7 @@ import { SLOW_HEADER } from "./traffic-stats";
 import type { Waiter } from "./waiting-room";
 
 /** A copy of an exclusive workload that is quiesced or on standby answers 503 with this header and does nothing. */
-const QUIESCED_HEADER = "x-archipelago-quiesced";
+export const QUIESCED_HEADER = "x-archipelago-quiesced";
 
 /** Methods whose repetition has the effect of one (RFC 9110, section 9.2.2). */
 const IDEMPOTENT: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);

@@ -1,7 +1,8 @@
 /**
- * The port of one service on 127.0.0.1: takes clients' connections and makes an exchange of every request.
+ * The port of one service on 127.0.0.1: takes clients' connections and makes an exchange of every request, a tunnel of
+ * every upgrade.
  *
- * Not for: what happens to a request (exchange.ts).
+ * Not for: what happens to a request (exchange.ts) or an upgraded connection (tunnel.ts).
  */
 import { createServer } from "node:http";
 import type { Server } from "node:http";
@@ -9,6 +10,7 @@ import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Exchange } from "./exchange";
 import type { ServiceRuntime } from "./service";
+import { Tunnel } from "./tunnel";
 
 const HOST = "127.0.0.1";
 /** Longer than clients keep idle connections, so that it is the client who closes first and no request meets a reset. */
@@ -38,10 +40,15 @@ export async function listenForService(service: ServiceRuntime, port: number): P
     // A body may take as long as its client needs; the silence of a backend is bounded elsewhere.
     requestTimeout: 0,
     maxHeaderSize: LARGEST_HEADERS_BYTES,
+    // An offer of HTTP/2 may be left aside (RFC 9110, section 7.8): the request is answered as it is.
+    shouldUpgradeCallback: ({ headers }) => !/^h2c?$/i.test(headers.upgrade ?? ""),
   });
   server.on("request", (request, response) => {
     if (isClosing) response.shouldKeepAlive = false;
     new Exchange(service, request, response, false).begin();
+  });
+  server.on("upgrade", (request, socket, head) => {
+    new Tunnel(service, request, socket, head).begin();
   });
   server.on("checkContinue", (request, response) => {
     if (isClosing) response.shouldKeepAlive = false;

@@ -21,6 +21,8 @@ export interface BackendRecord {
   /** 0 drains. */
   readonly weight: number;
   readonly health: HealthCheck;
+  /** Wall time in ms at which a draining backend's upgraded connections are closed. @default not closed */
+  readonly closeUpgradesAt?: number;
 }
 
 /** What a pause cost, known when it is over. */

@@ -57,7 +57,7 @@ export class ServiceRuntime implements BackendListener, ServicePlane {
       const known = before.get(declared.replica);
       if (known?.record.address === declared.address) {
         before.delete(declared.replica);
-        known.update(declared);
+        known.update(declared, this.clock.now());
         return known;
       }
       const fresh = new BackendRuntime(declared, this);
@@ -68,6 +68,8 @@ export class ServiceRuntime implements BackendListener, ServicePlane {
     for (const backend of this.backends) {
       backend.setKind(record.exclusive && backend.record.replica === record.owner ? "owner" : "health");
     }
+    // Before the state is taken: what came over an upgraded connection is in it, or was never acknowledged.
+    if (isHolding(record, this.clock.now())) for (const backend of this.backends) backend.closeTunnels();
     this.followHandOver(record.handOver);
     this.wake();
     return Promise.resolve();
@@ -128,6 +130,7 @@ export class ServiceRuntime implements BackendListener, ServicePlane {
         address: backend.record.address,
         weight: backend.weight,
         inFlight: backend.inFlight,
+        ...(backend.closedUpgrades === 0 ? {} : { closedUpgrades: backend.closedUpgrades }),
         healthy: backend.healthy === true,
       })),
       ...(isParked && handOver !== undefined

@@ -17,6 +17,7 @@ import type { ServiceListener, ServicePlane } from "../data-plane";
 import { isHolding } from "../service-record";
 import type { PauseResult, ServiceRecord } from "../service-record";
 import { TrafficStats } from "../traffic-stats";
+import { Drains } from "./drains";
 import { backendName } from "./haproxy-config";
 import { HaproxyServers } from "./haproxy-servers";
 import type { LoggedRequest } from "./request-log";
@@ -44,6 +45,7 @@ export class HaproxyService implements ServicePlane, BackendListener {
   readonly stats = new TrafficStats();
   private readonly backend: string;
   private readonly servers: HaproxyServers;
+  private readonly drains: Drains;
   private readonly rateOf = new Map<string, RateCounter>();
   /** Asks the owner of an exclusive service whether it is active; HAProxy's own checks ask for health only. */
   private owner: BackendRuntime | undefined;
@@ -65,6 +67,7 @@ export class HaproxyService implements ServicePlane, BackendListener {
   ) {
     this.backend = backendName(record.name);
     this.servers = new HaproxyServers(record.name, api);
+    this.drains = new Drains((replica) => api.endTunnels(this.backend, serverName(replica)));
   }
 
   get name(): string {
@@ -110,6 +113,7 @@ export class HaproxyService implements ServicePlane, BackendListener {
           address,
           weight,
           inFlight: server?.inFlight ?? 0,
+          ...this.drains.closedOf(replica),
           healthy: server?.isUp === true && server.isChecked && isActive,
         };
       }),
@@ -170,6 +174,7 @@ export class HaproxyService implements ServicePlane, BackendListener {
     clearTimeout(this.deadlineTimer);
     clearTimeout(this.deleteTimer);
     clearTimeout(this.retryTimer);
+    this.drains.close();
     this.owner?.close();
   }
 
@@ -178,7 +183,7 @@ export class HaproxyService implements ServicePlane, BackendListener {
     const declared = exclusive ? backends.find(({ replica }) => replica === owner) : undefined;
     const known = this.owner;
     if (known && known.record.replica === declared?.replica && known.record.address === declared.address) {
-      known.update(declared);
+      known.update(declared, this.clock.now());
       return;
     }
     known?.close();
@@ -253,6 +258,7 @@ export class HaproxyService implements ServicePlane, BackendListener {
   private async followServers(): Promise<void> {
     clearTimeout(this.deleteTimer);
     const isDone = await this.servers.follow(this.record);
+    this.drains.follow(this.record.backends, this.clock.now());
     if (isDone || !this.isOpen) return;
     this.deleteTimer = setTimeout(() => {
       this.takeTurn(() => this.followServers()).catch(() => undefined);
