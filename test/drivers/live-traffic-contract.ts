@@ -172,6 +172,8 @@ export function describeLiveTraffic(engine: TrafficEngine, suite: Mocha.Suite): 
     const fixture = await start();
     const backend = await createBackend(cleanup, (_request, response) => response.end("plain"));
     backend.server.on("upgrade", (_request, socket) => {
+      // Whoever got the whole answer may reset the connection.
+      socket.on("error", () => socket.destroy());
       socket.end("HTTP/1.1 426 Upgrade Required\r\nContent-Length: 2\r\n\r\nno");
     });
     await give(fixture, "front", "a", backend);
