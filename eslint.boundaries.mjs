@@ -37,13 +37,13 @@ export const BOUNDARIES = [
   { folder: "providers/http-json.ts", may: ["sdk/model", "providers/clock"], types: [], packages: ["node:*"] },
   {
     folder: "providers/metrics",
-    may: ["sdk/model", "providers/clock"],
-    types: [],
+    may: ["sdk/model"],
+    types: ["providers/journal"],
     packages: ["node:*", "prom-client"],
   },
   {
     folder: "providers/drivers",
-    may: ["sdk/model", "providers/clock", "providers/agent"],
+    may: ["sdk/model", "providers/clock", "providers/agent", "providers/metrics"],
     types: [],
     packages: ["node:*", "@peculiar/x509"],
   },
@@ -58,7 +58,7 @@ export const BOUNDARIES = [
   // Runs on hosts: shares nothing with the provider but contracts.
   {
     folder: "providers/agent",
-    may: ["sdk/model", "providers/clock"],
+    may: ["sdk/model", "providers/clock", "providers/metrics"],
     types: ["providers/drivers"],
     packages: ["node:*"],
   },
@@ -166,6 +166,7 @@ export const BOUNDARIES = [
       "providers/drivers",
       "providers/journal",
       "providers/simulate",
+      "providers/metrics",
       "providers/report",
     ],
     types: [],

@@ -6,6 +6,7 @@
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { messageOf, MistakeError, type Mistake, type Resources } from "../../sdk/model";
+import { parseMetricsAddress, type MetricsAddress } from "../metrics/metrics-endpoint";
 
 /** The configuration, resolved: paths are absolute. */
 export interface AgentConfig {
@@ -27,6 +28,8 @@ export interface AgentConfig {
   readonly switch?: { readonly url: string };
   /** Of enrolled hosts: where certificates are renewed and revocations read. */
   readonly enrolment?: { readonly url: string; readonly checkEveryMs?: number };
+  /** Serves `GET /metrics` without TLS there; absent: not at all. */
+  readonly metrics?: MetricsAddress;
   /** Given to every workload. */
   readonly environment: Readonly<Record<string, string>>;
 }
@@ -76,6 +79,7 @@ export function parseAgentConfig(text: string, base: string): AgentConfig {
   const switchUrl = readRecord(root["switch"])["url"];
   const capacity = readCapacity(root["capacity"], mistakes);
   const enrolment = readEnrolment(root["enrolment"], mistakes);
+  const metrics = parseMetricsAddress(root["metrics"], (mistake) => mistakes.push(mistake));
   const config: AgentConfig = {
     host: readText("host", root["host"]),
     zone,
@@ -93,6 +97,7 @@ export function parseAgentConfig(text: string, base: string): AgentConfig {
     ...(capacity ? { capacity } : {}),
     ...(typeof switchUrl === "string" ? { switch: { url: switchUrl } } : {}),
     ...(enrolment ? { enrolment } : {}),
+    ...(metrics ? { metrics } : {}),
     environment: readEnvironment(root["environment"], mistakes),
   };
   if (mistakes.length > 0) throw new MistakeError("configuration of the agent", mistakes);

@@ -5,6 +5,7 @@
  */
 import type { Clock } from "../clock";
 import type { ReplicaUsage } from "../drivers/contracts";
+import type { ReplicaReading } from "../metrics/agent-metrics";
 import { isRunning, listProcesses, readProcess, TICKS_PER_SECOND } from "./process-table";
 import type { ReplicaRecord } from "./replica-record";
 
@@ -21,6 +22,8 @@ interface Track {
   readonly instance: string;
   readonly samples: Sample[];
   members: readonly number[];
+  /** CPU ticks since the copy was first seen; never falls. */
+  cpuTicks: number;
   last: { readonly atMs: number; readonly cpuTicks: number } | undefined;
 }
 
@@ -70,13 +73,32 @@ export class Sampler {
       if (track.last && nowMs > track.last.atMs) {
         // A member that left takes its ticks along; the sum must not seem to run backwards.
         const seconds = (nowMs - track.last.atMs) / 1000;
-        const cpuMillis = (Math.max(0, cpuTicks - track.last.cpuTicks) / TICKS_PER_SECOND / seconds) * 1000;
+        const usedTicks = Math.max(0, cpuTicks - track.last.cpuTicks);
+        track.cpuTicks += usedTicks;
+        const cpuMillis = (usedTicks / TICKS_PER_SECOND / seconds) * 1000;
         const memoryBytes = stats.reduce((sum, stat) => sum + stat.residentBytes, 0);
         track.samples.push({ atMs: nowMs, cpuMillis, memoryBytes });
       }
       track.last = { atMs: nowMs, cpuTicks };
     }
     this.#forget(nowMs - KEPT_MS);
+  }
+
+  /** What each copy that runs now has used so far. */
+  totals(): readonly ReplicaReading[] {
+    const live = new Set(this.#records().flatMap((record) => (isRunning(record.process) ? [record.instance] : [])));
+    return Array.from(this.#tracks.values()).flatMap(({ replica, workload, instance, cpuTicks, samples }) =>
+      live.has(instance)
+        ? [
+            {
+              replica,
+              workload,
+              cpuSeconds: cpuTicks / TICKS_PER_SECOND,
+              memoryBytes: samples.at(-1)?.memoryBytes ?? 0,
+            },
+          ]
+        : [],
+    );
   }
 
   /** Means per step over [fromMs, toMs) of every copy that was here in that time. */
@@ -109,6 +131,7 @@ export class Sampler {
       instance,
       samples: [],
       members: [],
+      cpuTicks: 0,
       last: undefined,
     };
     this.#tracks.set(instance, track);

@@ -15,6 +15,7 @@ import { Cordon } from "./cordon";
 import { HOST_ROOT } from "./environment";
 import { HandOver } from "./hand-over";
 import { hostFolder, writeRecord } from "./host-folder";
+import { startMetricsEndpoint, type MetricsAddress, type MetricsEndpoint } from "../metrics/metrics-endpoint";
 import { Operations } from "./operations";
 import { openSnapshot, readOwner } from "./peer";
 import { readProcess, signalByEnvironment, type ProcessIdentity } from "./process-table";
@@ -100,6 +101,17 @@ export async function startAgent(
     await operations.recover();
   }
 
+  /** Loaded only where it is wanted: agents stay small. */
+  async function serveMetrics(address: MetricsAddress): Promise<MetricsEndpoint> {
+    const { createAgentMetrics } = await import("../metrics/agent-metrics.js");
+    const registry = createAgentMetrics({
+      host: config.host,
+      replicas: () => sampler.totals(),
+      isCordoned: () => cordon.observe() !== undefined,
+    });
+    return startMetricsEndpoint(registry, address);
+  }
+
   const server = createControlServer({
     subject: config.host,
     tls: config.tls,
@@ -111,9 +123,11 @@ export async function startAgent(
     prepare: recover,
   });
   const url = await server.listen();
+  const metrics = config.metrics && (await serveMetrics(config.metrics));
   return {
     url,
     close: async () => {
+      await metrics?.close();
       sampler.close();
       await server.close();
       handOver.close();

@@ -19,6 +19,7 @@ import {
 } from "../../sdk/model";
 import { currentOpening } from "../calendar";
 import type { Progress } from "../clock";
+import { joinFollowers, type JournalFollower } from "../journal/follower";
 import { attach, waitForOwner } from "./attend";
 import { planNow, type RunEnvironment } from "./environment";
 import { createFollowers } from "./followers";
@@ -61,6 +62,8 @@ export interface UpdateCaller {
   readonly role?: "up" | "runner" | "person";
   /** Length of the run's leases. @default LEASE_TTL_MS of leases.ts */
   readonly leaseTtlMs?: number;
+  /** Follows each run, besides audit log, notices and traces. @default nobody does */
+  readonly follower?: () => JournalFollower;
 }
 
 /**
@@ -268,6 +271,9 @@ function dependenciesOf(environment: RunEnvironment, caller: UpdateCaller): RunD
     progress,
     signal,
     ...(leaseTtlMs === undefined ? {} : { leaseTtlMs }),
-    follow: (who) => createFollowers({ store, clock, progress }, spec.notices ?? [], who),
+    follow: (who) => {
+      const followers = createFollowers({ store, clock, progress }, spec.notices ?? [], who);
+      return caller.follower ? joinFollowers([followers, caller.follower()]) : followers;
+    },
   };
 }

@@ -23,6 +23,7 @@ import {
   type RunState,
 } from "../../sdk/model";
 import { systemClock, type Clock } from "../clock";
+import type { JournalFollower } from "../journal/follower";
 import type { RunStore } from "../journal/run-store";
 import { packageVersion, yieldCpu, type EnvironmentOptions, type RunEnvironment } from "./environment";
 import { forgetRunners, giveSignsOfLife, putHeartbeat, type RunnerIdentity } from "./heartbeat";
@@ -58,6 +59,8 @@ export interface RunnerOptions {
     clock: Clock,
     options: EnvironmentOptions,
   ) => Promise<RunEnvironment>;
+  /** Follows each run that it works on. @default nobody does, besides audit log, notices and traces */
+  readonly follower?: () => JournalFollower;
   /** A line to keep. @param run absent for what concerns the runner itself */
   readonly say: (text: string, run?: string) => void;
 }
@@ -191,7 +194,7 @@ class Runner implements RunnerResult {
   }
 
   private async work(run: RunState): Promise<void> {
-    const { store, clock, identity, signal, openEnvironment, leaseTtlMs, say } = this.options;
+    const { store, clock, identity, signal, openEnvironment, leaseTtlMs, follower, say } = this.options;
     const { spec, folder } = run.bundle;
     try {
       const environment = await openEnvironment(spec, clock, { store, ...(folder === undefined ? {} : { folder }) });
@@ -212,6 +215,7 @@ class Runner implements RunnerResult {
               status: () => undefined,
             },
             ...(leaseTtlMs === undefined ? {} : { leaseTtlMs }),
+            ...(follower === undefined ? {} : { follower }),
           },
           run,
         );

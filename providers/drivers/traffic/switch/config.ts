@@ -7,6 +7,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { MistakeError } from "../../../../sdk/model";
 import type { Mistake, TrafficEngine } from "../../../../sdk/model";
+import { parseMetricsAddress, type MetricsAddress } from "../../../metrics/metrics-endpoint";
 
 /** One service at the switch. */
 export interface SwitchServiceConfig {
@@ -48,6 +49,8 @@ export interface SwitchConfig {
   readonly limits: SwitchLimits;
   /** @default "embedded" */
   readonly engine: TrafficEngine;
+  /** Serves `GET /metrics` without TLS there; absent: not at all. */
+  readonly metrics?: MetricsAddress;
 }
 
 /**
@@ -72,6 +75,7 @@ export function parseSwitchConfig(text: string, directory: string): SwitchConfig
     mistakes.push({ field, value, rule: "must be the path of a file", remedy: "name the file" });
     return "";
   };
+  const metrics = parseMetricsAddress(root["metrics"], (mistake) => mistakes.push(mistake));
   const config: SwitchConfig = {
     tls: {
       ca: readPath("tls.ca", tls["ca"]),
@@ -83,6 +87,7 @@ export function parseSwitchConfig(text: string, directory: string): SwitchConfig
     services: readServices(root["services"], mistakes),
     limits: readLimits(asRecord(root["limits"]), mistakes),
     engine: readEngine(root["engine"], mistakes),
+    ...(metrics ? { metrics } : {}),
   };
   if (mistakes.length > 0) throw new MistakeError("configuration of the switch", mistakes);
   return config;

@@ -7,6 +7,7 @@ import { messageOf } from "../../../../sdk/model";
 import { createControlServer } from "../../../agent/control-server";
 import { systemClock } from "../../../clock";
 import type { Clock } from "../../../clock";
+import { startMetricsEndpoint, type MetricsAddress, type MetricsEndpoint } from "../../../metrics/metrics-endpoint";
 import { readSwitchConfig } from "./config";
 import type { SwitchConfig } from "./config";
 import { createSwitchMutations, createSwitchReads } from "./control";
@@ -50,10 +51,12 @@ export async function startSwitch(configFile: string, clock: Clock = systemClock
     await trafficSwitch.listen();
     const controlUrl = await control.listen();
     await trafficSwitch.keepControlPort(Number(new URL(controlUrl).port));
+    const metrics = config.metrics && (await serveMetrics(trafficSwitch, config.metrics));
     return {
       controlUrl,
       ports: trafficSwitch.servicePorts(),
       close: async (graceMs = GRACE_MS) => {
+        await metrics?.close();
         await trafficSwitch.close(graceMs);
         await control.close();
       },
@@ -63,6 +66,15 @@ export async function startSwitch(configFile: string, clock: Clock = systemClock
     await control.close();
     throw error;
   }
+}
+
+/** Loaded only where it is wanted. */
+async function serveMetrics(trafficSwitch: TrafficSwitch, address: MetricsAddress): Promise<MetricsEndpoint> {
+  const { createSwitchMetrics } = await import("../../../metrics/switch-metrics.js");
+  return startMetricsEndpoint(
+    createSwitchMetrics(() => trafficSwitch.readings()),
+    address,
+  );
 }
 
 /** Code for HAProxy is loaded only where it is used. */

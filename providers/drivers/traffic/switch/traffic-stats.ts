@@ -35,6 +35,14 @@ export class TrafficStats {
   /** Ring: second s is at s modulo KEPT_SECONDS. */
   private readonly ring = new Array<Second | undefined>(KEPT_SECONDS);
 
+  private allRequests = 0;
+  private allFailed = 0;
+
+  /** Requests since the switch began, as counters for monitoring. */
+  totals(): { readonly requests: number; readonly failed: number } {
+    return { requests: this.allRequests, failed: this.allFailed };
+  }
+
   /**
    * Counts one request.
    * @param atMs wall time of its end
@@ -42,7 +50,11 @@ export class TrafficStats {
   record(atMs: number, latencyMs: number, isFailed: boolean, isSlow: boolean): void {
     const bucket = this.secondAt(Math.floor(atMs / 1000));
     bucket.requests += 1;
-    if (isFailed) bucket.failed += 1;
+    this.allRequests += 1;
+    if (isFailed) {
+      bucket.failed += 1;
+      this.allFailed += 1;
+    }
     if (isSlow) {
       bucket.slow += 1;
       return;

@@ -11,6 +11,7 @@
 import { DriverError } from "../../../../sdk/model";
 import type { Service } from "../../../../sdk/model";
 import type { Clock } from "../../../clock";
+import type { ServiceReading } from "../../../metrics/switch-metrics";
 import type { HandOverToken } from "../../contracts";
 import type { SwitchConfig } from "./config";
 import type { DataPlane, ServiceListener, ServicePlane } from "./data-plane";
@@ -107,6 +108,17 @@ export class TrafficSwitch implements ServiceListener {
     return Array.from(this.services.values(), ({ name, stats }) => ({
       service: name,
       buckets: stats.since(sinceMs, now),
+    }));
+  }
+
+  /** What monitoring is told of each service. */
+  async readings(): Promise<readonly ServiceReading[]> {
+    const seen = await this.observe();
+    return seen.map(({ name, backends, parked }) => ({
+      service: name,
+      ...(this.services.get(name)?.stats.totals() ?? { requests: 0, failed: 0 }),
+      parked: parked?.waiting ?? 0,
+      backends: { healthy: backends.filter(({ healthy }) => healthy).length, all: backends.length },
     }));
   }
 
