@@ -130,7 +130,7 @@ describe("runner: leases and stopping", () => {
       fixture.fleet.inject({ call, nth: 2, effect: { kind: "refuse", code: "unauthorized" } });
       await assert.rejects(
         fixture.carryOn(),
-        (error) => isKind(error, "InterruptedError") && String(error).includes('credentials are refused'),
+        (error) => isKind(error, "InterruptedError") && String(error).includes("credentials are refused"),
       );
       const stopped = await readRun(fixture.store, RUN);
       assert.equal(stopped?.failure, undefined);
