@@ -9,11 +9,12 @@
  * 2. Pure: the same series and options give the same numbers.
  * 3. `residualCycles` ends at the series' last value, so the cycles of series that end together are of the same days.
  */
-import type { QuantileForecast, Series } from "../../sdk/model";
+import type { Series } from "../../sdk/model";
 import { backtestLoss, createBuckets } from "./horizon-errors";
 import type { FittedModel, Model } from "./model";
 import type { PreparedSeries } from "./prepare";
 import { prepareSeries } from "./prepare";
+import { renderForecast } from "./render-forecast";
 import type { Shape } from "./seasonal-shape";
 import { createProfile } from "./seasonal-shape";
 import type { ShapeModel } from "./shape-model";
@@ -62,7 +63,12 @@ function fit(series: Series, options: SeasonalNaiveOptions): FittedModel {
     name: "seasonal-naive",
     notes,
     warnings: prepared.warnings,
-    predict: (horizon, levels, skip = 0) => predict(series, prepared, model, notes, horizon, levels, skip),
+    predict: (horizon, levels, skip = 0) => {
+      const quantilesAt = model.at(levels);
+      return renderForecast(series, prepared, { name: "seasonal-naive", notes }, { horizon, levels, skip }, (ahead) =>
+        quantilesAt(length - 1, ahead),
+      );
+    },
     residualCycles: model.residualCycles(cycleSteps(length, daySteps)),
   };
 }
@@ -86,28 +92,4 @@ function describe({ isMeasured, shape }: ShapeModel, stepMs: number): string {
   if (!isMeasured) return "too few values to measure errors: the spread is assumed, not measured";
   const text = describeShape(shape, stepMs);
   return shape.seasonSteps === 1 ? `no season was found: ${text}` : `season: ${text}`;
-}
-
-function predict(
-  series: Series,
-  prepared: PreparedSeries,
-  model: ShapeModel,
-  notes: readonly string[],
-  horizon: number,
-  levels: readonly number[],
-  skip: number,
-): QuantileForecast {
-  const rows = levels.map(() => new Array<number>(horizon - skip).fill(0));
-  const quantilesAt = model.at(levels);
-  const origin = prepared.values.length - 1;
-  for (let step = skip; step < horizon; step++) {
-    const quantiles = quantilesAt(origin, step + 1 + prepared.missingAtEnd);
-    let lower = 0;
-    rows.forEach((row, l) => {
-      lower = Math.max(lower, quantiles[l] ?? 0);
-      row[step - skip] = lower;
-    });
-  }
-  const startMs = series.startMs + (series.values.length + skip) * series.stepMs;
-  return { id: series.id, startMs, stepMs: series.stepMs, levels, rows, model: "seasonal-naive", notes };
 }
