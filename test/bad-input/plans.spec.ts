@@ -307,10 +307,7 @@ describe("bad input: previews", function () {
       const { certificate, key } = other;
       const caller = await inventoryWith({ tls: { ...inventory.tls, certificate, key } });
       const refused = await fixture.failure(fixture.spec({}, caller));
-      assert.match(
-        refused,
-        /refuses this certificate \(.*\); call with a certificate that this fleet's authority issued/,
-      );
+      assert.match(refused, /refuses this certificate \(.*\); use the authority, certificate and key of this fleet/);
       const missing = await inventoryWith({ tls: { ...inventory.tls, key: join(folder, "nobody.key") } });
       assert.match(
         await fixture.failure(fixture.spec({}, missing)),
