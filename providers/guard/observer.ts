@@ -66,6 +66,13 @@ export async function observeContinuously(options: ObserverOptions): Promise<Obs
   return watch.finish();
 }
 
+/** A service whose requests are held, as it was seen. */
+interface Parking {
+  readonly token: string;
+  readonly sinceMs: number;
+  readonly lastMs: number;
+}
+
 class Watch {
   private readonly availability: AvailabilitySample[] = [];
   private readonly loads: LoadSample[] = [];
@@ -81,7 +88,7 @@ class Watch {
   private readonly switched = new Set<string>();
   /** Latest sample of each workload that is not kept yet. */
   private readonly pending = new Map<string, AvailabilitySample>();
-  private readonly parkedSince = new Map<string, number>();
+  private readonly parkings = new Map<string, Parking>();
   private readonly leaseText = new Map<string, string>();
 
   constructor(private readonly options: ObserverOptions) {}
@@ -180,14 +187,18 @@ class Watch {
   private noteService(service: Service, atMs: number): void {
     const workloads = service.backends.flatMap((backend) => this.known.get(backend.replica)?.workload ?? []);
     for (const workload of workloads) this.switched.add(workload);
-    const sinceMs = this.parkedSince.get(service.name);
-    if (service.parked && sinceMs === undefined) this.parkedSince.set(service.name, atMs);
-    if (service.parked || sinceMs === undefined) return;
-    this.parkedSince.delete(service.name);
+    const known = this.parkings.get(service.name);
+    const token = service.parked?.token;
+    if (known?.token === token) {
+      if (known) this.parkings.set(service.name, { ...known, lastMs: atMs });
+      return;
+    }
+    if (token === undefined) this.parkings.delete(service.name);
+    else this.parkings.set(service.name, { token, sinceMs: atMs, lastMs: atMs });
     const [workload] = workloads;
-    // A lower bound: it was parked at every look in between.
-    const pauseMs = Math.max(0, atMs - this.options.everyMs - sinceMs);
-    if (workload !== undefined) this.pauses.push({ atMs: sinceMs, workload, pauseMs });
+    if (!known || workload === undefined) return;
+    // A lower bound: it was parked at every look in between. Another token is another hand-over, and another pause.
+    this.pauses.push({ atMs: known.sinceMs, workload, pauseMs: known.lastMs - known.sinceMs });
   }
 
   private async noteLoads(state: PlatformState): Promise<void> {

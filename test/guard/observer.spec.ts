@@ -97,6 +97,22 @@ describe("guard: the observer", () => {
     assert.ok(pause.pauseMs > 1000 && pause.pauseMs <= 1510, String(pause.pauseMs));
   });
 
+  it("tells two hand-overs apart that follow each other between two looks", async () => {
+    const { clock, fleet, watchDuring } = createFixture();
+    const { traffic } = fleet.platform;
+    const seen = await watchDuring(async () => {
+      for (const token of ["first", "second"]) {
+        const deadline = clock.now() + 5000;
+        await traffic.park("ledger", { token, service: "ledger", deadline }, contextOf(`park ${token}`));
+        await clock.sleep(2000);
+        await traffic.unpark("ledger", token, contextOf(`unpark ${token}`));
+      }
+      await clock.sleep(1000);
+    });
+    assert.equal(seen.pauses.length, 2);
+    for (const { pauseMs } of seen.pauses) assert.ok(pauseMs > 1000 && pauseMs <= 2010, String(pauseMs));
+  });
+
   it("counts samples without an answer and goes on", async () => {
     const { clock, fleet, watchDuring } = createFixture();
     fleet.inject({ call: "traffic.observe", nth: 3, times: 4, effect: { kind: "refuse" } });
