@@ -31,7 +31,8 @@ const COMMAND_SECONDS = "0.8";
 
 export const MEMBERS: readonly string[] = ["host-01", "host-02", "host-03"];
 export const STANDBY = "standby-01";
-export const MAX_PAUSE_MS = 4_000;
+/** Less than a lease lives: a hand-over that was taken back is over, and seen to be, before the next runner begins one. */
+export const MAX_PAUSE_MS = 2_500;
 
 const POLICIES: readonly WorkloadPolicy[] = [
   { name: "front", criticality: "critical", copies: 3, exclusive: false, maxPauseMs: 0, maxUnavailable: 1, hooks: {} },

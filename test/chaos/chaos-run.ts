@@ -50,7 +50,7 @@ const FOLLOW_MS = 50;
 const LAST_WORDS_MS = 1_000;
 const AGENT_COMES_MS = 3_000;
 const RUN_LIMIT_MS = 240_000;
-const OBSERVE_EVERY_MS = 500;
+const OBSERVE_EVERY_MS = 250;
 
 /** One kill, and whether the step was under way. */
 export interface Kill {
