@@ -49,6 +49,20 @@ export function readProcess(pid: number): ProcessStat | undefined {
   };
 }
 
+/**
+ * Bytes that a process has read from and written to disks so far; undefined where the kernel does not tell: another
+ * user's process, or task accounting left out.
+ */
+export function readDiskBytes(pid: number): number | undefined {
+  try {
+    const text = readFileSync(`/proc/${String(pid)}/io`, "latin1");
+    const field = (name: string): number => Number(new RegExp(`^${name}: (\\d+)$`, "m").exec(text)?.[1] ?? 0);
+    return field("read_bytes") + field("write_bytes");
+  } catch {
+    return undefined;
+  }
+}
+
 /** True while exactly this process runs. */
 export function isRunning(identity: ProcessIdentity | undefined): boolean {
   return identity !== undefined && readProcess(identity.pid)?.startTicks === identity.startTicks;

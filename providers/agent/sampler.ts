@@ -1,18 +1,20 @@
 /**
- * What the copies on this host use: CPU and memory of each process group, once a second, for the last hour.
+ * What the copies on this host use: CPU, memory and disk IO of each process group, once a second, for the last hour.
  *
  * Not for: history beyond the hour (metric sources) and limits.
  */
 import type { Clock } from "../clock";
 import type { ReplicaUsage } from "../drivers/contracts";
 import type { ReplicaReading } from "../metrics/agent-metrics";
-import { isRunning, listProcesses, readProcess, TICKS_PER_SECOND } from "./process-table";
+import { isRunning, listProcesses, readDiskBytes, readProcess, TICKS_PER_SECOND } from "./process-table";
 import type { ReplicaRecord } from "./replica-record";
 
 interface Sample {
   readonly atMs: number;
   readonly cpuMillis: number;
   readonly memoryBytes: number;
+  /** NaN where the kernel does not tell. */
+  readonly diskBytesPerSecond: number;
 }
 
 /** One copy's past and what the next sample needs. */
@@ -24,7 +26,9 @@ interface Track {
   members: readonly number[];
   /** CPU ticks since the copy was first seen; never falls. */
   cpuTicks: number;
-  last: { readonly atMs: number; readonly cpuTicks: number } | undefined;
+  /** Bytes since the copy was first seen; never falls. */
+  diskBytes: number;
+  last: { readonly atMs: number; readonly cpuTicks: number; readonly diskBytes: number } | undefined;
 }
 
 const INTERVAL_MS = 1_000;
@@ -70,6 +74,7 @@ export class Sampler {
       else if (track.members.length === 0) track.members = [pid];
       const stats = track.members.map(readProcess).filter((stat) => stat !== undefined);
       const cpuTicks = stats.reduce((sum, stat) => sum + stat.cpuTicks, 0);
+      const diskBytes = sumOfDiskBytes(track.members);
       if (track.last && nowMs > track.last.atMs) {
         // A member that left takes its ticks along; the sum must not seem to run backwards.
         const seconds = (nowMs - track.last.atMs) / 1000;
@@ -77,9 +82,11 @@ export class Sampler {
         track.cpuTicks += usedTicks;
         const cpuMillis = (usedTicks / TICKS_PER_SECOND / seconds) * 1000;
         const memoryBytes = stats.reduce((sum, stat) => sum + stat.residentBytes, 0);
-        track.samples.push({ atMs: nowMs, cpuMillis, memoryBytes });
+        const diskUsed = Math.max(0, diskBytes - track.last.diskBytes);
+        if (!Number.isNaN(diskUsed)) track.diskBytes += diskUsed;
+        track.samples.push({ atMs: nowMs, cpuMillis, memoryBytes, diskBytesPerSecond: diskUsed / seconds });
       }
-      track.last = { atMs: nowMs, cpuTicks };
+      track.last = { atMs: nowMs, cpuTicks, diskBytes };
     }
     this.#forget(nowMs - KEPT_MS);
   }
@@ -87,7 +94,7 @@ export class Sampler {
   /** What each copy that runs now has used so far. */
   totals(): readonly ReplicaReading[] {
     const live = new Set(this.#records().flatMap((record) => (isRunning(record.process) ? [record.instance] : [])));
-    return Array.from(this.#tracks.values()).flatMap(({ replica, workload, instance, cpuTicks, samples }) =>
+    return Array.from(this.#tracks.values()).flatMap(({ replica, workload, instance, cpuTicks, diskBytes, samples }) =>
       live.has(instance)
         ? [
             {
@@ -95,6 +102,7 @@ export class Sampler {
               workload,
               cpuSeconds: cpuTicks / TICKS_PER_SECOND,
               memoryBytes: samples.at(-1)?.memoryBytes ?? 0,
+              diskBytes,
             },
           ]
         : [],
@@ -112,6 +120,7 @@ export class Sampler {
       stepMs,
       cpuMillis: meansOf(samples, "cpuMillis", fromMs, stepMs, steps),
       memoryBytes: meansOf(samples, "memoryBytes", fromMs, stepMs, steps),
+      diskBytesPerSecond: meansOf(samples, "diskBytesPerSecond", fromMs, stepMs, steps),
     })).filter(({ cpuMillis }) => cpuMillis.some((value) => value !== null));
   }
 
@@ -132,6 +141,7 @@ export class Sampler {
       samples: [],
       members: [],
       cpuTicks: 0,
+      diskBytes: 0,
       last: undefined,
     };
     this.#tracks.set(instance, track);
@@ -157,9 +167,15 @@ function membersByGroup(): ReadonlyMap<number, readonly number[]> {
   return groups;
 }
 
+/** NaN when no member tells. */
+function sumOfDiskBytes(members: readonly number[]): number {
+  const known = members.map(readDiskBytes).filter((bytes) => bytes !== undefined);
+  return known.length === 0 ? Number.NaN : known.reduce((sum, bytes) => sum + bytes, 0);
+}
+
 function meansOf(
   samples: readonly Sample[],
-  field: "cpuMillis" | "memoryBytes",
+  field: "cpuMillis" | "memoryBytes" | "diskBytesPerSecond",
   fromMs: number,
   stepMs: number,
   steps: number,
@@ -168,7 +184,7 @@ function meansOf(
   const counts = new Array<number>(steps).fill(0);
   for (const sample of samples) {
     const step = Math.floor((sample.atMs - fromMs) / stepMs);
-    if (step < 0 || step >= steps) continue;
+    if (step < 0 || step >= steps || Number.isNaN(sample[field])) continue;
     sums[step] = (sums[step] ?? 0) + sample[field];
     counts[step] = (counts[step] ?? 0) + 1;
   }

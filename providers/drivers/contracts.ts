@@ -241,6 +241,8 @@ export interface ReplicaUsage {
   readonly stepMs: number;
   readonly cpuMillis: readonly (number | null)[];
   readonly memoryBytes: readonly (number | null)[];
+  /** Read and written; absent where the host does not tell. */
+  readonly diskBytesPerSecond?: readonly (number | null)[];
 }
 
 /** One platform: everything a run touches. */

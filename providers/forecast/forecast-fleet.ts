@@ -11,15 +11,9 @@
  *    `missing`.
  */
 import type { Forecast, QuantileForecast, Series, Workload, WorkloadHistory } from "../../sdk/model";
-import {
-  floorToGrid,
-  isKind,
-  messageOf,
-  overlaySeries,
-  resampleSeries,
-  seriesEndMs,
-  trimSeries,
-} from "../../sdk/model";
+import { floorToGrid, isKind, messageOf, overlaySeries, seriesEndMs } from "../../sdk/model";
+import { alignBefore } from "./align-series";
+import { createProfiles } from "./joint/demand-profiles";
 import type { PathSource } from "./joint-paths";
 import { sampleJointPaths } from "./joint-paths";
 import type { FittedModel, Model } from "./model";
@@ -36,6 +30,8 @@ export interface ForecastFleetInput {
   readonly horizonMs: number;
   readonly stepMs: number;
   readonly seed: number;
+  /** When it is made; a window may begin days later. @default fromMs */
+  readonly nowMs?: number;
   /** Number of joint paths. @default 200: the share of paths over capacity is then known to half a percent */
   readonly paths?: number;
   /** @default ensemble() */
@@ -81,6 +77,13 @@ export function forecastFleet(input: ForecastFleetInput): Forecast {
     missing: outcomes.flatMap((outcome) =>
       outcome.kind === "missing" ? [{ workload: outcome.workload, reason: outcome.reason }] : [],
     ),
+    profiles: createProfiles({
+      histories: input.histories,
+      workloads: input.workloads,
+      nowMs: Math.min(input.nowMs ?? input.fromMs, input.fromMs),
+      window: { startMs, endMs: startMs + steps * stepMs },
+      seed: input.seed,
+    }),
   };
 }
 
@@ -157,18 +160,6 @@ function resolveCpu(
   }
   const series = base ?? live;
   return series === undefined ? { notes, warnings } : { series, notes, warnings };
-}
-
-/**
- * Puts a series on the forecast's grid and cuts it at the forecast's start. Infinite values stay for the model to
- * refuse by name. Undefined when nothing is left.
- */
-function alignBefore(series: Series | undefined, untilMs: number, stepMs: number): Series | undefined {
-  if (series === undefined) return undefined;
-  const toMs = Math.min(seriesEndMs(series), untilMs);
-  if (!(toMs > series.startMs)) return undefined;
-  const aligned = trimSeries(resampleSeries(series, stepMs, { fromMs: series.startMs, toMs }));
-  return aligned.values.length === 0 ? undefined : aligned;
 }
 
 function scaleToRequest(requests: Series, workload: Workload): Series {

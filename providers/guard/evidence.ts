@@ -10,6 +10,7 @@
  *    that was known when it began.
  */
 import type { Fleet, Forecast, JointDemand, RunState, StepRecord } from "../../sdk/model";
+import { sumQuantiles, wholeShares } from "../../sdk/model";
 import type { ReplicaUsage, ServiceTraffic } from "../drivers/contracts";
 import type { DemandStep, Evidence, TrafficSecond } from "./stop-rules";
 
@@ -124,7 +125,10 @@ export class DemandEvidence {
       startMs >= demand.startMs && startMs < demand.startMs + demand.steps * demand.stepMs;
     const known = this.forecasts.filter(covers);
     const chosen = known.findLast(({ notedMs }) => notedMs <= startMs) ?? known[0];
-    return chosen && quantileOfSum(chosen.demand, startMs, workloads, quantile);
+    if (!chosen || chosen.demand.cpuMillis.length === 0) return undefined;
+    const step = Math.floor((startMs - chosen.demand.startMs) / chosen.demand.stepMs);
+    if (!workloads.some((name) => chosen.demand.workloads.includes(name))) return undefined;
+    return sumQuantiles(chosen.demand, wholeShares(workloads), [quantile])[0]?.[step];
   }
 }
 
@@ -141,22 +145,6 @@ export function countMoves(state: RunState, sinceMs: number): Evidence["moves"] 
     .filter(({ isFailed }) => isFailed)
     .map(({ move }) => `${move.workload} from ${move.from}${move.to === undefined ? "" : ` to ${move.to}`}`);
   return { begun: moves.length, failed };
-}
-
-/** Empirical quantile over the joint paths of what some workloads need together. */
-function quantileOfSum(
-  { startMs: firstMs, stepMs, steps, workloads, cpuMillis }: JointDemand,
-  startMs: number,
-  names: readonly string[],
-  quantile: number,
-): number | undefined {
-  const step = Math.floor((startMs - firstMs) / stepMs);
-  const indexes = names.map((name) => workloads.indexOf(name)).filter((index) => index >= 0);
-  if (indexes.length === 0 || cpuMillis.length === 0) return undefined;
-  const sums = cpuMillis
-    .map((path) => indexes.reduce((sum, index) => sum + (path[index * steps + step] ?? 0), 0))
-    .sort((a, b) => a - b);
-  return sums[Math.min(sums.length - 1, Math.max(0, Math.ceil(quantile * sums.length) - 1))];
 }
 
 function floorTo(atMs: number, stepMs: number): number {

@@ -7,6 +7,8 @@ export interface ReplicaReading {
   readonly workload: string;
   readonly cpuSeconds: number;
   readonly memoryBytes: number;
+  /** Read and written. */
+  readonly diskBytes: number;
 }
 
 /** What is read at each scrape. */
@@ -40,6 +42,16 @@ export function createAgentMetrics({ host, replicas, isCordoned }: AgentReadings
     collect() {
       this.reset();
       for (const { workload, replica, memoryBytes } of replicas()) this.set({ workload, replica }, memoryBytes);
+    },
+  });
+  new Counter({
+    name: "archipelago_replica_disk_bytes_total",
+    help: "Bytes that a copy's processes read from and wrote to disks since the agent first saw it.",
+    labelNames,
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const { workload, replica, diskBytes } of replicas()) this.inc({ workload, replica }, diskBytes);
     },
   });
   new Gauge({

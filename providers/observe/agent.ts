@@ -13,8 +13,8 @@ const WORKLOAD = "workload/";
 const HOST = "host/";
 
 /**
- * Creates the source. `cpuMillis` of a workload or host is the sum over its replicas; `memoryBytes` of a workload is
- * the mean of one replica, of a host the sum. Other units are not known to it.
+ * Creates the source. `cpuMillis` and `diskBytesPerSecond` of a workload or host are the sum over its replicas;
+ * `memoryBytes` of a workload is the mean of one replica, of a host the sum. Other units are not known to it.
  */
 export function createAgentSource(sampler: UsageSampler): MetricSource {
   return {
@@ -32,8 +32,8 @@ function answer(
   range: TimeRange,
   stepMs: number,
 ): Series | undefined {
-  if (selector.unit !== "cpuMillis" && selector.unit !== "memoryBytes") return undefined;
-  const unit = selector.unit;
+  const { unit } = selector;
+  if (unit !== "cpuMillis" && unit !== "memoryBytes" && unit !== "diskBytesPerSecond") return undefined;
   const chosen = usages.filter((usage) => subjectMatches(selector.subject, usage));
   const parts = chosen.map((usage) => resampleSeries(seriesOfUsage(usage, unit), stepMs, range));
   const [first] = parts;
@@ -53,7 +53,9 @@ function subjectMatches(subject: string, usage: ReplicaUsage): boolean {
   return subject === `${WORKLOAD}${usage.workload}` || subject === `${HOST}${usage.host}`;
 }
 
-function seriesOfUsage(usage: ReplicaUsage, unit: Extract<MetricUnit, "cpuMillis" | "memoryBytes">): Series {
-  const values = Float64Array.from(usage[unit], (value) => value ?? Number.NaN);
+type SampledUnit = Extract<MetricUnit, "cpuMillis" | "memoryBytes" | "diskBytesPerSecond">;
+
+function seriesOfUsage(usage: ReplicaUsage, unit: SampledUnit): Series {
+  const values = Float64Array.from(usage[unit] ?? [], (value) => value ?? Number.NaN);
   return { id: usage.replica, unit, startMs: usage.startMs, stepMs: usage.stepMs, values };
 }

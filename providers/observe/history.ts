@@ -4,7 +4,7 @@
  *
  * Not for: forecasting; a workload that no source knows comes back without series.
  */
-import type { Fleet, HostUpdateSpec, IslandSpec, Series, WorkloadHistory } from "../../sdk/model";
+import type { Fleet, HostUpdateSpec, IslandSpec, MetricUnit, Series, WorkloadHistory } from "../../sdk/model";
 import { isKind } from "../../sdk/model";
 import type { UsageSampler } from "../drivers/contracts";
 import { createAgentSource } from "./agent";
@@ -17,7 +17,14 @@ import { openMetricSource } from "./open-source";
 const LIVE_STEP_MS = 60_000;
 /** The last minutes that tell the level of the moment; longer ones are history already. */
 const LIVE_RANGE_MS = 15 * 60_000;
-const SERIES_PER_WORKLOAD = 3;
+/** What is asked for of each workload, by the field of its history. */
+const UNITS = {
+  cpu: "cpuMillis",
+  memory: "memoryBytes",
+  requests: "requestsPerSecond",
+  disk: "diskBytesPerSecond",
+  network: "networkBytesPerSecond",
+} as const satisfies Partial<Record<keyof WorkloadHistory, MetricUnit>>;
 
 /**
  * Reads the history of every workload of the fleet.
@@ -77,29 +84,20 @@ async function islandHistory(
 ): Promise<readonly WorkloadHistory[]> {
   const names = fleet.workloads.filter((workload) => workload.island === island.name).map((workload) => workload.name);
   const source = await openSource(island, sampler, fleet);
-  const selectors = names.flatMap((name) => {
-    const subject = `workload/${name}`;
-    return [
-      { subject, unit: "cpuMillis" as const },
-      { subject, unit: "memoryBytes" as const },
-      { subject, unit: "requestsPerSecond" as const },
-    ];
-  });
+  const fields = Object.entries(UNITS);
+  const selectors = names.flatMap((name) => fields.map(([, unit]) => ({ subject: `workload/${name}`, unit })));
   const [answers, live] = await Promise.all([
     source.query(selectors, range, stepMs, signal),
     // The agents' own history is live already.
     island.metrics.kind === "agent" ? [] : liveSeries(names, sampler, range.toMs, signal),
   ]);
   return names.map((workload, index) => {
-    const [cpu, memory, requests] = answers.slice(index * SERIES_PER_WORKLOAD, (index + 1) * SERIES_PER_WORKLOAD);
+    const known = fields.flatMap(([field], at) => {
+      const series = answers[index * fields.length + at];
+      return series === undefined ? [] : [[field, series] as const];
+    });
     const recent = live[index];
-    return {
-      workload,
-      ...(cpu === undefined ? {} : { cpu }),
-      ...(memory === undefined ? {} : { memory }),
-      ...(requests === undefined ? {} : { requests }),
-      ...(recent === undefined ? {} : { live: recent }),
-    };
+    return { workload, ...Object.fromEntries(known), ...(recent === undefined ? {} : { live: recent }) };
   });
 }
 

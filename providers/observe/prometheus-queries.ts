@@ -17,6 +17,8 @@ const RANDOM = "[bcdfghjklmnpqrstvwxz2456789]";
 /** Endings of pods of a Deployment, a DaemonSet and a StatefulSet. */
 const POD = `-(?:${RANDOM}{6,10}-${RANDOM}{5}|${RANDOM}{5}|[0-9]+)`;
 const CONTAINERS = `container!="",container!="POD",pod=~"(?:$names)${POD}"`;
+/** The network belongs to a pod, not to one of its containers. */
+const PODS = `pod=~"(?:$names)${POD}"`;
 /** node_exporter is known by its address; the port does not belong to the name. */
 const INSTANCES = 'instance=~"(?:$names)(?::[0-9]+)?"';
 
@@ -36,13 +38,20 @@ const DEFAULTS: Readonly<Record<SubjectKind, Readonly<Partial<Record<MetricUnit,
     requestsPerSecond:
       'sum by (workload) (label_replace(rate(archipelago_switch_requests_total{service=~"$names"}[$interval]), "workload", "$1", "service", "(.*)")) or ' +
       'sum by (workload) (label_replace(rate(http_requests_total{job=~"$names"}[$interval]), "workload", "$1", "job", "(.*)"))',
+    diskBytesPerSecond:
+      'sum by (workload) (rate(archipelago_replica_disk_bytes_total{workload=~"$names"}[$interval])) or ' +
+      `sum by (workload) (${byPod(`rate(container_fs_reads_bytes_total{${CONTAINERS}}[$interval])`)} + ${byPod(`rate(container_fs_writes_bytes_total{${CONTAINERS}}[$interval])`)})`,
+    networkBytesPerSecond: `sum by (workload) (${byPod(`rate(container_network_receive_bytes_total{${PODS}}[$interval])`)} + ${byPod(`rate(container_network_transmit_bytes_total{${PODS}}[$interval])`)})`,
   },
   host: {
     cpuMillis: `sum by (host) (${byInstance(`rate(node_cpu_seconds_total{mode!~"idle|iowait",${INSTANCES}}[$interval])`)}) * 1000`,
     memoryBytes: `sum by (host) (${byInstance(
       `avg_over_time(node_memory_MemTotal_bytes{${INSTANCES}}[$interval]) - avg_over_time(node_memory_MemAvailable_bytes{${INSTANCES}}[$interval])`,
     )})`,
-    bytesPerSecond: `sum by (host) (${byInstance(
+    diskBytesPerSecond: `sum by (host) (${byInstance(
+      `rate(node_disk_read_bytes_total{${INSTANCES}}[$interval]) + rate(node_disk_written_bytes_total{${INSTANCES}}[$interval])`,
+    )})`,
+    networkBytesPerSecond: `sum by (host) (${byInstance(
       `rate(node_network_receive_bytes_total{device!="lo",${INSTANCES}}[$interval]) + rate(node_network_transmit_bytes_total{device!="lo",${INSTANCES}}[$interval])`,
     )})`,
   },

@@ -22,7 +22,15 @@ export interface RecordedMetrics {
 
 const WIDE_HEADER = "subject,unit,start_ms,step_ms,values";
 const LONG_HEADER = "time,subject,unit,value";
-const UNITS: readonly MetricUnit[] = ["cpuMillis", "memoryBytes", "requestsPerSecond", "bytesPerSecond"];
+const UNITS: readonly MetricUnit[] = [
+  "cpuMillis",
+  "memoryBytes",
+  "requestsPerSecond",
+  "diskBytesPerSecond",
+  "networkBytesPerSecond",
+];
+/** Names of units in files of earlier versions. */
+const FORMER_UNITS: Readonly<Record<string, MetricUnit>> = { bytesPerSecond: "networkBytesPerSecond" };
 const DISCLOSURE = /^#\s*disclosure:\s*(.+)$/i;
 /** A file with a wrong separator has a mistake in every line; more than these help nobody. */
 const MOST_MISTAKES = 10;
@@ -207,7 +215,7 @@ function gridOfSamples(
 const MOST_VALUES = 40_000_000;
 
 function parseUnit(name: string, line: number, report: Report): MetricUnit | undefined {
-  const unit = UNITS.find((known) => known.toLowerCase() === name.toLowerCase());
+  const unit = FORMER_UNITS[name] ?? UNITS.find((known) => known.toLowerCase() === name.toLowerCase());
   if (unit !== undefined) return unit;
   const suggestion = didYouMean(name, UNITS);
   const remedy = suggestion === undefined ? `write one of ${UNITS.join(", ")}` : `did you mean "${suggestion}"?`;

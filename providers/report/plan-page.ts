@@ -11,6 +11,7 @@ import { markup, type Markup } from "./html/markup";
 import { alarm, badge, plainList, renderPage, section, table, type Page, type Section, type Tile } from "./html/page";
 import { countOf } from "./html/words";
 import { demandChart, timelineChart } from "./plan-charts";
+import { demandSections } from "./plan-demand";
 
 /** Renders the page of a plan. Equal arguments give equal pages. */
 export function renderPlanPage(spec: HostUpdateSpec, plan: MigrationPlan, forecast: Forecast): string {
@@ -34,6 +35,7 @@ export function renderPlanPage(spec: HostUpdateSpec, plan: MigrationPlan, foreca
       moves(plan),
     );
   }
+  sections.push(...demandSections(forecast, timezone));
   if (plan.skipped.length > 0) sections.push(skipped(plan));
   sections.push(calendar(plan, timezone), approval(spec, plan));
   return renderPage({

@@ -118,6 +118,7 @@ export async function openRunEnvironment(
         return forecastFleet({
           histories,
           workloads: fleet.workloads,
+          nowMs: slotMs,
           fromMs,
           horizonMs,
           stepMs: STEP_MS,

@@ -39,6 +39,25 @@ export interface JointDemand {
   readonly memoryBytes: readonly number[];
 }
 
+/** What a demand profile is of. */
+export type ProfileResource = "cpuMillis" | "memoryBytes" | "diskBytesPerSecond" | "networkBytesPerSecond";
+
+/** What a workload or a whole island needs of one resource, hour by hour; all copies together. */
+export interface DemandProfile {
+  /** `workload/<name>` or `island/<name>`. */
+  readonly subject: string;
+  readonly resource: ProfileResource;
+  /** The opening that is planned for, or the 24 hours from the planning slot on. */
+  readonly span: "window" | "day";
+  readonly startMs: number;
+  readonly stepMs: number;
+  readonly levels: readonly number[];
+  /** `rows[l][h]`: quantile `levels[l]` of the mean over hour h. */
+  readonly rows: readonly (readonly number[])[];
+  /** By level: quantile of the highest hour of the span. */
+  readonly peak: readonly number[];
+}
+
 /** All that planning knows of the time ahead. */
 export interface Forecast {
   readonly demand: JointDemand;
@@ -46,4 +65,6 @@ export interface Forecast {
   readonly bands: readonly QuantileForecast[];
   /** Workloads without usable metrics, each with the reason; they make a blocker. */
   readonly missing: readonly { readonly workload: string; readonly reason: string }[];
+  /** Demand profiles of workloads and islands, where their resources are measured. Absent: none were made. */
+  readonly profiles?: readonly DemandProfile[];
 }

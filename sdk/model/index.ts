@@ -5,6 +5,7 @@ export * from "./fleet";
 export * from "./series";
 export * from "./grid";
 export * from "./forecast";
+export * from "./joint-demand";
 export * from "./policy";
 export * from "./local-fleet";
 export * from "./plan";

@@ -5,7 +5,8 @@
  */
 
 /** What a series measures; all are non-negative. */
-export type MetricUnit = "cpuMillis" | "memoryBytes" | "requestsPerSecond" | "bytesPerSecond";
+export type MetricUnit =
+  "cpuMillis" | "memoryBytes" | "requestsPerSecond" | "diskBytesPerSecond" | "networkBytesPerSecond";
 
 /** A regular series: `values[i]` is the mean over [start + i*step, start + (i+1)*step). */
 export interface Series {
@@ -52,6 +53,10 @@ export interface WorkloadHistory {
   readonly memory?: Series;
   /** Requests per second of all replicas together; stands in where no CPU is known. */
   readonly requests?: Series;
+  /** Bytes per second read from and written to disks by all replicas together. */
+  readonly disk?: Series;
+  /** Bytes per second received and sent by all replicas together. */
+  readonly network?: Series;
   /** CPU of all replicas in the last minutes, on a finer step where it can be had; corrects the level of `cpu`. */
   readonly live?: Series;
 }

@@ -8,7 +8,7 @@ import { createSwitchMetrics } from "../../providers/metrics/switch-metrics";
 import type { JournalEntry } from "../../sdk/model";
 import { hasPrograms } from "./monitoring-fixture";
 
-const replica = { replica: "r1", workload: "front", cpuSeconds: 2.5, memoryBytes: 1024 };
+const replica = { replica: "r1", workload: "front", cpuSeconds: 2.5, memoryBytes: 1024, diskBytes: 4096 };
 const agent = () => createAgentMetrics({ host: "host-01", replicas: () => [replica], isCordoned: () => true });
 const service = { service: "front", requests: 7, failed: 2, parked: 3, backends: { healthy: 1, all: 2 } };
 const trafficSwitch = () => createSwitchMetrics(() => Promise.resolve([service]));
@@ -26,6 +26,7 @@ describe("metrics", () => {
     try {
       const text = await (await fetch(endpoint.url)).text();
       assert.match(text, /archipelago_replica_cpu_seconds_total\{workload="front",replica="r1",host="host-01"\} 2\.5/);
+      assert.match(text, /archipelago_replica_disk_bytes_total\{workload="front",replica="r1",host="host-01"\} 4096/);
       assert.match(text, /archipelago_host_cordoned\{host="host-01"\} 1/);
       assert.equal((await fetch(endpoint.url.replace("/metrics", "/"))).status, 404);
       assert.equal((await fetch(endpoint.url, { method: "POST" })).status, 404);

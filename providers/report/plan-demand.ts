@@ -1,0 +1,68 @@
+/**
+ * What a plan's page tells of the demand behind it beyond the chart: profiles of workloads and islands.
+ *
+ * Not for: demand beside capacity (plan-charts.ts).
+ */
+import type { DemandProfile, Forecast, ProfileResource } from "../../sdk/model";
+import { markup } from "./html/markup";
+import { dataTable, section, table, type Section } from "./html/page";
+
+const RESOURCES: Readonly<Record<ProfileResource, string>> = {
+  cpuMillis: "CPU",
+  memoryBytes: "memory",
+  diskBytesPerSecond: "disk IO",
+  networkBytesPerSecond: "bandwidth",
+};
+const SPANS = { window: "over the window", day: "next 24 hours" } as const;
+
+/** The sections, those that have something to say. */
+export function demandSections(forecast: Forecast, timezone: string): readonly Section[] {
+  return profileSections(forecast.profiles ?? [], timezone);
+}
+
+function profileSections(profiles: readonly DemandProfile[], timezone: string): readonly Section[] {
+  if (profiles.length === 0) return [];
+  const rows = profiles.map(({ subject, resource, span, levels, peak }) => {
+    const at = (level: number): string => renderAmount(resource, peak[levels.indexOf(level)] ?? 0);
+    return [
+      subject.replace(/^workload\//, "").replace("island/", "island "),
+      RESOURCES[resource],
+      SPANS[span],
+      at(0.5),
+      at(0.95),
+    ];
+  });
+  const islands = profiles.filter(({ subject, span }) => subject.startsWith("island/") && span === "day");
+  const hour = new Intl.DateTimeFormat("en-GB", { timeZone: timezone, hour: "2-digit", minute: "2-digit" });
+  return [
+    section(
+      "Demand profiles",
+      markup`${table({
+        caption: "The highest hour of each workload and island",
+        columns: ["What", "Resource", "When", "Median", "P95"],
+        rows,
+        numeric: ["Median", "P95"],
+      })}${islands.map(({ subject, resource, startMs, stepMs, levels, rows: quantiles }) =>
+        dataTable({
+          caption: `${subject.replace("island/", "island ")}, ${RESOURCES[resource]}, hour by hour`,
+          columns: ["Hour", "Median", "P95"],
+          rows: (quantiles[0] ?? []).map((_, index) => [
+            hour.format(startMs + index * stepMs),
+            ...[0.5, 0.95].map((level) => renderAmount(resource, quantiles[levels.indexOf(level)]?.[index] ?? 0)),
+          ]),
+          numeric: ["Median", "P95"],
+        }),
+      )}`,
+      "Means of an hour, all copies together. An island's are quantiles of the sum, which is less than the sum of quantiles.",
+    ),
+  ];
+}
+
+/** Millicores or bytes as people read them. */
+function renderAmount(resource: ProfileResource, amount: number): string {
+  if (resource === "cpuMillis") return `${(amount / 1000).toFixed(2)} cores`;
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let [value, index] = [amount, 0];
+  for (; value >= 1024 && index < units.length - 1; index++) value /= 1024;
+  return `${value.toFixed(index === 0 ? 0 : 1)} ${units[index] ?? ""}${resource === "memoryBytes" ? "" : "/s"}`;
+}
