@@ -1,0 +1,584 @@
+/**
+ * Where processes are while the search moves them, with all that makes a move cheap to judge: what machines have left,
+ * what each machine costs, and how often services are on machines, in locations and in neighbourhoods.
+ *
+ * Capacity is soft in here: use above it is priced at `pricePerExcess`, so that a search can pass through states that do
+ * not fit; at a high price it is as hard as a rule. All other rules are hard: callers ask `canPlace`, `shiftKeepsRules`
+ * and `swapKeepsRules` before they move.
+ *
+ * Not for: which moves to make (anneal.ts), and cost or rules of a finished assignment (evaluate.ts).
+ *
+ * Invariants
+ * 1. `cost` is that of evaluate.ts on the present assignment, exactly where the model has whole numbers; processes that
+ *    are on no machine count nothing.
+ * 2. `excess` is 0 if and only if no capacity is exceeded.
+ * 3. No method allocates: all run millions of times a second.
+ */
+import type { PlacementModel } from "./model";
+
+/** A price that no gain makes up for: capacity is a hard rule. */
+export const HARD_PRICE = 1e9;
+const FIRST_LIST = 8;
+
+export class SearchState {
+  /** `[p]` machine, -1 for none. */
+  readonly assignment: Int32Array;
+  /** `[m]` load, balance and opening cost plus the price of excess. */
+  readonly rated: Float64Array;
+  /** `[m]` processes on it, the first `counts[m]` of each list. */
+  readonly lists: Int32Array[];
+  readonly counts: Int32Array;
+  /** Sum of `excessOf`. */
+  excess = 0;
+
+  private readonly resources: number;
+  private readonly machines: number;
+  /** `[(m * R + r) * 2]` safety minus use, and behind it capacity minus use on both ends. */
+  private readonly slack: Float64Array;
+  /** `[p * 2R + r]` requirement, and R further on what its coming and going changes on its origin's capacity. */
+  private readonly need: Float64Array;
+  private readonly slot: Int32Array;
+  private readonly machineCost: Float64Array;
+  private readonly excessOf: Float64Array;
+  private readonly loadWeight: Float64Array;
+  /** `[r]` excess of one unit: one mean requirement of any resource weighs the same. */
+  private readonly excessWeight: Float64Array;
+  private readonly price: Float64Array;
+  private readonly balances: Float64Array;
+  /** Placement costs with 0 where it is forbidden: a start that breaks rules has a cost, too. */
+  private readonly placement: Float64Array;
+  private machineCosts = 0;
+  private machinesOver = 0;
+  private moveCosts = 0;
+
+  private readonly movedOf: Int32Array;
+  private readonly servicesWithMoved: Int32Array;
+  private mostMoved = 0;
+
+  /** Rows of the tables below by service, -1 where the service has no such rule. */
+  private readonly machineRow: Int32Array;
+  private readonly locationRow: Int32Array;
+  private readonly neighbourhoodRow: Int32Array;
+  private readonly onMachine: Uint16Array;
+  private readonly inLocation: Int32Array;
+  private readonly inNeighbourhood: Int32Array;
+  private readonly spreadOf: Int32Array;
+
+  private pricePerExcess = HARD_PRICE;
+
+  /** @param start machine of each process; -1 for none yet */
+  constructor(
+    readonly model: PlacementModel,
+    start: Int32Array,
+  ) {
+    const { resourceCount, machineCount, processCount, serviceCount } = model;
+    this.resources = resourceCount;
+    this.machines = machineCount;
+    this.assignment = new Int32Array(processCount).fill(-1);
+    this.slot = new Int32Array(processCount);
+    this.lists = Array.from({ length: machineCount }, () => new Int32Array(FIRST_LIST));
+    this.counts = new Int32Array(machineCount);
+    this.need = createNeed(model);
+    this.slack = createSlack(model);
+    this.loadWeight = model.loadWeight;
+    this.excessWeight = createExcessWeight(model);
+    this.price = this.excessWeight.map((weight) => weight * this.pricePerExcess);
+    this.balances = Float64Array.from(
+      model.balances.flatMap(({ first, second, target, weight }) => [first, second, target, weight]),
+    );
+    this.placement = model.placementCost.map((cost) => (cost === Infinity ? 0 : cost));
+    this.machineCost = new Float64Array(machineCount);
+    this.excessOf = new Float64Array(machineCount);
+    this.rated = new Float64Array(machineCount);
+    this.movedOf = new Int32Array(serviceCount);
+    this.servicesWithMoved = new Int32Array(largestService(model) + 2);
+    this.servicesWithMoved[0] = serviceCount;
+    const sizeOf = (service: number): number =>
+      (model.memberStart[service + 1] as number) - (model.memberStart[service] as number);
+    this.machineRow = rowsOf(serviceCount, (service) => sizeOf(service) > (model.perMachine[service] as number));
+    this.locationRow = rowsOf(serviceCount, (service) => (model.spreadMin[service] as number) > 1);
+    this.neighbourhoodRow = rowsOf(
+      serviceCount,
+      (service) =>
+        model.dependsOnStart[service + 1] !== model.dependsOnStart[service] ||
+        model.dependentStart[service + 1] !== model.dependentStart[service],
+    );
+    this.onMachine = new Uint16Array(rowCount(this.machineRow) * machineCount);
+    this.inLocation = new Int32Array(rowCount(this.locationRow) * model.locationCount);
+    this.inNeighbourhood = new Int32Array(rowCount(this.neighbourhoodRow) * model.neighbourhoodCount);
+    this.spreadOf = new Int32Array(rowCount(this.locationRow));
+    this.leaveOrigins();
+    for (let machine = 0; machine < machineCount; machine += 1) this.rate(machine);
+    start.forEach((machine, process) => {
+      if (machine >= 0) this.move(process, machine);
+    });
+  }
+
+  /** Cost of all that is placed, without the price of excess. */
+  get cost(): number {
+    return this.machineCosts + this.moveCosts + this.model.serviceMoveWeight * this.mostMoved;
+  }
+
+  /** Cost with the price of excess. */
+  get ratedCost(): number {
+    return this.cost + this.excess * this.pricePerExcess;
+  }
+
+  /** What one unit of excess (a mean requirement of a resource) costs from now on. */
+  setPrice(pricePerExcess: number): void {
+    this.pricePerExcess = pricePerExcess;
+    for (let r = 0; r < this.resources; r += 1) this.price[r] = (this.excessWeight[r] as number) * pricePerExcess;
+    for (let m = 0; m < this.machines; m += 1) {
+      this.rated[m] = (this.machineCost[m] as number) + (this.excessOf[m] as number) * pricePerExcess;
+    }
+  }
+
+  /** Rated cost of a machine without a process that is on it. */
+  ratedWithout(machine: number, process: number): number {
+    const resources = this.resources;
+    const needAt = process * 2 * resources;
+    const capacityAt = this.model.origin[process] === machine ? needAt + resources : needAt;
+    const slackAt = machine * resources * 2;
+    let cost = 0;
+    for (let r = 0; r < resources; r += 1) {
+      const at = slackAt + r * 2;
+      const toSafety = (this.slack[at] as number) + (this.need[needAt + r] as number);
+      const toCapacity = (this.slack[at + 1] as number) + (this.need[capacityAt + r] as number);
+      if (toSafety < 0) cost -= toSafety * (this.loadWeight[r] as number);
+      if (toCapacity < 0) cost -= toCapacity * (this.price[r] as number);
+    }
+    if (this.balances.length > 0) cost += this.balanceCost(machine, process, -1);
+    return (this.counts[machine] as number) > 1 ? cost + (this.model.openCost[machine] as number) : cost;
+  }
+
+  /** Rated cost of a machine with a process that is elsewhere; any number above `limit` when it would be above it. */
+  ratedWith(machine: number, process: number, limit: number): number {
+    const resources = this.resources;
+    const needAt = process * 2 * resources;
+    const capacityAt = this.model.origin[process] === machine ? needAt + resources : needAt;
+    const slackAt = machine * resources * 2;
+    let cost = this.model.openCost[machine] as number;
+    for (let r = 0; r < resources; r += 1) {
+      const at = slackAt + r * 2;
+      const toSafety = (this.slack[at] as number) - (this.need[needAt + r] as number);
+      const toCapacity = (this.slack[at + 1] as number) - (this.need[capacityAt + r] as number);
+      if (toSafety < 0) cost -= toSafety * (this.loadWeight[r] as number);
+      if (toCapacity < 0) cost -= toCapacity * (this.price[r] as number);
+      if (cost > limit) return cost;
+    }
+    return this.balances.length > 0 ? cost + this.balanceCost(machine, -1, process) : cost;
+  }
+
+  /** Rated cost of a machine with one of its processes exchanged; any number above `limit` when it would be above it. */
+  ratedExchanged(machine: number, leaving: number, coming: number, limit: number): number {
+    const resources = this.resources;
+    const origin = this.model.origin;
+    const leavingAt = leaving * 2 * resources;
+    const comingAt = coming * 2 * resources;
+    const leavingCapacityAt = origin[leaving] === machine ? leavingAt + resources : leavingAt;
+    const comingCapacityAt = origin[coming] === machine ? comingAt + resources : comingAt;
+    const slackAt = machine * resources * 2;
+    let cost = this.model.openCost[machine] as number;
+    for (let r = 0; r < resources; r += 1) {
+      const at = slackAt + r * 2;
+      const toSafety =
+        (this.slack[at] as number) + (this.need[leavingAt + r] as number) - (this.need[comingAt + r] as number);
+      const toCapacity =
+        (this.slack[at + 1] as number) +
+        (this.need[leavingCapacityAt + r] as number) -
+        (this.need[comingCapacityAt + r] as number);
+      if (toSafety < 0) cost -= toSafety * (this.loadWeight[r] as number);
+      if (toCapacity < 0) cost -= toCapacity * (this.price[r] as number);
+      if (cost > limit) return cost;
+    }
+    return this.balances.length > 0 ? cost + this.balanceCost(machine, leaving, coming) : cost;
+  }
+
+  /** What moving a process changes in move and placement costs; `from` or `to` may be -1. */
+  moveCostChange(process: number, from: number, to: number): number {
+    return this.moveCostAt(process, to) - this.moveCostAt(process, from) + this.serviceMoveChange(process, from, to);
+  }
+
+  /** Whether pins, forbidden machines and the limit per machine let a process be on a machine where it is not. */
+  canPlace(process: number, machine: number): boolean {
+    const { model } = this;
+    if (model.pinned[process] === 1 && model.origin[process] !== machine) return false;
+    const service = model.service[process] as number;
+    const row = this.machineRow[service] as number;
+    if (
+      row >= 0 &&
+      (this.onMachine[row * this.machines + machine] as number) >= (model.perMachine[service] as number)
+    ) {
+      return false;
+    }
+    return this.isAllowed(process, machine);
+  }
+
+  /** As `canPlace`, for exchanging two processes on different machines. */
+  canSwap(process: number, other: number): boolean {
+    const { service } = this.model;
+    const machine = this.assignment[process] as number;
+    const otherMachine = this.assignment[other] as number;
+    if (service[process] === service[other]) {
+      return this.isAllowed(process, otherMachine) && this.isAllowed(other, machine) && !this.isPinned(process, other);
+    }
+    return this.canPlace(process, otherMachine) && this.canPlace(other, machine);
+  }
+
+  /** Whether a machine has the capacity for a process that is elsewhere. */
+  hasRoom(process: number, machine: number): boolean {
+    const resources = this.resources;
+    const isHome = this.model.origin[process] === machine;
+    const needAt = process * 2 * resources + (isHome ? resources : 0);
+    const slackAt = machine * resources * 2 + 1;
+    for (let r = 0; r < resources; r += 1) {
+      if ((this.slack[slackAt + r * 2] as number) < (this.need[needAt + r] as number)) return false;
+    }
+    return true;
+  }
+
+  /** Whether spread and dependencies hold after a process, placed or not, was moved to a machine. */
+  shiftKeepsRules(process: number, machine: number): boolean {
+    const { location, neighbourhood, service } = this.model;
+    const own = service[process] as number;
+    const from = this.assignment[process] as number;
+    if (from < 0) return this.canEnter(own, neighbourhood[machine] as number, -1);
+    if (!this.keepsSpread(own, location[from] as number, location[machine] as number)) return false;
+    const left = neighbourhood[from] as number;
+    const entered = neighbourhood[machine] as number;
+    return left === entered || (this.canLeave(own, left, -1) && this.canEnter(own, entered, -1));
+  }
+
+  /** Whether spread and dependencies hold after two processes were exchanged. */
+  swapKeepsRules(process: number, other: number): boolean {
+    const { location, neighbourhood, service } = this.model;
+    const own = service[process] as number;
+    const others = service[other] as number;
+    if (own === others) return true;
+    const from = this.assignment[process] as number;
+    const to = this.assignment[other] as number;
+    if (!this.keepsSpread(own, location[from] as number, location[to] as number)) return false;
+    if (!this.keepsSpread(others, location[to] as number, location[from] as number)) return false;
+    const left = neighbourhood[from] as number;
+    const entered = neighbourhood[to] as number;
+    return (
+      left === entered ||
+      (this.canLeave(own, left, others) &&
+        this.canLeave(others, entered, own) &&
+        this.canEnter(own, entered, others) &&
+        this.canEnter(others, left, own))
+    );
+  }
+
+  /** Puts a process on a machine, or on none (-1), whatever the rules say. */
+  move(process: number, machine: number): void {
+    const from = this.assignment[process] as number;
+    if (from === machine) return;
+    this.moveCosts += this.moveCostAt(process, machine) - this.moveCostAt(process, from);
+    this.countMoved(process, from, machine);
+    if (from >= 0) {
+      this.takeOff(process, from);
+      this.rate(from);
+    }
+    this.assignment[process] = machine;
+    if (machine >= 0) {
+      this.putOn(process, machine);
+      this.rate(machine);
+    }
+  }
+
+  /** Exchanges two processes, whatever the rules say. */
+  swap(process: number, other: number): void {
+    const machine = this.assignment[process] as number;
+    this.move(process, this.assignment[other] as number);
+    this.move(other, machine);
+  }
+
+  /** Use above capacity on a machine, in units of mean requirements. */
+  excessOn(machine: number): number {
+    return this.excessOf[machine] as number;
+  }
+
+  /** A process that is nowhere yet, or on its way, still counts on its origin where resources are transient. */
+  private leaveOrigins(): void {
+    const { origin, transient } = this.model;
+    for (let process = 0; process < origin.length; process += 1) {
+      const machine = origin[process] as number;
+      if (machine < 0) continue;
+      for (let r = 0; r < this.resources; r += 1) {
+        if (transient[r] !== 1) continue;
+        const at = (machine * this.resources + r) * 2 + 1;
+        this.slack[at] = (this.slack[at] as number) - (this.need[process * 2 * this.resources + r] as number);
+      }
+    }
+  }
+
+  private takeOff(process: number, machine: number): void {
+    this.changeSlack(process, machine, 1);
+    this.count(process, machine, -1);
+    const list = this.lists[machine] as Int32Array;
+    const last = (this.counts[machine] as number) - 1;
+    const moved = list[last] as number;
+    const slot = this.slot[process] as number;
+    list[slot] = moved;
+    this.slot[moved] = slot;
+    this.counts[machine] = last;
+  }
+
+  private putOn(process: number, machine: number): void {
+    this.changeSlack(process, machine, -1);
+    this.count(process, machine, 1);
+    const count = this.counts[machine] as number;
+    let list = this.lists[machine] as Int32Array;
+    if (count === list.length) {
+      const longer = new Int32Array(count * 2);
+      longer.set(list);
+      list = longer;
+      this.lists[machine] = longer;
+    }
+    list[count] = process;
+    this.slot[process] = count;
+    this.counts[machine] = count + 1;
+  }
+
+  private changeSlack(process: number, machine: number, sign: number): void {
+    const resources = this.resources;
+    const needAt = process * 2 * resources;
+    const capacityAt = this.model.origin[process] === machine ? needAt + resources : needAt;
+    const slackAt = machine * resources * 2;
+    for (let r = 0; r < resources; r += 1) {
+      const at = slackAt + r * 2;
+      this.slack[at] = (this.slack[at] as number) + sign * (this.need[needAt + r] as number);
+      this.slack[at + 1] = (this.slack[at + 1] as number) + sign * (this.need[capacityAt + r] as number);
+    }
+  }
+
+  private rate(machine: number): void {
+    let cost = (this.counts[machine] as number) > 0 ? (this.model.openCost[machine] as number) : 0;
+    let excess = 0;
+    for (let r = 0; r < this.resources; r += 1) {
+      const at = (machine * this.resources + r) * 2;
+      const toSafety = this.slack[at] as number;
+      const toCapacity = this.slack[at + 1] as number;
+      if (toSafety < 0) cost -= toSafety * (this.loadWeight[r] as number);
+      if (toCapacity < 0) excess -= toCapacity * (this.excessWeight[r] as number);
+    }
+    cost += this.balanceCost(machine, -1, -1);
+    this.machineCosts += cost - (this.machineCost[machine] as number);
+    // Sums of fractions drift: where nothing is over, nothing may be left of it.
+    if (excess !== (this.excessOf[machine] as number)) {
+      this.machinesOver += (excess > 0 ? 1 : 0) - ((this.excessOf[machine] as number) > 0 ? 1 : 0);
+      this.excess =
+        this.machinesOver === 0 ? 0 : Math.max(0, this.excess + excess - (this.excessOf[machine] as number));
+      this.excessOf[machine] = excess;
+    }
+    this.machineCost[machine] = cost;
+    this.rated[machine] = cost + excess * this.pricePerExcess;
+  }
+
+  private balanceCost(machine: number, leaving: number, coming: number): number {
+    const { capacity, safety } = this.model;
+    const { balances, resources } = this;
+    let cost = 0;
+    for (let index = 0; index < balances.length; index += 4) {
+      const first = balances[index] as number;
+      const second = balances[index + 1] as number;
+      const firstAt = machine * resources + first;
+      const secondAt = machine * resources + second;
+      let firstFree = (capacity[firstAt] as number) - (safety[firstAt] as number) + (this.slack[firstAt * 2] as number);
+      let secondFree =
+        (capacity[secondAt] as number) - (safety[secondAt] as number) + (this.slack[secondAt * 2] as number);
+      if (leaving >= 0) {
+        firstFree += this.need[leaving * 2 * resources + first] as number;
+        secondFree += this.need[leaving * 2 * resources + second] as number;
+      }
+      if (coming >= 0) {
+        firstFree -= this.need[coming * 2 * resources + first] as number;
+        secondFree -= this.need[coming * 2 * resources + second] as number;
+      }
+      const missing = (balances[index + 2] as number) * firstFree - secondFree;
+      if (missing > 0) cost += missing * (balances[index + 3] as number);
+    }
+    return cost;
+  }
+
+  private moveCostAt(process: number, machine: number): number {
+    if (machine < 0) return 0;
+    const { model } = this;
+    const cell =
+      (model.placementGroup[process] as number) * model.machineClassCount + (model.machineClass[machine] as number);
+    const placement = this.placement[cell] as number;
+    const origin = model.origin[process] as number;
+    if (origin < 0 || origin === machine) return placement;
+    const distanceAt =
+      (model.distanceClass[origin] as number) * model.distanceClassCount + (model.distanceClass[machine] as number);
+    return (
+      placement +
+      model.processMoveWeight * (model.moveCost[process] as number) +
+      model.machineMoveWeight * (model.distance[distanceAt] as number)
+    );
+  }
+
+  private isAway(process: number, machine: number): boolean {
+    const origin = this.model.origin[process] as number;
+    return machine >= 0 && origin >= 0 && origin !== machine;
+  }
+
+  private serviceMoveChange(process: number, from: number, to: number): number {
+    const weight = this.model.serviceMoveWeight;
+    if (weight === 0) return 0;
+    const change = (this.isAway(process, to) ? 1 : 0) - (this.isAway(process, from) ? 1 : 0);
+    if (change === 0) return 0;
+    const moved = this.movedOf[this.model.service[process] as number] as number;
+    if (change > 0) return moved === this.mostMoved ? weight : 0;
+    return moved === this.mostMoved && this.servicesWithMoved[moved] === 1 ? -weight : 0;
+  }
+
+  private countMoved(process: number, from: number, to: number): void {
+    const change = (this.isAway(process, to) ? 1 : 0) - (this.isAway(process, from) ? 1 : 0);
+    if (change === 0) return;
+    const service = this.model.service[process] as number;
+    const before = this.movedOf[service] as number;
+    const after = before + change;
+    this.movedOf[service] = after;
+    this.servicesWithMoved[before] = (this.servicesWithMoved[before] as number) - 1;
+    this.servicesWithMoved[after] = (this.servicesWithMoved[after] as number) + 1;
+    if (after > this.mostMoved) this.mostMoved = after;
+    else if (before === this.mostMoved && this.servicesWithMoved[before] === 0) this.mostMoved = after;
+  }
+
+  private count(process: number, machine: number, change: number): void {
+    const { service, location, neighbourhood, locationCount, neighbourhoodCount } = this.model;
+    const own = service[process] as number;
+    const machineRow = this.machineRow[own] as number;
+    if (machineRow >= 0) {
+      const at = machineRow * this.machines + machine;
+      this.onMachine[at] = (this.onMachine[at] as number) + change;
+    }
+    const locationRow = this.locationRow[own] as number;
+    if (locationRow >= 0) {
+      const at = locationRow * locationCount + (location[machine] as number);
+      const before = this.inLocation[at] as number;
+      this.inLocation[at] = before + change;
+      if (before === 0) this.spreadOf[locationRow] = (this.spreadOf[locationRow] as number) + 1;
+      else if (before + change === 0) this.spreadOf[locationRow] = (this.spreadOf[locationRow] as number) - 1;
+    }
+    const neighbourhoodRow = this.neighbourhoodRow[own] as number;
+    if (neighbourhoodRow >= 0) {
+      const at = neighbourhoodRow * neighbourhoodCount + (neighbourhood[machine] as number);
+      this.inNeighbourhood[at] = (this.inNeighbourhood[at] as number) + change;
+    }
+  }
+
+  private isPinned(process: number, other: number): boolean {
+    return this.model.pinned[process] === 1 || this.model.pinned[other] === 1;
+  }
+
+  private isAllowed(process: number, machine: number): boolean {
+    const { model } = this;
+    const cell =
+      (model.placementGroup[process] as number) * model.machineClassCount + (model.machineClass[machine] as number);
+    return model.placementCost[cell] !== Infinity;
+  }
+
+  /** A spread that is too small already must not get smaller. */
+  private keepsSpread(service: number, left: number, entered: number): boolean {
+    const row = this.locationRow[service] as number;
+    if (row < 0 || left === entered) return true;
+    const at = row * this.model.locationCount;
+    const loses = this.inLocation[at + left] === 1 ? 1 : 0;
+    const gains = this.inLocation[at + entered] === 0 ? 1 : 0;
+    if (loses <= gains) return true;
+    return (this.spreadOf[row] as number) > (this.model.spreadMin[service] as number);
+  }
+
+  /** Whether nobody in the neighbourhood, nor service `arriving`, misses the service when one of it leaves. */
+  private canLeave(service: number, neighbourhood: number, arriving: number): boolean {
+    const row = this.neighbourhoodRow[service] as number;
+    if (row < 0) return true;
+    const { dependentStart, dependents, neighbourhoodCount } = this.model;
+    if ((this.inNeighbourhood[row * neighbourhoodCount + neighbourhood] as number) > 1) return true;
+    const end = dependentStart[service + 1] as number;
+    for (let index = dependentStart[service] as number; index < end; index += 1) {
+      const dependent = dependents[index] as number;
+      if (dependent === service) continue;
+      if (dependent === arriving) return false;
+      const at = (this.neighbourhoodRow[dependent] as number) * neighbourhoodCount + neighbourhood;
+      if ((this.inNeighbourhood[at] as number) > 0) return false;
+    }
+    return true;
+  }
+
+  /** Whether all that the service depends on is in the neighbourhood, also after one of service `leaving` has left. */
+  private canEnter(service: number, neighbourhood: number, leaving: number): boolean {
+    const row = this.neighbourhoodRow[service] as number;
+    if (row < 0) return true;
+    const { dependsOnStart, dependsOn, neighbourhoodCount } = this.model;
+    const end = dependsOnStart[service + 1] as number;
+    for (let index = dependsOnStart[service] as number; index < end; index += 1) {
+      const other = dependsOn[index] as number;
+      if (other === service) continue;
+      const at = (this.neighbourhoodRow[other] as number) * neighbourhoodCount + neighbourhood;
+      if ((this.inNeighbourhood[at] as number) <= (other === leaving ? 1 : 0)) return false;
+    }
+    return true;
+  }
+}
+
+function createNeed(model: PlacementModel): Float64Array {
+  const { resourceCount, processCount, requirement, transient } = model;
+  const need = new Float64Array(processCount * resourceCount * 2);
+  for (let process = 0; process < processCount; process += 1) {
+    for (let r = 0; r < resourceCount; r += 1) {
+      const amount = requirement[process * resourceCount + r] as number;
+      need[process * 2 * resourceCount + r] = amount;
+      need[(process * 2 + 1) * resourceCount + r] = transient[r] === 1 ? 0 : amount;
+    }
+  }
+  return need;
+}
+
+function createSlack(model: PlacementModel): Float64Array {
+  const slack = new Float64Array(model.capacity.length * 2);
+  for (let index = 0; index < model.capacity.length; index += 1) {
+    slack[index * 2] = model.safety[index] as number;
+    slack[index * 2 + 1] = model.capacity[index] as number;
+  }
+  return slack;
+}
+
+/**
+ * Excess is priced like load: a mean requirement of any resource weighs as much as that of the dearest, so that bytes
+ * and thousandths of a CPU can stand side by side.
+ */
+function createExcessWeight(model: PlacementModel): Float64Array {
+  const { resourceCount, processCount, requirement, loadWeight } = model;
+  const means = new Float64Array(resourceCount);
+  for (let index = 0; index < requirement.length; index += 1) {
+    const r = index % resourceCount;
+    means[r] = (means[r] as number) + (requirement[index] as number) / processCount;
+  }
+  const dearest = means.reduce((most, mean, r) => Math.max(most, mean * (loadWeight[r] as number)), 0);
+  return means.map((mean) => (mean === 0 ? 1 : dearest === 0 ? 1 / mean : dearest / mean));
+}
+
+function largestService(model: PlacementModel): number {
+  let most = 0;
+  for (let service = 0; service < model.serviceCount; service += 1) {
+    most = Math.max(most, (model.memberStart[service + 1] as number) - (model.memberStart[service] as number));
+  }
+  return most;
+}
+
+function rowsOf(count: number, has: (service: number) => boolean): Int32Array {
+  let next = 0;
+  return Int32Array.from({ length: count }, (_, service) => {
+    if (!has(service)) return -1;
+    next += 1;
+    return next - 1;
+  });
+}
+
+function rowCount(rows: Int32Array): number {
+  return rows.reduce((most, row) => Math.max(most, row), -1) + 1;
+}
