@@ -20,7 +20,12 @@ export const BOUNDARIES = [
   { folder: "sdk/index.ts", may: ["sdk/*"], types: [], packages: [] },
 
   // Pure: no clock, no I/O, no randomness but a seed. node:crypto is here for digests.
-  { folder: "providers/calendar", may: ["sdk/model"], types: [], packages: ["croner", "temporal-polyfill"] },
+  {
+    folder: "providers/calendar",
+    may: ["sdk/model"],
+    types: [],
+    packages: ["croner", "rrule-temporal", "temporal-polyfill"],
+  },
   { folder: "providers/forecast", may: ["sdk/model"], types: [], packages: [] },
   {
     folder: "providers/plan",

@@ -1,3 +1,3 @@
 /** Calendar of maintenance windows: openings and mistakes. Pure: time is a parameter. */
 export { currentOpening, nextOpenings, openingsOf } from "./openings";
-export { validateWindow } from "./validate-window";
+export { validateWindow, validateWindows } from "./validate-window";

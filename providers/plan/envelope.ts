@@ -99,8 +99,20 @@ export function compareEnvelopes(approved: Envelope, actual: Envelope): string[]
 
 /** A window with all that decides when it opens: when work happens is part of what is approved. */
 function describeWindow(window: WindowSpec): string {
-  const freezes = window.freezes.length > 0 ? `, not in ${[...window.freezes].sort().join(" ")}` : "";
-  return `${window.name} (${window.cron} ${window.timezone}, ${formatDuration(window.durationMs)}${freezes})`;
+  const { freezes, precedence, limits } = window;
+  const parts = [
+    `${describePattern(window)} ${window.timezone}`,
+    formatDuration(window.durationMs),
+    ...(window.effect === "closed" ? ["closed"] : []),
+    ...(freezes.length > 0 ? [`not in ${[...freezes].sort().join(" ")}`] : []),
+    ...(precedence === undefined ? [] : [`precedence ${String(precedence)}`]),
+    ...(limits === undefined ? [] : [`limits ${canonicalJson(limits)}`]),
+  ];
+  return `${window.name} (${parts.join(", ")})`;
+}
+
+function describePattern({ cron, rrule }: WindowSpec): string {
+  return cron ?? (rrule ?? "").replace(/\s*\r?\n\s*/g, " ");
 }
 
 function without(items: readonly string[], others: readonly string[]): string[] {

@@ -20,6 +20,7 @@ import { compareEnvelopes, createEnvelope } from "./envelope";
 import { chooseOpening, findOpenings, fitBlocker, neededTime, startIn, windowBlocker, type Openings } from "./fit";
 import { capacityBlocker, findCapacityFixes, findHostsAtOnce } from "./fixes";
 import { findHostsToUpdate, type HostsToUpdate } from "./hosts-to-update";
+import { inputIn } from "./opening-limits";
 import type { PlanInput } from "./plan-input";
 import { createProblem, type Problem } from "./problem";
 import { findSchedule } from "./reserve";
@@ -102,11 +103,12 @@ function draftPlan(input: PlanInput, scope: HostsToUpdate, openings: Openings, d
 }
 
 function draftFor(
-  input: PlanInput,
+  declared: PlanInput,
   scope: HostsToUpdate,
   opening: Opening | undefined,
   durations: StepDurations,
 ): Draft {
+  const input = inputIn(opening, declared);
   const hosts = scope.hosts.map((host) => host.id);
   const startMs = startIn(opening, input);
   const endMs = Math.max(startMs + 1, opening?.endMs ?? startMs + 1);

@@ -16,6 +16,7 @@ import { CALL_TIMEOUT_MS, callUntil } from "../execute/calls";
 import type { Execution, StopControl } from "../execute/execution";
 import { RunJournal } from "../execute/run-journal";
 import { replay } from "../journal/replay";
+import { fleetIn } from "../plan/opening-limits";
 import type { RunDependencies } from "./dependencies";
 import { hostResource, poolResource, RunLeases, runResource } from "./leases";
 import { RunGuard } from "./guarding";
@@ -127,7 +128,7 @@ export function createExecution(session: RunSession): Execution {
     platform: deps.platform,
     clock: deps.clock,
     spec: bundle.spec,
-    fleet: bundle.fleet,
+    fleet: fleetIn(opening, bundle.fleet),
     gate: new BudgetGate(),
     marksExpireAt: Math.max(nowMs, opening?.endMs ?? nowMs) + MARKS_OUTLIVE_MS,
     journal,

@@ -5,11 +5,11 @@
  * Not for: the arguments themselves (sdk/arguments).
  */
 import type { HostUpdateSpec, Mistake } from "../../sdk/model";
-import { validateWindow } from "../calendar";
+import { validateWindows } from "../calendar";
 
 /** All mistakes of a spec. */
 export function findMistakes(spec: HostUpdateSpec): readonly Mistake[] {
-  return [...spec.windows.flatMap((window) => validateWindow(window)), ...findDuplicates(spec)];
+  return [...validateWindows(spec.windows), ...findDuplicates(spec)];
 }
 
 /** Names that two islands of the update share. A copy belongs to one workload of one island. */

@@ -10,7 +10,7 @@ import { islandRule, normalizeIsland, validateIsland } from "./island";
 import { normalizePool, poolFields } from "./pool";
 import { name, named, object, optional, required, text, type Rule } from "./rules";
 import { normalizeUpdate, updateFields, validateUpdate } from "./update";
-import { normalizeWindow, windowRule } from "./window";
+import { normalizeWindow, validateWindowArguments, windowRule } from "./window";
 
 const DEFAULT_POOL_NAME = "reserve";
 
@@ -42,6 +42,11 @@ export function resolveWindowFile(document: unknown, mistakes: Mistake[]): HostU
     const found: Mistake[] = [];
     validateIsland(island, found);
     mistakes.push(...found.map((mistake) => ({ ...mistake, field: `islands.${key}.${mistake.field}` })));
+  }
+  for (const [key, window] of Object.entries(checked.windows)) {
+    const found: Mistake[] = [];
+    validateWindowArguments(window, found);
+    mistakes.push(...found.map((mistake) => ({ ...mistake, field: `windows.${key}.${mistake.field}` })));
   }
   validateUpdate(checked, mistakes);
   return mistakes.length > before ? undefined : specOf(checked);

@@ -1,6 +1,6 @@
 /** Rules of a maintenance window's arguments, and their resolved form. */
-import type { WindowSpec } from "../model";
-import { duration, list, object, optional, required, text, type Rule } from "./rules";
+import type { Mistake, WindowLimits, WindowSpec } from "../model";
+import { duration, list, named, object, oneOf, optional, required, text, wholeNumber, type Rule } from "./rules";
 
 const MINUTE_MS = 60_000;
 
@@ -16,17 +16,70 @@ const cron: Rule<string> = (value, field, mistakes) => {
   return undefined;
 };
 
+const limitsRule = object({
+  hostsAtOnce: optional(wholeNumber(1, 1000), undefined),
+  hostsPerZone: optional(wholeNumber(1, 1000), undefined),
+  maxUnavailable: optional(named(wholeNumber(0, 10_000), "checkout"), undefined),
+});
+
 /** Fields of a window. */
 export const windowRule = object({
-  cron: required(cron, 'say when it opens, like "0 2 * * 6" for Saturdays at 02:00'),
+  cron: optional(cron, undefined),
+  rrule: optional(text, undefined),
   duration: required(duration(MINUTE_MS), 'say how long it stays open, like "3 hours"'),
   timezone: optional(text, "UTC"),
   freezes: optional(list(text), []),
+  effect: optional(oneOf(["open", "closed"]), "open" as const),
+  precedence: optional(wholeNumber(-1000, 1000), 0),
+  limits: optional(limitsRule, undefined),
 });
 /** The arguments once each field has been checked. */
 export type CheckedWindow = NonNullable<ReturnType<typeof windowRule>>;
 
-/** Checked arguments to policy. */
-export function normalizeWindow(name: string, { duration: durationMs, ...calendar }: CheckedWindow): WindowSpec {
-  return { name, ...calendar, durationMs };
+/** Checks that need several fields at once. */
+export function validateWindowArguments(window: CheckedWindow, mistakes: Mistake[]): void {
+  if ((window.cron === undefined) === (window.rrule === undefined)) {
+    mistakes.push({
+      field: "cron",
+      value: window.cron,
+      rule: "must be given, or rrule instead, not both",
+      remedy: 'say when it opens: cron, like "0 2 * * 6", or rrule, like "FREQ=MONTHLY;BYDAY=2SA;BYHOUR=2"',
+    });
+  }
+  if (window.effect === "closed" && window.limits !== undefined) {
+    mistakes.push({
+      field: "limits",
+      value: window.limits,
+      rule: 'must not be given with effect "closed": nothing runs then',
+      remedy: "leave one of them out",
+    });
+  }
+}
+
+/** Checked arguments to policy. What is as by default is left out, so that it does not show in a diff. */
+export function normalizeWindow(name: string, window: CheckedWindow): WindowSpec {
+  const { cron: cronPattern, rrule, limits } = window;
+  return {
+    name,
+    ...(cronPattern === undefined ? {} : { cron: cronPattern }),
+    ...(rrule === undefined ? {} : { rrule }),
+    timezone: window.timezone,
+    freezes: window.freezes,
+    durationMs: window.duration,
+    ...(window.effect === "closed" ? { effect: window.effect } : {}),
+    ...(window.precedence === 0 ? {} : { precedence: window.precedence }),
+    ...(limits ? { limits: normalizeLimits(limits) } : {}),
+  };
+}
+
+function normalizeLimits({
+  hostsAtOnce,
+  hostsPerZone,
+  maxUnavailable,
+}: NonNullable<CheckedWindow["limits"]>): WindowLimits {
+  return {
+    ...(hostsAtOnce === undefined ? {} : { hostsAtOnce }),
+    ...(hostsPerZone === undefined ? {} : { hostsPerZone }),
+    ...(maxUnavailable === undefined ? {} : { maxUnavailable }),
+  };
 }

@@ -6,7 +6,7 @@
  *
  * Invariant: equal plans have equal views; nothing in a view depends on the moment it is made.
  */
-import type { MigrationPlan, Move, Opening, Wave } from "./plan";
+import type { Envelope, MigrationPlan, Move, Opening, Wave } from "./plan";
 import { formatDurationShort } from "./units";
 
 /** A plan in rows. */
@@ -23,7 +23,9 @@ export interface PlanView {
   readonly skipped: Readonly<Record<string, string>>;
   /** Who will start it; absent where nobody said. */
   readonly starts?: string;
-  /** Next openings, soonest first. */
+  /** Limits and budgets that hold in every opening. */
+  readonly limits: string;
+  /** Next openings, soonest first, with the limits that are stricter in them. */
   readonly openings: readonly string[];
   readonly warnings: readonly string[];
   /** First digits of the envelope's digest, for people. */
@@ -65,6 +67,7 @@ export function createPlanView(plan: MigrationPlan, timezone: string, page: stri
       plan.blockers.map(({ code, subject, reason, fix }) => [`${code} ${subject}`, `${reason}; fix: ${fix}`]),
     ),
     skipped: Object.fromEntries(plan.skipped.map(({ host, reason }) => [host, reason])),
+    limits: renderLimits(plan.envelope),
     openings: plan.nextOpenings.map((opening) => renderOpening(opening, timezone)),
     warnings: plan.warnings,
     digest: plan.digest.slice(0, 12),
@@ -72,12 +75,40 @@ export function createPlanView(plan: MigrationPlan, timezone: string, page: stri
   };
 }
 
-/** An opening as `Sat 2026-11-28 02:00 to 05:00 (saturdays, 3 h)`; the end has its day where that is another one. */
+/**
+ * An opening as `Sat 2026-11-28 02:00 to 05:00 (saturdays, 3 h)`; the end has its day where that is another one. Limits
+ * of its calendars follow: `(saturdays, 3 h; 1 host at once; unavailable at most: checkout 0)`.
+ */
 export function renderOpening(opening: Opening, timezone: string): string {
   const [start, end] = [formatDay(opening.startMs, timezone), formatDay(opening.endMs, timezone)];
   const until = `${start === end ? "" : `${end} `}${formatTime(opening.endMs, timezone)}`;
   const length = formatDurationShort(opening.endMs - opening.startMs);
-  return `${start} ${formatTime(opening.startMs, timezone)} to ${until} (${opening.window}, ${length})`;
+  const { hostsAtOnce, hostsPerZone, maxUnavailable } = opening.limits ?? {};
+  const parts = [`${opening.window}, ${length}`, ...limitParts(hostsAtOnce, hostsPerZone, maxUnavailable ?? {})];
+  return `${start} ${formatTime(opening.startMs, timezone)} to ${until} (${parts.join("; ")})`;
+}
+
+/** Limits as `2 hosts at once; 1 in a zone; unavailable at most: checkout 1, ledger 0`. */
+function renderLimits({ hostsAtOnce, hostsPerZone, budgets }: Envelope): string {
+  return limitParts(hostsAtOnce, hostsPerZone, budgets).join("; ");
+}
+
+/** Budgets that are named in a line, the strictest first. */
+const NAMED_BUDGETS = 5;
+
+function limitParts(
+  hostsAtOnce: number | undefined,
+  hostsPerZone: number | undefined,
+  budgets: Readonly<Record<string, number>>,
+): string[] {
+  const strictest = Object.entries(budgets).sort(([a, x], [b, y]) => x - y || (a < b ? -1 : 1));
+  const named = strictest.slice(0, NAMED_BUDGETS).map(([workload, copies]) => `${workload} ${String(copies)}`);
+  if (strictest.length > named.length) named.push(`${String(strictest.length - named.length)} more`);
+  return [
+    ...(hostsAtOnce === undefined ? [] : [`${String(hostsAtOnce)} host${hostsAtOnce === 1 ? "" : "s"} at once`]),
+    ...(hostsPerZone === undefined ? [] : [`${String(hostsPerZone)} in a zone`]),
+    ...(named.length === 0 ? [] : [`unavailable at most: ${named.join(", ")}`]),
+  ];
 }
 
 /** The table that a preview shows as a message; lines of at most about 150 characters. */
@@ -93,6 +124,7 @@ export function renderPlanTable(view: PlanView, title: string): string {
   appendRows(lines, "BLOCKED", view.blockers);
   for (const warning of view.warnings) lines.push(`  warning   ${warning}`);
   if (view.starts !== undefined && view.decision === "run") lines.push(`  starts    ${view.starts}`);
+  lines.push(`  limits    ${view.limits}`);
   view.openings.forEach((opening, index) => lines.push(`  ${index === 0 ? "openings" : "        "}  ${opening}`));
   lines.push(`  envelope  ${view.digest}`, `  page      ${view.page}`);
   return lines.join("\n");

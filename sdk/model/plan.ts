@@ -131,11 +131,14 @@ export type BlockerCode =
   | "no-runner"
   | "input";
 
-/** A time in which runs may start and work. */
+/** A time in which runs may start and work, with the same limits all through. */
 export interface Opening {
+  /** Names of the calendars that open it, sorted: `nightly + saturdays`. */
   readonly window: string;
   readonly startMs: number;
   readonly endMs: number;
+  /** The strictest of those calendars' limits; absent: those of the update alone. */
+  readonly limits?: import("./policy").WindowLimits;
 }
 
 /** A host left out, with the reason. */

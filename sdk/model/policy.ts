@@ -74,16 +74,41 @@ export interface IslandSpec {
   readonly validate: readonly ValidateSpec[];
 }
 
-/** A calendar of openings. */
+/**
+ * A calendar. Several of them compose: at any moment those with the highest precedence among the ones that have the
+ * moment decide; one that closes wins over those that open, and of several limits the strictest counts.
+ */
 export interface WindowSpec {
   readonly name: string;
-  /** Five-field cron in `timezone`. */
-  readonly cron: string;
+  /** Five-field cron in `timezone`; exactly one of `cron` and `rrule` is there. */
+  readonly cron?: string;
+  /** RFC 5545 lines, RRULE and where needed DTSTART, EXDATE, RDATE, in local times of `timezone`. */
+  readonly rrule?: string;
   readonly durationMs: number;
   /** IANA name. */
   readonly timezone: string;
-  /** Half-open ranges of local dates, `YYYY-MM-DD/YYYY-MM-DD`, in which nothing opens; the end date is included. */
+  /**
+   * Ranges of local dates, `YYYY-MM-DD/YYYY-MM-DD`, both days included, in which this calendar says nothing: one that
+   * opens does not open then.
+   */
   readonly freezes: readonly string[];
+  /** What its times are. Absent: `open`. */
+  readonly effect?: WindowEffect;
+  /** Which calendar decides where several have a moment; the highest. Absent: 0. */
+  readonly precedence?: number;
+  /** Absent: those of the update. */
+  readonly limits?: WindowLimits;
+}
+
+/** `closed`: nothing may run in these times, unless a calendar of higher precedence opens them. */
+export type WindowEffect = "open" | "closed";
+
+/** How far a run may go in some window; the update's own limits and budgets hold as well. */
+export interface WindowLimits {
+  readonly hostsAtOnce?: number;
+  readonly hostsPerZone?: number;
+  /** Copies that may be unavailable, by workload. */
+  readonly maxUnavailable?: Readonly<Record<string, number>>;
 }
 
 export interface PoolSpec {

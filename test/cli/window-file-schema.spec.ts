@@ -48,7 +48,10 @@ islands:
         scrapeInterval: 15 seconds
         queries: { cpuMillis: a, memoryBytes: b, requestsPerSecond: c }
 windows:
-  saturdays: { cron: 0 2 * * 6, duration: 3 hours, timezone: Europe/Berlin, freezes: [2026-12-20/2027-01-03] }
+  saturdays: { cron: 0 2 * * 6, duration: 3 hours, timezone: Europe/Berlin, freezes: [2026-12-20/2027-01-03], precedence: 1,
+    effect: open, limits: { hostsAtOnce: 2, hostsPerZone: 1, maxUnavailable: { front: 1 } } }
+  second: { rrule: FREQ=MONTHLY;BYDAY=2SA;BYHOUR=2, duration: 3 hours }
+  fridays: { cron: 0 12 * * 5, duration: 6 hours, effect: closed }
 pool: { name: reserve, size: { quantile: 0.95 }, maximum: { hosts: 2 }, price: { hostHour: 0.04, currency: EUR } }
 update:
   { probe: uname -r, expect: "6.12*", command: "true", undo: "true", irreversible: false, reboot: true, timeout: 15 minutes, expected: 1 minute }
