@@ -65,7 +65,7 @@ describe("HAProxy of a switch", function () {
   });
 
   it("a line of the log tells who answered, how long it took, and whose fault an end was", () => {
-    const parse = (text: string) => parseLogLine(`archipelago be.front front-0 ${text}`);
+    const parse = (text: string) => parseLogLine(`archipelago be.front front-0 ${text} checkout 120 900 GET /`);
     const good = {
       backend: "be.front",
       server: "front-0",
@@ -73,6 +73,10 @@ describe("HAProxy of a switch", function () {
       isFailed: false,
       isSlow: false,
       isGone: false,
+      method: "GET",
+      target: "/",
+      caller: "checkout",
+      bytes: 1020,
     };
     assert.deepEqual(parse("200 12 -- -"), good);
     assert.deepEqual(parse("200 12 -- 1"), { ...good, isSlow: true });

@@ -9,6 +9,8 @@ const SLOW_MS = 2_000;
 const PRICE_TIMEOUT_MS = 15_000;
 
 const pricing = serviceUrl("pricing");
+/** Tells the switch who calls, so that the plan knows that prices are asked for by this workload. */
+const headers = { "x-archipelago-caller": process.env["ARCHIPELAGO_WORKLOAD"] ?? "" };
 /** Idle connections end before the switch would close them. */
 const agent = new Agent({ keepAlive: true, maxFreeSockets: 32, timeout: 20_000 });
 let asked = 0;
@@ -38,7 +40,7 @@ async function askPrice(item) {
 
 function askOnce(item) {
   return new Promise((resolve, reject) => {
-    const call = get(`${pricing}/price?item=${item}`, { agent, timeout: PRICE_TIMEOUT_MS }, (answer) => {
+    const call = get(`${pricing}/price?item=${item}`, { agent, timeout: PRICE_TIMEOUT_MS, headers }, (answer) => {
       let text = "";
       answer.setEncoding("utf8");
       answer.on("data", (chunk) => (text += chunk));

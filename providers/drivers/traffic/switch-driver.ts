@@ -5,7 +5,7 @@
  */
 import type { Json, Service } from "../../../sdk/model";
 import type { TlsFiles } from "../certificates";
-import type { CallContext, ServiceTraffic, TrafficDriver, TrafficRecorder } from "../contracts";
+import type { CallContext, ServiceCalls, ServiceTraffic, TrafficDriver, TrafficRecorder } from "../contracts";
 import { createControlClient } from "../control-client";
 import type { SwitchCalls } from "./switch/control";
 import type { OwnerAnswer, PauseResult } from "./switch/service-record";
@@ -18,7 +18,7 @@ export interface SwitchDriverOptions {
 }
 
 /** What the embedded switch can be asked beyond the contract. */
-export interface SwitchTrafficDriver extends TrafficDriver, TrafficRecorder {
+export interface SwitchTrafficDriver extends TrafficDriver, Required<TrafficRecorder> {
   /** Who owns an exclusive service, and how its latest hand-over stands. @throws DriverError not-found */
   owner(service: string, signal: AbortSignal): Promise<OwnerAnswer>;
   /** Mean requests per second over ten seconds, by service and replica. */
@@ -66,6 +66,10 @@ export function createSwitchTrafficDriver(options: SwitchDriverOptions): SwitchT
       (await client.read("traffic", { since: sinceMs }, signal, {
         timeoutMs: TRAFFIC_TIMEOUT_MS,
       })) as unknown as readonly ServiceTraffic[],
+    callsSince: async (sinceMs, signal) =>
+      (await client.read("calls", { since: sinceMs }, signal, {
+        timeoutMs: TRAFFIC_TIMEOUT_MS,
+      })) as unknown as readonly ServiceCalls[],
     owner: (service, signal) => read<OwnerAnswer>("owner", { service }, signal),
     rates: (signal) => read("rates", {}, signal),
     ports: (signal) => read("ports", {}, signal),

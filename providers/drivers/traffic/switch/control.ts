@@ -3,8 +3,8 @@
  *
  * Not for: what they do (traffic-switch.ts).
  *
- * Reads: `services`; `owner?service=` (agents ask it at the deadline of a hand-over); `traffic?since=`; `rates`;
- * `ports`. Mutating calls: `set-backend`, `remove-backend`, `park`, `cut-over`, `unpark`.
+ * Reads: `services`; `owner?service=` (agents ask it at the deadline of a hand-over); `traffic?since=`;
+ * `calls?since=`; `rates`; `ports`. Mutating calls: `set-backend`, `remove-backend`, `park`, `cut-over`, `unpark`.
  */
 import { DriverError } from "../../../../sdk/model";
 import type { HealthCheck, Json } from "../../../../sdk/model";
@@ -35,6 +35,7 @@ export function createSwitchReads(trafficSwitch: TrafficSwitch): Readonly<Record
       answer: async (args) => toJson(await trafficSwitch.owner(readText(args, "service"))),
     },
     traffic: { answer: (args) => answer(() => trafficSwitch.trafficSince(Number(args["since"] ?? 0))) },
+    calls: { answer: (args) => answer(() => trafficSwitch.callsSince(Number(args["since"] ?? 0))) },
     rates: { roles: ["client", "agent"], answer: () => answer(() => trafficSwitch.rates()) },
     ports: { roles: ["client", "agent"], answer: () => answer(() => trafficSwitch.servicePorts()) },
   };

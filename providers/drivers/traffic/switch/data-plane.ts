@@ -12,6 +12,7 @@
  * 3. `observe` is never older than its call: `inFlight` 0 after a hold means that no request is at the backend.
  */
 import type { Service } from "../../../../sdk/model";
+import type { CallStats } from "./call-stats";
 import type { PauseResult, ServiceRecord } from "./service-record";
 import type { TrafficStats } from "./traffic-stats";
 
@@ -28,6 +29,7 @@ export interface ServicePlane {
   readonly name: string;
   readonly record: ServiceRecord;
   readonly stats: TrafficStats;
+  readonly calls: CallStats;
   /** Takes over a record: backends come, change and go, parking begins and ends. */
   apply(record: ServiceRecord): Promise<void>;
   observe(): Promise<Service>;

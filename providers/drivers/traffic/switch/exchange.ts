@@ -16,6 +16,7 @@ import { request as httpRequest } from "node:http";
 import type { ClientRequest, IncomingMessage, ServerResponse } from "node:http";
 import { messageOf } from "../../../../sdk/model";
 import type { BackendRuntime } from "./backend";
+import { CALLER_HEADER } from "./call-stats";
 import { forwardRequestHeaders, forwardResponseHeaders, hasBody } from "./headers";
 import type { ServiceRuntime } from "./service";
 import { SLOW_HEADER } from "./traffic-stats";
@@ -54,6 +55,8 @@ export class Exchange implements Waiter {
   private keptBytes = 0;
   private isReading = false;
   private isRead = false;
+  private bodyBytes = 0;
+  private answerBytes = 0;
 
   constructor(
     private readonly service: ServiceRuntime,
@@ -186,6 +189,7 @@ export class Exchange implements Waiter {
   }
 
   private keepChunk(chunk: Buffer): void {
+    this.bodyBytes += chunk.length;
     if (this.kept === undefined) return;
     this.keptBytes += chunk.length;
     if (this.keptBytes <= this.service.limits.replayBytes) this.kept.push(chunk);
@@ -228,6 +232,9 @@ export class Exchange implements Waiter {
         attempt.call.destroy();
         this.request.resume();
       }
+    });
+    answer.on("data", (chunk: Buffer) => {
+      this.answerBytes += chunk.length;
     });
     answer.pipe(response);
   }
@@ -294,7 +301,7 @@ export class Exchange implements Waiter {
 
   /** The answer is with the client, or the client is gone. */
   private finish(): void {
-    const { clock, stats, room } = this.service;
+    const { clock, stats, calls, room } = this.service;
     if (!this.response.writableFinished && !this.isFailed) {
       this.isGone = true;
       room.leave(this);
@@ -305,8 +312,18 @@ export class Exchange implements Waiter {
     }
     // Neither answered nor failed: a client that left says nothing about the service.
     if (this.isGone) return;
-    const isSlow = this.request.headers[SLOW_HEADER] === "1";
-    stats.record(clock.now(), clock.monotonic() - this.startedAt, this.isFailed, isSlow);
+    const { method = "", url: target = "", headers } = this.request;
+    const latencyMs = clock.monotonic() - this.startedAt;
+    stats.record(clock.now(), latencyMs, this.isFailed, headers[SLOW_HEADER] === "1");
+    const caller = headers[CALLER_HEADER];
+    calls.record(clock.now(), {
+      method,
+      target,
+      caller: typeof caller === "string" ? caller : undefined,
+      latencyMs,
+      isFailed: this.isFailed,
+      bytes: this.bodyBytes + this.answerBytes,
+    });
   }
 }
 

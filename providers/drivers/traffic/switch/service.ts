@@ -13,6 +13,7 @@ import type { Service } from "../../../../sdk/model";
 import type { Clock } from "../../../clock";
 import { BackendRuntime } from "./backend";
 import type { BackendListener } from "./backend";
+import { CallStats } from "./call-stats";
 import type { SwitchLimits } from "./config";
 import type { ServiceListener, ServicePlane } from "./data-plane";
 import { isHolding } from "./service-record";
@@ -28,6 +29,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** See the file's header. */
 export class ServiceRuntime implements BackendListener, ServicePlane {
   readonly stats = new TrafficStats();
+  readonly calls = new CallStats();
   readonly room: WaitingRoom;
   private backends: readonly BackendRuntime[] = [];
   private pause: Pause | undefined;

@@ -12,7 +12,7 @@ import { DriverError } from "../../../../sdk/model";
 import type { Service } from "../../../../sdk/model";
 import type { Clock } from "../../../clock";
 import type { ServiceReading } from "../../../metrics/switch-metrics";
-import type { HandOverToken } from "../../contracts";
+import type { HandOverToken, ServiceCalls } from "../../contracts";
 import type { SwitchConfig } from "./config";
 import type { DataPlane, ServiceListener, ServicePlane } from "./data-plane";
 import { cutOver, endHandOver, ownerAnswer, park, settle, unpark, withBackend, withoutBackend } from "./service-record";
@@ -109,6 +109,10 @@ export class TrafficSwitch implements ServiceListener {
       service: name,
       buckets: stats.since(sinceMs, now),
     }));
+  }
+
+  callsSince(sinceMs: number): readonly ServiceCalls[] {
+    return Array.from(this.services.values(), ({ name, calls }) => ({ service: name, calls: calls.since(sinceMs) }));
   }
 
   /** What monitoring is told of each service. */

@@ -12,6 +12,7 @@
  *    an answer came.
  */
 import type { SwitchLimits, SwitchServiceConfig } from "../config";
+import { CALLER_HEADER } from "../call-stats";
 import { SLOW_HEADER } from "../traffic-stats";
 
 /** File names in HAProxy's folder. */
@@ -75,10 +76,11 @@ function renderService({ name, port, exclusive }: BoundService, limits: SwitchLi
   return `frontend fe.${name}
   bind 127.0.0.1:${String(port)}
   http-request capture req.hdr(${SLOW_HEADER}) len 1
+  http-request capture req.hdr(${CALLER_HEADER}) len 63
   http-request lua.archipelago_admit ${name}${when}
   http-request return status 503 content-type application/json string "${refusal}" hdr retry-after 1 if { var(txn.archipelago_refused) -m found }
   http-request disable-l7-retry unless { method GET HEAD OPTIONS TRACE PUT DELETE }
-  log-format "archipelago %b %s %ST %Ta %ts %[capture.req.hdr(0)]"
+  log-format "archipelago %b %s %ST %Ta %ts %[capture.req.hdr(0)] %[capture.req.hdr(1)] %U %B %HM %HPO"
   default_backend ${backend}
 
 backend ${backend}

@@ -13,6 +13,7 @@ import type { Service } from "../../../../../sdk/model";
 import type { Clock } from "../../../../clock";
 import { BackendRuntime, RateCounter } from "../backend";
 import type { BackendListener } from "../backend";
+import { CallStats } from "../call-stats";
 import type { ServiceListener, ServicePlane } from "../data-plane";
 import { isHolding } from "../service-record";
 import type { PauseResult, ServiceRecord } from "../service-record";
@@ -43,6 +44,7 @@ interface Pause {
 /** See the file's header. */
 export class HaproxyService implements ServicePlane, BackendListener {
   readonly stats = new TrafficStats();
+  readonly calls = new CallStats();
   private readonly backend: string;
   private readonly servers: HaproxyServers;
   private readonly drains: Drains;
@@ -136,7 +138,9 @@ export class HaproxyService implements ServicePlane, BackendListener {
     const rate = this.rateOf.get(replica) ?? new RateCounter();
     this.rateOf.set(replica, rate);
     rate.add(Math.floor(this.clock.monotonic() / 1000));
-    if (!request.isGone) this.stats.record(this.clock.now(), request.latencyMs, request.isFailed, request.isSlow);
+    if (request.isGone) return;
+    this.stats.record(this.clock.now(), request.latencyMs, request.isFailed, request.isSlow);
+    this.calls.record(this.clock.now(), request);
   }
 
   async askOwner(): Promise<void> {

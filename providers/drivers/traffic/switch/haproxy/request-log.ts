@@ -19,15 +19,21 @@ export interface LoggedRequest {
   readonly isSlow: boolean;
   /** The client left before the answer was complete: it says nothing about the service. */
   readonly isGone: boolean;
+  readonly method: string;
+  readonly target: string;
+  readonly caller: string | undefined;
+  /** Of both directions, heads included. */
+  readonly bytes: number;
 }
 
 /** The `log-format` of haproxy-config.ts. */
-const LINE = /^archipelago (\S+) (\S+) (-?\d+) \+?(-?\d+) (\S\S) (\S+)\s*$/;
+const LINE = /^archipelago (\S+) (\S+) (-?\d+) \+?(-?\d+) (\S\S) (\S+) (\S+) \+?(\d+) \+?(\d+) (\S+) (\S+)\s*$/;
 const SWITCHING_PROTOCOLS = 101;
 
 /** Reads one line; undefined for what HAProxy says about itself. */
 export function parseLogLine(line: string): LoggedRequest | undefined {
-  const [, backend, server, statusText, latency, ended, slow] = LINE.exec(line) ?? [];
+  const [, backend, server, statusText, latency, ended, slow, caller, sent, answered, method, target] =
+    LINE.exec(line) ?? [];
   if (backend === undefined || server === undefined || ended === undefined) return undefined;
   const status = Number(statusText);
   const isTunnel = status === SWITCHING_PROTOCOLS;
@@ -40,6 +46,10 @@ export function parseLogLine(line: string): LoggedRequest | undefined {
     isFailed: !isTunnel && !isGone && (status >= 500 || status < 0 || /^[SPRIKD]/.test(ended)),
     isSlow: isTunnel || slow === "1",
     isGone,
+    method: method ?? "",
+    target: target ?? "",
+    caller: caller === "-" ? undefined : caller,
+    bytes: Number(sent) + Number(answered),
   };
 }
 
