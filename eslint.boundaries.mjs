@@ -39,6 +39,7 @@ export const BOUNDARIES = [
 
   // Contracts with the world outside.
   { folder: "providers/clock.ts", may: ["sdk/model"], types: [], packages: ["node:*"] },
+  { folder: "providers/niceness.ts", may: [], types: [], packages: ["node:*"] },
   { folder: "providers/http-json.ts", may: ["sdk/model", "providers/clock"], types: [], packages: ["node:*"] },
   {
     folder: "providers/metrics",
@@ -63,7 +64,7 @@ export const BOUNDARIES = [
   // Runs on hosts: shares nothing with the provider but contracts.
   {
     folder: "providers/agent",
-    may: ["sdk/model", "providers/clock", "providers/metrics"],
+    may: ["sdk/model", "providers/clock", "providers/niceness", "providers/metrics"],
     types: ["providers/drivers"],
     packages: ["node:*"],
   },
@@ -128,6 +129,7 @@ export const BOUNDARIES = [
     may: [
       "sdk/model",
       "providers/clock",
+      "providers/niceness",
       "providers/calendar",
       "providers/observe",
       "providers/forecast",

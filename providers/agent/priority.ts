@@ -10,7 +10,8 @@
  * `chrt`, everything runs at the same priority: slower answers, nothing else.
  */
 import { execFile } from "node:child_process";
-import { setPriority } from "node:os";
+
+import { setNiceOfAllThreads } from "../niceness";
 
 const AGENT_NICE = 5;
 
@@ -21,7 +22,7 @@ export const LOWEST_PRIORITY = "$(command -v chrt >/dev/null && echo chrt --idle
 export function lowerAgent(): void {
   if (process.getuid?.() !== 0) return;
   try {
-    setPriority(process.pid, AGENT_NICE);
+    setNiceOfAllThreads(AGENT_NICE);
   } catch {
     // Not allowed here: a matter of speed, not of correctness.
   }

@@ -4,7 +4,6 @@
  *
  * Not for: deciding anything.
  */
-import * as os from "node:os";
 import * as path from "node:path";
 import {
   MistakeError,
@@ -24,6 +23,7 @@ import { forecastFleet } from "../forecast/forecast-fleet";
 import { parseFileUrl } from "../journal/file-store";
 import { openRunStore, requireSharedStore } from "../journal/open-store";
 import type { RunStore } from "../journal/run-store";
+import { setNiceOfAllThreads } from "../niceness";
 import { createAlarmSource } from "../observe/alarms";
 import { observeFleet } from "../observe/fleet";
 import { listDisclosures, observeHistory } from "../observe/history";
@@ -140,7 +140,7 @@ export async function openRunEnvironment(
 
 /** On the machine of the workloads itself, planning and watching must not take the CPU from them. */
 export function yieldCpu({ platform }: RunEnvironment): void {
-  if (platform.singleMachine) os.setPriority(process.pid, BACKGROUND_NICE);
+  if (platform.singleMachine) setNiceOfAllThreads(BACKGROUND_NICE);
 }
 
 /** Observes, forecasts and plans as of now; nothing is changed. */
