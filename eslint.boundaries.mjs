@@ -55,7 +55,14 @@ export const BOUNDARIES = [
   },
   {
     folder: "providers/observe",
-    may: ["sdk/model", "providers/clock", "providers/http-json", "providers/drivers", "providers/forecast"],
+    may: [
+      "sdk/model",
+      "sdk/arguments",
+      "providers/clock",
+      "providers/http-json",
+      "providers/drivers",
+      "providers/forecast",
+    ],
     types: [],
     packages: ["node:*", "@aws-sdk/*"],
   },

@@ -9,7 +9,7 @@
  * 2. A plan of a run under way is right from any state between two waves: it continues from where copies are.
  * 3. Every member host is in a wave, skipped, or behind a blocker.
  */
-import type { Blocker, DurationQuantiles, Envelope, MigrationPlan, Opening } from "../../sdk/model";
+import type { Blocker, DurationQuantiles, Envelope, MigrationPlan, Opening, SkippedHost } from "../../sdk/model";
 
 import { judgeFleet } from "./blockers";
 import { planCost } from "./cost";
@@ -23,6 +23,7 @@ import { findHostsToUpdate, type HostsToUpdate } from "./hosts-to-update";
 import { inputIn } from "./opening-limits";
 import type { PlanInput } from "./plan-input";
 import { createProblem, type Problem } from "./problem";
+import { deferForEvents, eventBlocker, eventWarnings } from "./provider-events";
 import { findSchedule } from "./reserve";
 import { createScheduleContext, type Schedule, type ScheduleFailure } from "./schedule";
 
@@ -32,6 +33,8 @@ export { planningSlot, SLOT_MS, type PlanInput } from "./plan-input";
 interface Draft {
   readonly opening: Opening | undefined;
   readonly problem: Problem;
+  /** Hosts that the opening leaves for another one. */
+  readonly deferred: readonly SkippedHost[];
   readonly schedule?: Schedule;
   readonly failure?: ScheduleFailure;
   /** Time to a safe state that the schedule needs, and whether the opening has it. */
@@ -72,10 +75,11 @@ export function plan(input: PlanInput): MigrationPlan {
       reason: describeReserve(draft.schedule, scope),
     },
     waves,
-    skipped: scope.skipped,
+    skipped: [...scope.skipped, ...draft.deferred],
     blockers,
     warnings: [
       ...judgement.warnings,
+      ...eventWarnings(scope.hosts, input.fleet, openings.candidates),
       ...(failbackOnly && waves.length > 0
         ? judgement.blockers.map(({ reason, subject }) => `${subject}: ${reason}`)
         : []),
@@ -94,9 +98,13 @@ const NO_TIME: DurationQuantiles = { p50Ms: 0, p95Ms: 0 };
 
 /** Plans for the first opening; when the time left in it is too short, for the first one that is long enough. */
 function draftPlan(input: PlanInput, scope: HostsToUpdate, openings: Openings, durations: StepDurations): Draft {
-  const first = draftFor(input, scope, openings.candidates[0], durations);
+  // An opening in which the provider works on every host that is left is none for this run.
+  const usable = openings.candidates.filter(
+    (opening) => scope.hosts.length === 0 || deferForEvents(scope.hosts, input.fleet, opening).hosts.length > 0,
+  );
+  const first = draftFor(input, scope, usable[0] ?? openings.candidates[0], durations);
   if (first.fits || !first.schedule) return first;
-  const later = chooseOpening(openings.candidates, first.neededMs, input);
+  const later = chooseOpening(usable, first.neededMs, input);
   if (!later) return first;
   const second = draftFor(input, scope, later, durations);
   return second.fits ? second : first;
@@ -109,16 +117,17 @@ function draftFor(
   durations: StepDurations,
 ): Draft {
   const input = inputIn(opening, declared);
-  const hosts = scope.hosts.map((host) => host.id);
+  const { hosts: clear, deferred } = deferForEvents(scope.hosts, input.fleet, opening);
+  const hosts = clear.map((host) => host.id);
   const startMs = startIn(opening, input);
   const endMs = Math.max(startMs + 1, opening?.endMs ?? startMs + 1);
   const problem = createProblem(input, hosts, startMs, endMs);
   const result = findSchedule(createScheduleContext(input, problem, durations, startMs), hosts);
-  if ("failure" in result) return { opening, problem, failure: result.failure, neededMs: 0, fits: false };
+  if ("failure" in result) return { opening, problem, deferred, failure: result.failure, neededMs: 0, fits: false };
   const neededMs = neededTime(result.schedule, input, durations);
   // Without an opening the window's blocker stands; time is not what is missing.
   const fits = opening === undefined || chooseOpening([opening], neededMs, input) !== undefined;
-  return { opening, problem, schedule: result.schedule, neededMs, fits };
+  return { opening, problem, deferred, schedule: result.schedule, neededMs, fits };
 }
 
 /** Blockers of time: no opening, or none that is long enough. */
@@ -132,6 +141,7 @@ function timeBlockers(
 ): Blocker[] {
   if (failbackOnly) return [];
   if (openings.candidates.length === 0) return [windowBlocker(input)];
+  if (draft.schedule?.waves.length === 0 && draft.deferred.length > 0) return [eventBlocker(draft.deferred)];
   if (!draft.schedule || draft.fits) return [];
   const fits = (changed: PlanInput): boolean => draftFor(changed, scope, draft.opening, durations).fits;
   const hostsAtOnce = input.progress ? undefined : findHostsAtOnce(input, fits);

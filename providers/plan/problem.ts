@@ -10,6 +10,7 @@
 import type { Fleet, Forecast, Host, Replica, Workload } from "../../sdk/model";
 
 import type { PlanInput } from "./plan-input";
+import { describeEvent, eventOn } from "./provider-events";
 
 /** A host as planning sees it. */
 export interface Site {
@@ -95,7 +96,7 @@ export function createProblem(
   toMs: number,
 ): Problem {
   const { fleet, forecast } = input;
-  const sites = createSites(input, hostsToUpdate);
+  const sites = createSites(input, hostsToUpdate, { startMs: fromMs, endMs: toMs });
   const siteOf = new Map(sites.map((site, index) => [site.host.id, index]));
   const islands = fleet.islands.map((island) => island.name);
   const workOf = new Map(fleet.workloads.map((workload, index) => [workload.name, index]));
@@ -137,7 +138,11 @@ function takesRoom(replica: Replica): boolean {
   return replica.state !== "stopped";
 }
 
-function createSites(input: PlanInput, hostsToUpdate: readonly string[]): Site[] {
+function createSites(
+  input: PlanInput,
+  hostsToUpdate: readonly string[],
+  span: { readonly startMs: number; readonly endMs: number },
+): Site[] {
   const pending = new Set(hostsToUpdate);
   const held = new Set(input.progress?.reservedHosts);
   const owner = input.progress?.owner;
@@ -146,6 +151,7 @@ function createSites(input: PlanInput, hostsToUpdate: readonly string[]): Site[]
     .map((host) => {
       // A standby host that the run holds carries the run's own mark, also where its owner is not told.
       const foreign = hasForeignMark(host, input) && !(held.has(host.id) && owner === undefined);
+      const event = eventOn(host, input.fleet, span);
       const closed =
         host.state === "unreachable"
           ? "does not answer"
@@ -153,7 +159,7 @@ function createSites(input: PlanInput, hostsToUpdate: readonly string[]): Site[]
             ? `cordoned by ${host.cordoned?.owner ?? "another owner"}`
             : host.role === "member" && host.state === "stopped"
               ? "is stopped"
-              : undefined;
+              : event && `is in ${describeEvent(event)}`;
       return { host, pending: pending.has(host.id), ...(closed === undefined ? {} : { closed }) };
     });
 }

@@ -26,6 +26,7 @@ import type { RunStore } from "../journal/run-store";
 import { setNiceOfAllThreads } from "../niceness";
 import { createAlarmSource } from "../observe/alarms";
 import { observeFleet } from "../observe/fleet";
+import { observeEvents } from "../observe/provider-events";
 import { listDisclosures, observeHistory } from "../observe/history";
 import type { PlanInput } from "../plan/plan-input";
 import { planningSlot } from "../plan/plan-input";
@@ -99,7 +100,10 @@ export async function openRunEnvironment(
       clock,
       reportFolder: reportFolderOf(storeUrl),
       disclosures: [...new Set([...disclosures, ...(await listDisclosures(platform, spec))])],
-      observe: (signal, baseline) => observeFleet(platform, spec, signal, clock, baseline),
+      observe: async (signal, baseline) => {
+        const fleet = await observeFleet(platform, spec, signal, clock, baseline);
+        return spec.events ? { ...fleet, events: await observeEvents(spec.events) } : fleet;
+      },
       forecast: async (fleet, slotMs, signal) => {
         const opening = currentOpening(spec.windows, slotMs) ?? nextOpenings(spec.windows, slotMs, 1)[0];
         const fromMs = Math.max(slotMs, opening?.startMs ?? slotMs);
@@ -177,8 +181,10 @@ async function requireRunner({ spec, store }: RunEnvironment, plan: MigrationPla
 
 /** The spec with the relative paths of its program. */
 function resolvePaths(spec: HostUpdateSpec, folder: string): HostUpdateSpec {
+  const { events } = spec;
   return {
     ...spec,
+    ...(events?.file === undefined ? {} : { events: { ...events, file: path.resolve(folder, events.file) } }),
     islands: spec.islands.map(({ source, metrics, ...island }) => ({
       ...island,
       source: source.kind === "agents" ? { ...source, inventory: path.resolve(folder, source.inventory) } : source,

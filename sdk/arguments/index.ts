@@ -4,6 +4,7 @@ export * from "./workload";
 export * from "./island";
 export * from "./pool";
 export * from "./window";
+export * from "./events";
 export * from "./guard";
 export * from "./update";
 export * from "./window-file";

@@ -1,5 +1,6 @@
 /** Rules of a host update's arguments but its islands, windows and pool, and their resolved form. */
 import type { HostUpdateSpec, IslandSpec, LimitsSpec, Mistake, PoolSpec, UpdateSpec, WindowSpec } from "../model";
+import { eventsField, normalizeEvents, validateEvents } from "./events";
 import { guardFields, normalizeGuard, validateGuard } from "./guard";
 import {
   duration,
@@ -62,6 +63,7 @@ export function updateFields<T>(late: Rule<T>) {
     attempt: optional(wholeNumber(1, 1_000_000), 1),
     store: optional(late, undefined),
     seed: optional(wholeNumber(0, 2 ** 31 - 1), 1),
+    events: eventsField(late),
     ...guardFields(late),
   };
 }
@@ -72,6 +74,7 @@ export type CheckedUpdate<T> = Resolved<ReturnType<typeof updateFields<T>>>;
 export function validateUpdate<T>(checked: CheckedUpdate<T>, mistakes: Mistake[]): void {
   const { update, limits } = checked;
   validateGuard(checked, mistakes);
+  validateEvents(checked.events?.listed ?? [], "events.listed", mistakes);
   if (update.undo === undefined && !update.irreversible) {
     mistakes.push({
       field: "update.undo",
@@ -149,6 +152,7 @@ export function normalizeUpdate<T>(parts: UpdateParts<T>, checked: CheckedUpdate
     attempt: checked.attempt,
     ...(checked.store === undefined ? {} : { store: checked.store }),
     seed: checked.seed,
+    ...(checked.events ? { events: normalizeEvents<T>(checked.events) } : {}),
     ...normalizeGuard<T>(checked),
   };
 }

@@ -61,6 +61,11 @@ export interface HostUpdateArgs {
   store?: pulumi.Input<string>;
   /** Seed of everything drawn by chance in planning. @default 1 */
   seed?: number;
+  /**
+   * Maintenance that the provider has announced: hosts that it meets take no copies and are not updated in openings
+   * that meet it. `file` is a JSON list of the same form that is read before every plan. @default none is known
+   */
+  events?: { file?: pulumi.Input<string>; listed?: MaintenanceEventArgs[] };
   /** When a run stops by itself. @default it stops at failed steps and blocked plans alone */
   stopRules?: StopRulesArgs;
   /** Who must approve the plan before a run starts: its digest is `planDigest`. @default nobody */
@@ -69,6 +74,19 @@ export interface HostUpdateArgs {
   notices?: NoticeArgs[];
   /** A file that stops all disruption while it exists, besides `archipelago kill on`. */
   killSwitch?: { file: pulumi.Input<string> };
+}
+
+/** Maintenance announced by a provider for hosts or zones, one of both at least. */
+export interface MaintenanceEventArgs {
+  /** The provider's id of it. */
+  id: string;
+  hosts?: string[];
+  zones?: string[];
+  /** ISO 8601 with the offset: "2026-11-28T02:00:00Z". */
+  start: string;
+  end: string;
+  /** Such as "reboot". @default "announced" */
+  reason?: string;
 }
 
 /** The update itself. */

@@ -155,4 +155,18 @@ export interface Fleet {
   readonly workloads: readonly Workload[];
   readonly replicas: readonly Replica[];
   readonly services: readonly Service[];
+  /** Maintenance that providers have announced for its hosts. Absent: none is known. */
+  readonly events?: readonly MaintenanceEvent[];
+}
+
+/** Maintenance announced by a provider: a reboot, a retirement, work in a zone. */
+export interface MaintenanceEvent {
+  readonly id: string;
+  /** Hosts that it meets; those of `zones` besides. */
+  readonly hosts: readonly string[];
+  readonly zones: readonly string[];
+  /** Milliseconds since the epoch; `endMs` is later. */
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly reason: string;
 }

@@ -4,7 +4,7 @@
  *
  * Not for: public argument types with units (sdk/components) and anything observed (fleet.ts).
  */
-import type { Criticality, ProcessSpec, Resources, WorkloadHooks } from "./fleet";
+import type { Criticality, MaintenanceEvent, ProcessSpec, Resources, WorkloadHooks } from "./fleet";
 import type { ApprovalSpec, NoticeTarget, StopRule } from "./guard";
 
 /** Where the hosts of an island come from. One kind per platform. */
@@ -135,6 +135,13 @@ export interface UpdateSpec {
   readonly expectedMs?: number;
 }
 
+/** Where maintenance events of providers are taken from. */
+export interface EventsSpec {
+  /** JSON file that is read before every plan; format in providers/observe/provider-events.ts. */
+  readonly file?: string;
+  readonly listed: readonly MaintenanceEvent[];
+}
+
 /** How failback treats placements. */
 export type FailbackPolicy = "if-better" | "origin" | "never";
 
@@ -179,6 +186,8 @@ export interface HostUpdateSpec {
   readonly approval?: ApprovalSpec;
   /** Absent: nobody is told. */
   readonly notices?: readonly NoticeTarget[];
+  /** Absent: none are known. */
+  readonly events?: EventsSpec;
   /** A file that stops all disruption while it exists, besides the store's kill switch. */
   readonly killSwitchFile?: string;
 }

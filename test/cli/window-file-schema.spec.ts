@@ -76,6 +76,9 @@ notices:
   - { webhook: { urlEnv: NOTICE_URL } }
   - { slack: { urlEnv: SLACK_URL } }
 killSwitch: { file: stop }
+events:
+  file: events.json
+  listed: [{ id: evt-1, hosts: [host-1], zones: [a], start: "2026-11-28T02:00:00Z", end: "2026-11-28T04:00:00Z", reason: reboot }]
 confidence: 95%
 failback: if-better
 whenClosed: arm
@@ -115,6 +118,7 @@ const BEYOND_SCHEMA: readonly RegExp[] = [
   /is a share of copies/,
   /must be at least \d+ ms/,
   /must be unique/,
+  /must be after start/,
   /must be above 0% and below 100%/,
   /must be shorter than long/,
   /must say who may approve/,

@@ -1,0 +1,122 @@
+import assert from "node:assert/strict";
+
+import { plan, type PlanInput } from "../../providers/plan/plan";
+import { createPlanView, type HostUpdateSpec, type MaintenanceEvent, type MigrationPlan } from "../../sdk/model";
+import { OPENING_MS, sampleInput, type Sample } from "./sample-fleets";
+
+const HOUR_MS = 3_600_000;
+const WEEK_MS = 7 * 24 * HOUR_MS;
+const six: Sample = {
+  hosts: ["1", "2", "3", "4", "5", "6"].map((id) => ({ id: `host-${id}`, zone: id < "4" ? "a" : "b" })),
+  workloads: [{ name: "web", on: ["host-1", "host-4"], demand: [800] }],
+};
+const wide: Partial<HostUpdateSpec> = {
+  limits: { hostsAtOnce: 4, hostsPerZone: 4, canaryHosts: 2, soakMs: 0, drainMs: 1000 },
+};
+
+function withEvents(events: readonly Partial<MaintenanceEvent>[], sample: Sample = six): PlanInput {
+  const input = sampleInput({ ...sample, spec: { ...wide, ...sample.spec } });
+  const whole = events.map((event, index) => ({
+    id: `evt-${String(index)}`,
+    hosts: [],
+    zones: [],
+    startMs: OPENING_MS,
+    endMs: OPENING_MS + HOUR_MS,
+    reason: "reboot",
+    ...event,
+  }));
+  return { ...input, fleet: { ...input.fleet, events: whole } };
+}
+
+function updatedHosts({ waves }: MigrationPlan): readonly string[] {
+  return waves.flatMap((wave) => (wave.kind === "failback" ? [] : wave.hosts)).sort();
+}
+
+describe("plan, in openings of several calendars", () => {
+  const saturdays = {
+    name: "saturdays",
+    cron: "0 2 * * 6",
+    durationMs: 3 * HOUR_MS,
+    timezone: "UTC",
+    freezes: [],
+  };
+
+  it("keeps the limits of the calendar that opens, where they are stricter than its own", () => {
+    const widest = (limits?: object): number => {
+      const windows = [{ ...saturdays, ...(limits ? { limits } : {}) }];
+      const { waves } = plan(sampleInput({ ...six, spec: { ...wide, windows } }));
+      return Math.max(...waves.map((wave) => wave.hosts.length));
+    };
+    assert.equal(widest(), 4);
+    assert.equal(widest({ hostsAtOnce: 9 }), 4);
+    assert.equal(widest({ hostsAtOnce: 1 }), 1);
+    assert.equal(widest({ hostsPerZone: 1 }), 2);
+  });
+
+  it("approves the calendars' limits with the envelope", () => {
+    const digest = (limits?: object): string =>
+      plan(sampleInput({ ...six, spec: { ...wide, windows: [{ ...saturdays, ...(limits ? { limits } : {}) }] } }))
+        .digest;
+    assert.notEqual(digest(), digest({ hostsAtOnce: 2 }));
+  });
+
+  it("shows five openings with the limits in effect at each", () => {
+    const nightly = {
+      ...saturdays,
+      name: "nightly",
+      cron: "0 2 * * 1-5",
+      limits: { hostsAtOnce: 1, maxUnavailable: { web: 0 } },
+    };
+    const result = plan(sampleInput({ ...six, spec: { ...wide, windows: [saturdays, nightly] } }));
+    const view = createPlanView(result, "UTC", "plan.html");
+    assert.match(view.limits, /^4 hosts at once; 4 in a zone; unavailable at most: web 0$/);
+    assert.equal(view.openings.length, 5);
+    assert.match(
+      view.openings[0] ?? "",
+      /^Mon 2026-03-09 02:00 to 05:00 \(nightly, 3 h; 1 host at once; unavailable at most: web 0\)$/,
+    );
+    assert.match(view.openings[4] ?? "", /\(nightly,/);
+  });
+});
+
+describe("plan, with provider maintenance", () => {
+  it("leaves hosts out of an opening in which their provider works on them, and puts no copies there", () => {
+    const result = plan(
+      withEvents([
+        { hosts: ["host-2"] },
+        { zones: ["b"], startMs: OPENING_MS + 2 * HOUR_MS, endMs: OPENING_MS + 4 * HOUR_MS },
+      ]),
+    );
+    assert.equal(result.decision, "run");
+    assert.deepEqual(updatedHosts(result), ["host-1", "host-3"]);
+    const deferred = result.skipped.map(({ host, reason }) => `${host}: ${reason}`);
+    assert.match(
+      deferred[0] ?? "",
+      /^host-2: left for another opening: provider maintenance evt-0 \(reboot\) from 2026-03-07T02:00Z/,
+    );
+    assert.equal(deferred.length, 4);
+    for (const move of result.waves.flatMap(({ moves }) => moves))
+      assert.ok(["host-1", "host-3"].includes(move.to ?? ""));
+    assert.match(result.warnings.join("\n"), /host-4, host-5, host-6: provider maintenance evt-1/);
+  });
+
+  it("passes over an opening in which no host is left", () => {
+    const result = plan(withEvents([{ zones: ["a", "b"] }]));
+    assert.equal(result.decision, "run");
+    assert.equal(result.opening?.startMs, OPENING_MS + WEEK_MS);
+    assert.equal(updatedHosts(result).length, 6);
+  });
+
+  it("waits where every opening in question is taken", () => {
+    const result = plan(withEvents([{ zones: ["a", "b"], endMs: OPENING_MS + 20 * WEEK_MS }]));
+    assert.equal(result.decision, "blocked");
+    assert.equal(result.blockers[0]?.code, "window");
+    assert.match(result.blockers[0].reason, /provider maintenance evt-0/);
+  });
+
+  it("is not touched by events for other hosts or at other times", () => {
+    const plain = plan(sampleInput({ ...six, spec: wide }));
+    const same = plan(withEvents([{ hosts: ["elsewhere"] }, { zones: ["a"], startMs: 0, endMs: OPENING_MS }]));
+    assert.deepEqual(same, plain);
+  });
+});
