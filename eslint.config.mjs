@@ -73,6 +73,13 @@ export default tseslint.config(
     },
   },
   {
+    // AssemblyScript: looks like TypeScript, has other types and is compiled by asc.
+    files: ["**/assembly/*.ts"],
+    extends: [tseslint.configs.disableTypeChecked],
+    languageOptions: { parserOptions: { projectService: false } },
+    rules: { "no-undef": "off", "no-self-compare": "off" },
+  },
+  {
     // Plain JavaScript: scripts, configuration and example workloads.
     files: ["**/*.{js,mjs,cjs}"],
     languageOptions: {
