@@ -121,7 +121,7 @@ export const BOUNDARIES = [
   },
   {
     folder: "providers/notify",
-    may: ["sdk/model", "providers/clock", "providers/guard/signed-body"],
+    may: ["sdk/model", "providers/clock", "providers/http-json", "providers/guard/signed-body"],
     types: ["providers/journal"],
     packages: ["node:*"],
   },

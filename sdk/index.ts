@@ -12,7 +12,13 @@ export { MaintenanceWindow } from "./components/maintenance-window";
 export type { MaintenanceWindowArgs } from "./components/maintenance-window";
 export { HostUpdate } from "./components/host-update";
 export type { HostUpdateArgs, LimitsArgs, UpdateArgs } from "./components/host-update";
-export type { ApprovalArgs, NoticeArgs, StopActionName, StopRulesArgs } from "./components/guard-arguments";
+export type {
+  ApprovalArgs,
+  NoticeArgs,
+  SilenceArgs,
+  StopActionName,
+  StopRulesArgs,
+} from "./components/guard-arguments";
 export { LocalFleet } from "./components/local-fleet";
 export type { LocalFleetArgs } from "./components/local-fleet";
 export type { WorkloadArgs } from "./arguments";

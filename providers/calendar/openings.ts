@@ -9,7 +9,8 @@
  * 2. An opening lies in no freeze of a window that opens it, and in no time that a window of the same or of a higher
  *    precedence closes.
  * 3. Pure: the same windows give the same openings, wherever the search begins. So that this holds for windows that
- *    never close, an opening longer than a week is cut at fixed moments, Mondays 00:00 UTC.
+ *    never close, an opening longer than a week is cut at fixed moments, Mondays 00:00 UTC. The last answers are
+ *    remembered for the list of windows that they are of, since a run asks before each of its turns.
  */
 import { canonicalJson, MistakeError, type Opening, type WindowSpec } from "../../sdk/model";
 import { composeCalendars, strictestLimits, type OpenStretch } from "./compose";
@@ -51,18 +52,60 @@ export function openingsOf(
  * @throws MistakeError as {@link openingsOf}
  */
 export function currentOpening(windows: readonly WindowSpec[], nowMs: number): Opening | undefined {
-  let current: Opening | undefined;
-  for (const opening of openingsAround(windows, nowMs, nowMs + LONGEST_MS)) {
-    if (current) return isContinued(current, opening) ? { ...current, endMs: opening.endMs } : current;
-    if (opening.startMs > nowMs) return undefined;
-    if (nowMs < opening.endMs) current = opening;
-  }
-  return current;
+  const known = rememberedOf(windows).current;
+  if (known && known.fromMs <= nowMs && nowMs < known.untilMs) return known.answer;
+  const found = findCurrent(windows, nowMs);
+  rememberedOf(windows).current = found;
+  return found.answer;
 }
 
 /** The first `count` openings that start after `nowMs`. @throws MistakeError as {@link openingsOf} */
 export function nextOpenings(windows: readonly WindowSpec[], nowMs: number, count: number): readonly Opening[] {
-  return openingsOf(windows, nowMs + 1, count);
+  const { next } = rememberedOf(windows);
+  const known = next.get(count);
+  if (known && known.fromMs <= nowMs && nowMs < known.untilMs) return known.answer;
+  const answer = openingsOf(windows, nowMs + 1, count);
+  const [first] = answer;
+  if (first) next.set(count, { fromMs: nowMs, untilMs: first.startMs, answer });
+  return answer;
+}
+
+/** An answer, and the times for which it is the same. */
+interface Remembered<T> {
+  readonly fromMs: number;
+  readonly untilMs: number;
+  readonly answer: T;
+}
+
+interface Answers {
+  current?: Remembered<Opening | undefined>;
+  readonly next: Map<number, Remembered<readonly Opening[]>>;
+}
+
+const remembered = new WeakMap<readonly WindowSpec[], Answers>();
+
+function rememberedOf(windows: readonly WindowSpec[]): Answers {
+  const known = remembered.get(windows);
+  if (known) return known;
+  const answers: Answers = { next: new Map() };
+  remembered.set(windows, answers);
+  return answers;
+}
+
+function findCurrent(windows: readonly WindowSpec[], nowMs: number): Remembered<Opening | undefined> {
+  let current: Opening | undefined;
+  for (const opening of openingsAround(windows, nowMs, nowMs + LONGEST_MS)) {
+    if (current) {
+      const { startMs: fromMs, endMs: untilMs } = current;
+      const goesOn = isContinued(current, opening);
+      return { fromMs, untilMs, answer: goesOn ? { ...current, endMs: opening.endMs } : current };
+    }
+    if (opening.startMs > nowMs) return { fromMs: nowMs, untilMs: opening.startMs, answer: undefined };
+    if (nowMs < opening.endMs) current = opening;
+  }
+  if (current) return { fromMs: current.startMs, untilMs: current.endMs, answer: current };
+  // Nothing opens within reach of the search; asked later, it may reach further.
+  return { fromMs: nowMs, untilMs: nowMs + 1, answer: undefined };
 }
 
 /** Openings from some time before `aroundMs`, so that the one around it is whole, to those that start by `untilMs`. */

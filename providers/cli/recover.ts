@@ -19,7 +19,7 @@ const OBSERVE_LIMIT_MS = 20_000;
 export const recoverCommand = defineCommand({
   name: "recover",
   summary: "show what an abandoned run left, and mend it with --yes",
-  about: `Shows what the runs of an update hold: marks on hosts, reserve, leases, parked requests, steps that were
+  about: `Shows what the runs of an update hold: marks on hosts, reserve, leases, parked requests, silenced alerts, steps that were
 begun and not ended. Nothing is changed without --yes. With it the wave under way is undone, or driven to a safe
 state where there is no way back, and everything is given back; the run is then armed again, or has failed. A run that another process works on is left alone. To carry on instead, use "start".`,
   positionals: [{ name: "RUN", isOptional: true, completes: "runs" }],
@@ -88,9 +88,10 @@ async function mend(
 }
 
 /** True when there is something to mend: what is held, or a run that nobody carries on. */
-function hasSomething(run: RunState, { marks, parked, steps }: LeftOver): boolean {
+function hasSomething(run: RunState, { marks, parked, steps, silences }: LeftOver): boolean {
   const isHalf = !isFinalPhase(run.phase) && run.phase !== "armed";
-  return isHalf || marks.length > 0 || parked.length > 0 || (steps.length > 0 && !isFinalPhase(run.phase));
+  const isHeld = marks.length > 0 || parked.length > 0 || silences.length > 0;
+  return isHalf || isHeld || (steps.length > 0 && !isFinalPhase(run.phase));
 }
 
 function renderLeftOver(run: RunState, left: LeftOver, { colours }: Terminal): string {
@@ -104,16 +105,21 @@ function renderLeftOver(run: RunState, left: LeftOver, { colours }: Terminal): s
     ...left.parked.map(
       ({ service, waiting, expiresAt }) => `${String(waiting)} requests parked at ${service}, ${until(expiresAt)}`,
     ),
+    ...left.silences.map(({ source, comment, expiresAt }) => `${source}: ${comment}, ${until(expiresAt)}`),
     ...left.leases.map(({ resource, owner, expiresAt }) => `lease on ${resource} by ${owner}, ${until(expiresAt)}`),
     ...left.steps.map(({ step, status }) => `step ${step.id} is ${status}`),
     ...left.silent.map((host) => `${host} does not answer: what it holds is not known`),
+    ...left.unknown.map((why) => `silenced alerts are not known: ${why}`),
   ];
   lines.push(...(rows.length === 0 ? ["  nothing is left over"] : rows.map((row) => `  ${row}`)));
   return lines.join("\n");
 }
 
 function renderMended(run: RunState, left: LeftOver): string {
-  const rest = left.marks.map(({ host, kind }) => `${kind} on ${host}`);
+  const rest = [
+    ...left.marks.map(({ host, kind }) => `${kind} on ${host}`),
+    ...left.silences.map(({ source, comment }) => `silence at ${source} (${comment})`),
+  ];
   const held = rest.length === 0 ? "nothing is held any more" : `still held: ${rest.join(", ")}`;
   const next =
     run.phase === "armed" ? "\nIt may start again while its window is open; to end it: archipelago cancel" : "";
@@ -132,7 +138,7 @@ function toJson(run: RunState, left: LeftOver, before: LeftOver | undefined): ob
   };
 }
 
-function leftJson({ owner, marks, leases, parked, steps, silent }: LeftOver): object {
+function leftJson({ owner, marks, leases, parked, silences, steps, silent }: LeftOver): object {
   const iso = (held: { readonly expiresAt: number }): object => ({
     ...held,
     expiresAt: new Date(held.expiresAt).toISOString(),
@@ -142,6 +148,7 @@ function leftJson({ owner, marks, leases, parked, steps, silent }: LeftOver): ob
     marks: marks.map(iso),
     leases: leases.map(iso),
     parked: parked.map(iso),
+    silences: silences.map(iso),
     steps: steps.map(({ step, status }) => ({ id: step.id, kind: step.kind, status })),
     silent,
   };

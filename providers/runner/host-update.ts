@@ -272,7 +272,7 @@ function dependenciesOf(environment: RunEnvironment, caller: UpdateCaller): RunD
     signal,
     ...(leaseTtlMs === undefined ? {} : { leaseTtlMs }),
     follow: (who) => {
-      const followers = createFollowers({ store, clock, progress }, spec.notices ?? [], who);
+      const followers = createFollowers({ store, clock, progress }, spec, who);
       return caller.follower ? joinFollowers([followers, caller.follower()]) : followers;
     },
   };

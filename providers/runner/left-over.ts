@@ -5,7 +5,9 @@
  * Not for: mending (recover-run.ts, give-back.ts).
  */
 import type { RunState, StepRecord } from "../../sdk/model";
+import { messageOf } from "../../sdk/model";
 import type { Lease } from "../journal/run-store";
+import { openSilences, type HeldSilence } from "../notify/alertmanager";
 import type { RunEnvironment } from "./environment";
 import { hostResource, poolResource, runResource } from "./leases";
 
@@ -37,19 +39,28 @@ export interface LeftOver {
   readonly steps: readonly StepRecord[];
   /** Hosts that do not answer: what they hold is not known. */
   readonly silent: readonly string[];
+  /** Alerts that are silenced. */
+  readonly silences: readonly HeldSilence[];
+  /** Alertmanagers that do not answer, with why. */
+  readonly unknown: readonly string[];
 }
 
 const UNDER_WAY: ReadonlySet<StepRecord["status"]> = new Set(["intended", "started", "undoing"]);
 
 /** Looks for what the runs of a family hold. @param run its newest run @param nowMs the store's time */
 export async function observeLeftOver(
-  { platform, store }: RunEnvironment,
+  { platform, store, clock }: RunEnvironment,
   family: string,
   run: RunState,
   nowMs: number,
   signal: AbortSignal,
 ): Promise<LeftOver> {
-  const [hosts, services] = await Promise.all([platform.hosts.list(signal), platform.traffic.observe(signal)]);
+  const alertmanagers = openSilences({ targets: run.bundle.spec.silences ?? [], clock, environment: process.env });
+  const [hosts, services, silenced] = await Promise.all([
+    platform.hosts.list(signal),
+    platform.traffic.observe(signal),
+    Promise.allSettled(alertmanagers.map((silences) => silences.list(signal))),
+  ]);
   const isOurs = (owner: string): boolean => owner.startsWith(`${family}-`);
   const { pool } = run.bundle.spec;
   const inspect = (resources: readonly string[]): Promise<(Lease | undefined)[]> =>
@@ -72,5 +83,9 @@ export async function observeLeftOver(
     ),
     steps: run.steps.filter(({ status }) => UNDER_WAY.has(status)),
     silent: hosts.filter(({ state }) => state === "unreachable").map(({ id }) => id),
+    silences: silenced.flatMap((answer) =>
+      answer.status === "fulfilled" ? answer.value.filter((silence) => isOurs(silence.owner)) : [],
+    ),
+    unknown: silenced.flatMap((answer) => (answer.status === "rejected" ? [messageOf(answer.reason)] : [])),
   };
 }

@@ -60,7 +60,7 @@ export async function simulateRun(input: SimulationInput, shared: SimulatedPlan,
   const { startMs, closesMs } = shared;
   const durations = resolveDurations(bundle.spec, bundle.durations);
   const world = createWorld(bundle, durations, assumptions, { seed, run, lengthMs: closesMs - startMs });
-  const clock = createVirtualClock(startMs);
+  const clock = createVirtualClock(startMs, { isMemoryOnly: true });
   const fleet = createMemoryFleet(world.fleet, clock, seed + run);
   const store = createMemoryRunStore(clock);
   const platform = withValidationTime(fleet.platform, clock, () => world.validationMs());

@@ -1,5 +1,14 @@
-/** Rules of what guards a run: stop rules, approval, notices, kill switch; and their resolved form. */
-import type { AlarmSpec, ApprovalSpec, BurnWindow, HostUpdateSpec, Mistake, NoticeTarget, StopRule } from "../model";
+/** Rules of what guards a run: stop rules, approval, notices, silences, kill switch; and their resolved form. */
+import type {
+  AlarmSpec,
+  ApprovalSpec,
+  BurnWindow,
+  HostUpdateSpec,
+  Mistake,
+  NoticeTarget,
+  SilenceTarget,
+  StopRule,
+} from "../model";
 import {
   duration,
   list,
@@ -24,6 +33,8 @@ const DEFAULT_WINDOWS: readonly BurnWindow[] = [
   { longMs: 60 * MINUTE_MS, shortMs: 5 * MINUTE_MS, rate: 6 },
 ];
 const HIGHEST_RATE = 100_000;
+/** Labels that name a host in most set-ups: `instance` is host and port. */
+const DEFAULT_MATCHERS = { instance: "$host(:[0-9]+)?" };
 
 const action = oneOf(["pause", "rollback"]);
 
@@ -105,6 +116,44 @@ const stopRules = object({
   ),
 });
 
+/** Labels of alerts. Without the host among them, a silence would cover the alerts of all hosts. */
+const matchers: Rule<Readonly<Record<string, string>>> = (value, field, mistakes) => {
+  const checked = texts(value, field, mistakes);
+  if (!checked) return undefined;
+  const before = mistakes.length;
+  for (const [name, pattern] of Object.entries(checked)) {
+    const at = `${field}.${name}`;
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
+      mistakes.push({ field: at, value: name, rule: "must be the name of a label", remedy: 'like "instance"' });
+    }
+    if (!isPattern(pattern.replaceAll("$host", "host"))) {
+      mistakes.push({
+        field: at,
+        value: pattern,
+        rule: "must be a regular expression",
+        remedy: "$host stands for the host, like $host(:[0-9]+)?",
+      });
+    }
+  }
+  if (!Object.values(checked).some((pattern) => pattern.includes("$host"))) {
+    mistakes.push({
+      field,
+      value: JSON.stringify(checked),
+      rule: "must name the host: as it stands, the alerts of every host would be silenced",
+      remedy: 'write $host where the host stands, like { instance: "$host(:[0-9]+)?" }',
+    });
+  }
+  return mistakes.length > before ? undefined : checked;
+};
+
+function isPattern(text: string): boolean {
+  try {
+    return new RegExp(text).source !== "";
+  } catch {
+    return false;
+  }
+}
+
 /**
  * Fields of what guards an update.
  * @param late rule of the texts that may come later
@@ -143,6 +192,18 @@ export function guardFields<T>(late: Rule<T>) {
             undefined,
           ),
           severity: optional(oneOf(["info", "warning", "critical"]), "warning" as const),
+        }),
+      ),
+      undefined,
+    ),
+    silences: optional(
+      list(
+        object({
+          alertmanager: required(
+            object({ url: required(late, 'give the address, like "http://alertmanager:9093"') }),
+            "name the Alertmanager, like { alertmanager: { url } }",
+          ),
+          matchers: optional(matchers, DEFAULT_MATCHERS),
         }),
       ),
       undefined,
@@ -218,12 +279,13 @@ export function validateGuard<T>({ stopRules: rules, approval, notices }: Checke
 /** The parts of a spec that guard its runs; what was not declared is left out. */
 export function normalizeGuard<T>(
   checked: CheckedGuard<T>,
-): SpecOf<Pick<HostUpdateSpec, "stopRules" | "approval" | "notices" | "killSwitchFile">, T> {
-  const { stopRules: rules, approval, notices, killSwitch } = checked;
+): SpecOf<Pick<HostUpdateSpec, "stopRules" | "approval" | "notices" | "silences" | "killSwitchFile">, T> {
+  const { stopRules: rules, approval, notices, silences, killSwitch } = checked;
   return {
     ...(rules ? { stopRules: normalizeStopRules(rules) } : {}),
     ...(approval ? { approval: normalizeApproval<T>(approval) } : {}),
     ...(notices ? { notices: notices.map((notice) => normalizeNotice<T>(notice)) } : {}),
+    ...(silences ? { silences: silences.map((silence) => normalizeSilence<T>(silence)) } : {}),
     ...(killSwitch ? { killSwitchFile: killSwitch.file } : {}),
   };
 }
@@ -266,6 +328,13 @@ function normalizeApproval<T>(approval: NonNullable<CheckedGuard<T>["approval"]>
       ? { webhook: { url: webhook.url, ...(webhook.secretEnv === undefined ? {} : { secretEnv: webhook.secretEnv }) } }
       : {}),
   };
+}
+
+function normalizeSilence<T>({
+  alertmanager,
+  matchers: labels,
+}: NonNullable<CheckedGuard<T>["silences"]>[number]): SpecOf<SilenceTarget, T> {
+  return { kind: "alertmanager", url: alertmanager.url, matchers: labels };
 }
 
 function normalizeNotice<T>(notice: NonNullable<CheckedGuard<T>["notices"]>[number]): SpecOf<NoticeTarget, T> {

@@ -88,3 +88,14 @@ export type NoticeArgs = (
   /** The least severe event that is told: all; what holds a run up; or failures alone. @default "warning" */
   severity?: "info" | "warning" | "critical";
 };
+
+/** Alerts about a host are silenced from its cordon until it takes work again. */
+export interface SilenceArgs {
+  /** Base URL of an Alertmanager; credentials come from the environment, see docs/metrics.md. */
+  alertmanager: { url: pulumi.Input<string> };
+  /**
+   * Labels of the alerts: regular expressions by name, in which `$host` stands for the host. All of them must match.
+   * @default { instance: "$host(:[0-9]+)?" }
+   */
+  matchers?: Record<string, string>;
+}

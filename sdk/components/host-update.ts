@@ -13,7 +13,7 @@ import {
 } from "../model";
 import { parseArguments } from "./argument-error";
 import { CapacityPool } from "./capacity-pool";
-import type { ApprovalArgs, NoticeArgs, StopRulesArgs } from "./guard-arguments";
+import type { ApprovalArgs, NoticeArgs, SilenceArgs, StopRulesArgs } from "./guard-arguments";
 import { lateText, type Later } from "./later";
 import { MaintenanceRun } from "./maintenance-run";
 import { MaintenanceWindow } from "./maintenance-window";
@@ -72,6 +72,8 @@ export interface HostUpdateArgs {
   approval?: ApprovalArgs;
   /** Who is told about a run. @default nobody */
   notices?: NoticeArgs[];
+  /** Whose alerts about a host are silenced while it is worked on. @default no alerts are silenced */
+  silences?: SilenceArgs[];
   /** A file that stops all disruption while it exists, besides `archipelago kill on`. */
   killSwitch?: { file: pulumi.Input<string> };
 }

@@ -1,5 +1,5 @@
 /**
- * What guards a run: stop rules, approvals, notices and the audit log, as plain data.
+ * What guards a run: stop rules, approvals, notices, silences and the audit log, as plain data.
  *
  * Not for: judging and storing (providers/guard), sending (providers/notify).
  */
@@ -153,6 +153,15 @@ export type NoticeTarget =
       readonly urlEnv: string;
       readonly severity: Severity;
     };
+
+/** Whose alerts about a host are silenced while a run works on it. */
+export interface SilenceTarget {
+  readonly kind: "alertmanager";
+  /** Base URL. */
+  readonly url: string;
+  /** Labels of the alerts: regular expressions by name, in which `$host` stands for the host. All of them must match. */
+  readonly matchers: Readonly<Record<string, string>>;
+}
 
 /** What an audit entry is about. */
 export type AuditAction =

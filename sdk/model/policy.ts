@@ -5,7 +5,7 @@
  * Not for: public argument types with units (sdk/components) and anything observed (fleet.ts).
  */
 import type { Criticality, MaintenanceEvent, ProcessSpec, Resources, WorkloadHooks } from "./fleet";
-import type { ApprovalSpec, NoticeTarget, StopRule } from "./guard";
+import type { ApprovalSpec, NoticeTarget, SilenceTarget, StopRule } from "./guard";
 
 /** Where the hosts of an island come from. One kind per platform. */
 export type HostSource =
@@ -188,6 +188,8 @@ export interface HostUpdateSpec {
   readonly notices?: readonly NoticeTarget[];
   /** Absent: none are known. */
   readonly events?: EventsSpec;
+  /** Absent: no alerts are silenced. */
+  readonly silences?: readonly SilenceTarget[];
   /** A file that stops all disruption while it exists, besides the store's kill switch. */
   readonly killSwitchFile?: string;
 }

@@ -75,6 +75,8 @@ notices:
   - { webhook: { url: "https://notice.example", secretEnv: NOTICE_SECRET }, severity: info }
   - { webhook: { urlEnv: NOTICE_URL } }
   - { slack: { urlEnv: SLACK_URL } }
+silences:
+  - { alertmanager: { url: "http://alertmanager:9093" }, matchers: { instance: "$host(:[0-9]+)?", job: node } }
 killSwitch: { file: stop }
 events:
   file: events.json
@@ -122,6 +124,7 @@ const BEYOND_SCHEMA: readonly RegExp[] = [
   /must be above 0% and below 100%/,
   /must be shorter than long/,
   /must say who may approve/,
+  /must name the host/,
   /must be at most update\.timeout/,
 ];
 

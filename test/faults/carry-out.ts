@@ -55,6 +55,7 @@ export async function carryOutScenario(scenario: Scenario, tampering: Tampering 
     seed: scenario.seed,
     forecast: sampleForecast({ paths: 8, steps: 36, scale: scenario.demand, seed: scenario.seed }),
     startMs: SAMPLE_OPENING_MS + 10 * MINUTE_MS,
+    isMemoryOnly: true,
     ...(tampering.plan ? { changePlan: tampering.plan } : {}),
   });
   const outcome = { scenario, fixture, broken: [] };

@@ -46,6 +46,8 @@ export interface FixtureOptions {
   readonly plannedBy?: string;
   /** When it begins. @default ten minutes into the opening */
   readonly startMs?: number;
+  /** Nothing in it touches files, see VirtualClockLimits. @default false */
+  readonly isMemoryOnly?: boolean;
   /** Changes what the planner gives, for what it never does by itself. */
   readonly changePlan?: (plan: MigrationPlan, input: PlanInput) => MigrationPlan;
 }
@@ -83,8 +85,9 @@ export function createRunFixture(options: FixtureOptions = {}): RunFixture {
     seed = 1,
     forecast = sampleForecast(),
     startMs = SAMPLE_OPENING_MS + 10 * MINUTE_MS,
+    isMemoryOnly = false,
   } = options;
-  const clock = createVirtualClock(startMs);
+  const clock = createVirtualClock(startMs, { isMemoryOnly });
   const fleet = createMemoryFleet(options.fleet ?? sampleFleet(), clock, seed);
   const store = createMemoryRunStore(clock);
   const lines: string[] = [];
