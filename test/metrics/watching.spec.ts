@@ -34,7 +34,13 @@ maybe(`what Prometheus makes of this package's metrics${why}`, function () {
   before(async () => {
     let calls = 0;
     const run = createRunMetrics();
-    const replica = () => ({ replica: "r1", workload: "front", cpuSeconds: (calls += 1) * 0.1, memoryBytes: 1024 });
+    const replica = () => ({
+      replica: "r1",
+      workload: "front",
+      cpuSeconds: (calls += 1) * 0.1,
+      memoryBytes: 1024,
+      diskBytes: 2048,
+    });
     const service = () => ({ service: "front", requests: (calls += 1) * 10, failed: calls, parked: 0 });
     const registries = [
       createAgentMetrics({ host: "host-01", replicas: () => [replica()], isCordoned: () => true }),
