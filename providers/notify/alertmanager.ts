@@ -13,7 +13,7 @@ import type { Clock } from "../clock";
 import { createHttpJsonClient, type HttpJsonClient } from "../http-json";
 
 /** Stands for the host in the values of matchers. */
-export const HOST_PLACEHOLDER = "$host";
+const HOST_PLACEHOLDER = "$host";
 
 /** A host whose alerts are silenced, and until when. */
 export interface SilencedHost {
