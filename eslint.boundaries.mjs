@@ -174,6 +174,7 @@ export const BOUNDARIES = [
       "sdk/arguments",
       "providers/clock",
       "providers/calendar",
+      "providers/forecast",
       "providers/plan",
       "providers/guard",
       "providers/runner",

@@ -7,6 +7,7 @@ import { EXIT_CODES } from "./exit-codes";
 import { renderExplanation } from "./explanation";
 import { watchInterrupts } from "./interrupts";
 import { chooseFamily, openStore, STORE_OPTIONS } from "./store";
+import { renderAnswer, suppose } from "./supposed";
 import { readWindowFile } from "./window-file";
 import type { Terminal } from "./terminal";
 
@@ -26,43 +27,57 @@ Nothing is changed. The plan is one of:
     ...STORE_OPTIONS,
     bundle: { value: "FILE", about: "bundle, such as the report folder's <run>.bundle.json" },
     explain: { about: "show the reason of every move, with the scores of the hosts that were looked at" },
+    "what-if": {
+      value: "CHANGES",
+      about:
+        "plan as if demand were another one, its callees' with it: front=20% when it is degraded by 80 %, front=200% " +
+        "when it doubles, front=moved; several with commas",
+    },
     page: { value: "FILE", about: "write the plan's HTML page" },
   },
   examples: [
     ["archipelago plan --file window.yaml", "what would happen now"],
     ["archipelago plan kernel --explain", "why the run of kernel moves what it moves"],
+    [
+      "archipelago plan kernel --what-if checkout=200%",
+      "whether it would still fit if checkout had twice as much to do",
+    ],
     ["archipelago plan --bundle kernel-1.bundle.json --page plan.html", "the same plan on another machine"],
   ],
   async run({ options, positionals: [word], isJson, terminal }) {
     const sources = [word, options.bundle, options.file].filter((source) => source !== undefined);
     const isAmbiguous = options.bundle !== undefined ? sources.length > 1 : word !== undefined && sources.length > 2;
     if (isAmbiguous) throw new UsageError("name one of RUN, --bundle FILE and --file FILE");
-    const { bundle, plan } =
+    const planned =
       options.bundle !== undefined
         ? await rebuild(options.bundle)
         : options.file !== undefined && word === undefined
           ? await planWindowFile(options.file, options.store, terminal)
           : await readPlan(options, word);
-    const { spec, forecast } = bundle;
+    const supposed = options["what-if"] === undefined ? undefined : await suppose(planned.bundle, options["what-if"]);
+    const { plan } = supposed ?? planned;
+    const { spec } = planned.bundle;
+    const forecast = supposed?.answer.forecast ?? planned.bundle.forecast;
     if (options.page !== undefined) {
       const { renderPlanPage } = await import("../report/plan-page.js");
       await writeFile(options.page, renderPlanPage(spec, plan, forecast));
     }
     if (isJson) {
-      terminal.printJson(plan);
+      terminal.printJson(supposed ? { plan, peaks: supposed.answer.peaks, notes: supposed.answer.notes } : plan);
       return EXIT_CODES.done;
     }
     const timezone = spec.windows[0]?.timezone ?? "UTC";
     terminal.print(
       renderPlanTable(createPlanView(plan, timezone, options.page ?? "(none; write it with --page FILE)"), spec.name),
     );
+    if (supposed) terminal.print(`\n${renderAnswer(supposed.answer)}`);
     if (options.explain) terminal.print(`\n${renderExplanation(plan)}`);
     return EXIT_CODES.done;
   },
 });
 
 interface Planned {
-  readonly bundle: Pick<Bundle, "spec" | "forecast">;
+  readonly bundle: Bundle;
   readonly plan: MigrationPlan;
 }
 

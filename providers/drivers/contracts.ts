@@ -20,6 +20,7 @@ import type {
   Replica,
   Resources,
   Service,
+  ServiceCalls,
   HealthCheck,
 } from "../../sdk/model";
 
@@ -205,30 +206,6 @@ export interface TrafficRecorder {
   trafficSince(sinceMs: number, signal: AbortSignal): Promise<readonly ServiceTraffic[]>;
   /** Who called which function how often, by the minute, from `sinceMs` on. Absent: nobody counts that. */
   callsSince?(sinceMs: number, signal: AbortSignal): Promise<readonly ServiceCalls[]>;
-}
-
-/** Calls of one service's functions. */
-export interface ServiceCalls {
-  readonly service: string;
-  /** Oldest first. */
-  readonly calls: readonly FunctionCalls[];
-}
-
-/** Requests of one caller for one function of a service in one minute. */
-export interface FunctionCalls {
-  /** Beginning of the minute. */
-  readonly atMs: number;
-  readonly method: string;
-  /** Template of the path: no query, no ids. */
-  readonly path: string;
-  /** Name of the workload that called; "" for anybody else. */
-  readonly caller: string;
-  readonly requests: number;
-  readonly failed: number;
-  readonly latencySumMs: number;
-  readonly maxMs: number;
-  /** Bodies of requests and answers. */
-  readonly bytes: number;
 }
 
 export interface ServiceTraffic {

@@ -10,9 +10,10 @@
  * 3. Every workload has its place in the paths; one without usable metrics counts with its request and is named in
  *    `missing`.
  */
-import type { Forecast, QuantileForecast, Series, Workload, WorkloadHistory } from "../../sdk/model";
+import type { Forecast, QuantileForecast, Series, ServiceCalls, Workload, WorkloadHistory } from "../../sdk/model";
 import { floorToGrid, isKind, messageOf, overlaySeries, seriesEndMs } from "../../sdk/model";
 import { alignBefore } from "./align-series";
+import { estimateDependencies } from "./dependencies/estimate-dependencies";
 import { createProfiles } from "./joint/demand-profiles";
 import type { PathSource } from "./joint-paths";
 import { sampleJointPaths } from "./joint-paths";
@@ -34,6 +35,8 @@ export interface ForecastFleetInput {
   readonly nowMs?: number;
   /** Number of joint paths. @default 200: the share of paths over capacity is then known to half a percent */
   readonly paths?: number;
+  /** Calls counted before `nowMs`. @default none: declared dependencies are told from loads alone */
+  readonly calls?: readonly ServiceCalls[];
   /** @default ensemble() */
   readonly model?: Model;
 }
@@ -77,6 +80,7 @@ export function forecastFleet(input: ForecastFleetInput): Forecast {
     missing: outcomes.flatMap((outcome) =>
       outcome.kind === "missing" ? [{ workload: outcome.workload, reason: outcome.reason }] : [],
     ),
+    ...dependenciesOf(input, startMs),
     profiles: createProfiles({
       histories: input.histories,
       workloads: input.workloads,
@@ -85,6 +89,21 @@ export function forecastFleet(input: ForecastFleetInput): Forecast {
       seed: input.seed,
     }),
   };
+}
+
+/** Nothing is said where nobody calls anybody. */
+function dependenciesOf(input: ForecastFleetInput, startMs: number): Pick<Forecast, "dependencies"> {
+  const before = (series: Series | undefined): Series | undefined => alignBefore(series, startMs, input.stepMs);
+  const histories = input.histories.map(({ workload, cpu, requests }): WorkloadHistory => {
+    const known = { cpu: before(cpu), requests: before(requests) };
+    return {
+      workload,
+      ...(known.cpu === undefined ? {} : { cpu: known.cpu }),
+      ...(known.requests === undefined ? {} : { requests: known.requests }),
+    };
+  });
+  const dependencies = estimateDependencies({ workloads: input.workloads, calls: input.calls ?? [], histories });
+  return dependencies.length === 0 ? {} : { dependencies };
 }
 
 type Outcome =

@@ -219,6 +219,7 @@ function createWorkload(
     ...(policy.process === undefined ? {} : { process: policy.process }),
     ...(service === undefined ? {} : { service }),
     hooks: policy.hooks,
+    ...(policy.dependsOn === undefined ? {} : { dependsOn: policy.dependsOn }),
   };
 }
 

@@ -1,9 +1,16 @@
 /**
- * What a plan's page tells of the demand behind it beyond the chart: profiles of workloads and islands.
+ * What a plan's page tells of the demand behind it beyond the chart: who causes whose, and profiles.
  *
  * Not for: demand beside capacity (plan-charts.ts).
  */
-import type { DemandProfile, Forecast, ProfileResource } from "../../sdk/model";
+import {
+  formatDurationShort,
+  formatPercentage,
+  type DemandProfile,
+  type DependencyEstimate,
+  type Forecast,
+  type ProfileResource,
+} from "../../sdk/model";
 import { markup } from "./html/markup";
 import { dataTable, section, table, type Section } from "./html/page";
 
@@ -17,7 +24,31 @@ const SPANS = { window: "over the window", day: "next 24 hours" } as const;
 
 /** The sections, those that have something to say. */
 export function demandSections(forecast: Forecast, timezone: string): readonly Section[] {
-  return profileSections(forecast.profiles ?? [], timezone);
+  return [...dependencySections(forecast.dependencies ?? []), ...profileSections(forecast.profiles ?? [], timezone)];
+}
+
+function dependencySections(dependencies: readonly DependencyEstimate[]): readonly Section[] {
+  if (dependencies.length === 0) return [];
+  return [
+    section(
+      "Dependencies",
+      table({
+        caption: "Who causes whose demand",
+        columns: ["Caller", "Called", "Share of its load", "Calls a request", "After", "Sure", "Evidence"],
+        rows: dependencies.map(({ caller, called, share, callsPerRequest, lagMs, confidence, reason }) => [
+          caller,
+          called,
+          formatPercentage(share),
+          callsPerRequest === undefined ? "not known" : callsPerRequest.toFixed(2),
+          lagMs === 0 ? "at once" : formatDurationShort(lagMs),
+          formatPercentage(confidence),
+          reason,
+        ]),
+        numeric: ["Share of its load", "Calls a request", "Sure"],
+      }),
+      "A change of the caller's demand is passed on to the called one.",
+    ),
+  ];
 }
 
 function profileSections(profiles: readonly DemandProfile[], timezone: string): readonly Section[] {

@@ -25,6 +25,7 @@ import { openRunStore, requireSharedStore } from "../journal/open-store";
 import type { RunStore } from "../journal/run-store";
 import { setNiceOfAllThreads } from "../niceness";
 import { createAlarmSource } from "../observe/alarms";
+import { addBandwidth, observeCalls } from "../observe/calls";
 import { observeFleet } from "../observe/fleet";
 import { observeEvents } from "../observe/provider-events";
 import { listDisclosures, observeHistory } from "../observe/history";
@@ -37,6 +38,8 @@ import { describeRunner, listRunners } from "./heartbeat";
 const STEP_MS = 5 * 60_000;
 /** History that a forecast looks at: two whole weeks, so that a weekly season is seen twice. */
 const HISTORY_MS = 14 * 86_400_000;
+/** Counted calls that it looks at: less than the six hours that a switch keeps, so that a slot gives one answer. */
+const CALLS_MS = 5 * 3_600_000;
 /** Forecasts do not reach further than this beyond the opening's start. */
 const MAXIMUM_HORIZON_MS = 12 * 3_600_000;
 const BACKGROUND_NICE = 10;
@@ -111,16 +114,13 @@ export async function openRunEnvironment(
           MAXIMUM_HORIZON_MS,
           Math.max(STEP_MS, (opening?.endMs ?? fromMs + STEP_MS) - fromMs),
         );
-        const histories = await observeHistory(
-          platform,
-          spec,
-          fleet,
-          { fromMs: slotMs - HISTORY_MS, toMs: slotMs },
-          STEP_MS,
-          signal,
-        );
+        const [histories, calls] = await Promise.all([
+          observeHistory(platform, spec, fleet, { fromMs: slotMs - HISTORY_MS, toMs: slotMs }, STEP_MS, signal),
+          observeCalls(platform, spec, { fromMs: slotMs - CALLS_MS, toMs: slotMs }, signal),
+        ]);
         return forecastFleet({
-          histories,
+          histories: addBandwidth(histories, fleet, calls, STEP_MS),
+          calls,
           workloads: fleet.workloads,
           nowMs: slotMs,
           fromMs,

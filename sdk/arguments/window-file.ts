@@ -11,6 +11,7 @@ import { normalizePool, poolFields } from "./pool";
 import { name, named, object, optional, required, text, type Rule } from "./rules";
 import { normalizeUpdate, updateFields, validateUpdate } from "./update";
 import { normalizeWindow, validateWindowArguments, windowRule } from "./window";
+import { validateDependencies } from "./workload";
 
 const DEFAULT_POOL_NAME = "reserve";
 
@@ -49,6 +50,16 @@ export function resolveWindowFile(document: unknown, mistakes: Mistake[]): HostU
     mistakes.push(...found.map((mistake) => ({ ...mistake, field: `windows.${key}.${mistake.field}` })));
   }
   validateUpdate(checked, mistakes);
+  validateDependencies(
+    Object.entries(checked.islands).flatMap(([key, { workloads }]) =>
+      workloads.map(({ name: workload, dependsOn }, index) => ({
+        field: `islands.${key}.workloads[${String(index)}]`,
+        name: workload,
+        ...(dependsOn ? { dependsOn } : {}),
+      })),
+    ),
+    mistakes,
+  );
   return mistakes.length > before ? undefined : specOf(checked);
 }
 

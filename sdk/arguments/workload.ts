@@ -1,12 +1,13 @@
 /** Arguments of workloads, shared by islands (policy) and local fleets (what to start). */
-import type { Mistake, ProcessSpec, WorkloadPolicy } from "../model";
-import { parsePercentage } from "../model";
+import type { Mistake, ProcessSpec, WorkloadDependency, WorkloadPolicy } from "../model";
+import { didYouMean, findCycle, parsePercentage } from "../model";
 import {
   byteSize,
   cpu,
   duration,
   list,
   name,
+  numberBetween,
   object,
   oneOf,
   optional,
@@ -60,8 +61,23 @@ export interface WorkloadArgs {
     /** After the new copy serves. */
     afterMove?: string;
   };
+  /**
+   * Workloads of the same update that this one calls: by name, or with how often and how late. What it does not say is
+   * learned from the calls that the switch counts, or from loads that move together.
+   */
+  dependsOn?: (string | DependencyArgs)[];
 }
 
+/** A workload that is called. */
+export interface DependencyArgs {
+  workload: string;
+  /** Calls for each request that the caller answers. @default measured */
+  callsPerRequest?: number;
+  /** Time after which a change of the caller is felt, such as "30 seconds". @default measured */
+  lag?: string;
+}
+
+const HIGHEST_CALLS_PER_REQUEST = 1_000_000;
 const DEFAULT_MAX_PAUSE_MS = 2000;
 const DEFAULT_HEALTH = { path: "/health", intervalMs: 1000, timeoutMs: 1000 } as const;
 
@@ -98,6 +114,27 @@ const health: Rule<ProcessSpec["health"]> = (value, field, mistakes) => {
   return times && { path: times.path, intervalMs: times.interval, timeoutMs: times.timeout };
 };
 
+const dependencyFields = object({
+  workload: required(name, "name the workload that is called"),
+  callsPerRequest: optional(numberBetween(0, HIGHEST_CALLS_PER_REQUEST), undefined),
+  lag: optional(duration(), undefined),
+});
+
+const dependency: Rule<WorkloadDependency> = (value, field, mistakes) => {
+  if (typeof value === "string") {
+    const called = name(value, field, mistakes);
+    return called === undefined ? undefined : { workload: called };
+  }
+  const checked = dependencyFields(value, field, mistakes);
+  return (
+    checked && {
+      workload: checked.workload,
+      ...(checked.callsPerRequest === undefined ? {} : { callsPerRequest: checked.callsPerRequest }),
+      ...(checked.lag === undefined ? {} : { lagMs: checked.lag }),
+    }
+  );
+};
+
 const fields = {
   name: required(name, "name the workload"),
   criticality: optional(oneOf(["critical", "normal", "sheddable"]), "normal" as const),
@@ -113,6 +150,7 @@ const fields = {
   health: optional(health, DEFAULT_HEALTH),
   environment: optional(texts, {}),
   hooks: optional(object({ beforeMove: optional(text, undefined), afterMove: optional(text, undefined) }), undefined),
+  dependsOn: optional(list(dependency, 1), undefined),
 };
 
 /** Rule of one workload's arguments; its result is read by the `normalize` functions here. */
@@ -152,6 +190,45 @@ export function validateWorkloads(workloads: readonly CheckedWorkload[], field: 
   });
 }
 
+/** A workload with the field it was declared at. */
+export interface DeclaredDependencies {
+  readonly field: string;
+  readonly name: string;
+  readonly dependsOn?: readonly WorkloadDependency[];
+}
+
+/** Checks that need the workloads of all islands of an update: who is called must be there, and not call back. */
+export function validateDependencies(workloads: readonly DeclaredDependencies[], mistakes: Mistake[]): void {
+  const names = workloads.map((workload) => workload.name);
+  const before = mistakes.length;
+  for (const { field, dependsOn = [] } of workloads) {
+    dependsOn.forEach(({ workload: called }, index) => {
+      if (names.includes(called)) return;
+      const near = didYouMean(called, names);
+      mistakes.push({
+        field: `${field}.dependsOn[${String(index)}]`,
+        value: called,
+        rule: "must be a workload of one of the update's islands",
+        remedy: near ? `did you mean "${near}"?` : `known workloads: ${names.join(", ")}`,
+      });
+    });
+  }
+  if (mistakes.length > before) return;
+  const cycle = findCycle(
+    workloads.flatMap(({ name: caller, dependsOn = [] }) =>
+      dependsOn.map(({ workload }) => ({ caller, called: workload })),
+    ),
+  );
+  if (!cycle) return;
+  const [first] = cycle;
+  mistakes.push({
+    field: `${workloads.find((workload) => workload.name === first)?.field ?? ""}.dependsOn`,
+    value: cycle.join(" -> "),
+    rule: "must not go round: a change would never end",
+    remedy: "leave out the call back, usually the rarer of the two",
+  });
+}
+
 /** Checked arguments to policy. */
 export function normalizeWorkload(workload: CheckedWorkload): WorkloadPolicy {
   const { budget, request, command } = workload;
@@ -174,6 +251,7 @@ export function normalizeWorkload(workload: CheckedWorkload): WorkloadPolicy {
       ...(workload.hooks?.beforeMove ? { beforeMove: workload.hooks.beforeMove } : {}),
       ...(workload.hooks?.afterMove ? { afterMove: workload.hooks.afterMove } : {}),
     },
+    ...(workload.dependsOn ? { dependsOn: workload.dependsOn } : {}),
   };
 }
 

@@ -2,7 +2,16 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import { normalizeUpdate, object, optional, required, updateFields, validateUpdate, type Rule } from "../arguments";
+import {
+  normalizeUpdate,
+  object,
+  optional,
+  required,
+  updateFields,
+  validateDependencies,
+  validateUpdate,
+  type Rule,
+} from "../arguments";
 import {
   renderPlanTable,
   renderUnplanned,
@@ -208,6 +217,16 @@ export class HostUpdate extends pulumi.ComponentResource {
 
 function validateHostUpdate(checked: CheckedHostUpdate, mistakes: Mistake[]): void {
   validateUpdate(checked, mistakes);
+  validateDependencies(
+    checked.islands.flatMap(({ islandName, workloads }) =>
+      workloads.map(({ name, dependsOn }, index) => ({
+        field: `${islandName}.workloads[${String(index)}]`,
+        name,
+        ...(dependsOn ? { dependsOn } : {}),
+      })),
+    ),
+    mistakes,
+  );
   validateUnique(
     "islands",
     checked.islands.map(({ islandName }) => islandName),

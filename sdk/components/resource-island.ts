@@ -1,7 +1,7 @@
 /** A resource island: a share of some hosts for one family of workloads, with what is wanted of each. */
 import * as pulumi from "@pulumi/pulumi";
 import { islandRule, normalizeIsland, validateIsland, type WorkloadArgs } from "../arguments";
-import type { IslandSpec } from "../model";
+import type { IslandSpec, WorkloadPolicy } from "../model";
 import { parseArguments } from "./argument-error";
 import { lateText, type Later } from "./later";
 
@@ -83,6 +83,8 @@ const argsRule = islandRule(lateText);
 export class ResourceIsland extends pulumi.ComponentResource {
   /** The island's name. */
   readonly islandName: string;
+  /** Its declared workloads and what each calls. */
+  readonly workloads: readonly Pick<WorkloadPolicy, "name" | "dependsOn">[];
   /**
    * Its policy, resolved. Parts that are still outputs stay so, each by itself: one output around all of it would be
    * unknown as a whole while one part is.
@@ -94,6 +96,10 @@ export class ResourceIsland extends pulumi.ComponentResource {
     super("archipelago:index:ResourceIsland", name, {}, options);
     const checked = parseArguments(`ResourceIsland "${name}"`, args, argsRule, validateIsland);
     this.islandName = name;
+    this.workloads = checked.workloads.map(({ name: workload, dependsOn }) => ({
+      name: workload,
+      ...(dependsOn ? { dependsOn } : {}),
+    }));
     this.spec = normalizeIsland(name, checked);
     this.registerOutputs({ islandName: name });
   }

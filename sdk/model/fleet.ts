@@ -73,6 +73,17 @@ export interface Workload {
   /** Name of its service at the traffic switch; absent for jobs without traffic. */
   readonly service?: string;
   readonly hooks: WorkloadHooks;
+  /** Workloads that it calls, as declared; absent: none are. */
+  readonly dependsOn?: readonly WorkloadDependency[];
+}
+
+/** A workload that another one calls. */
+export interface WorkloadDependency {
+  readonly workload: string;
+  /** Calls for each request of the caller; absent: measured. */
+  readonly callsPerRequest?: number;
+  /** Time after which a change of the caller is felt; absent: measured. */
+  readonly lagMs?: number;
 }
 
 /** How a workload's process is started and watched on local and Linux hosts. */

@@ -58,6 +58,24 @@ export interface DemandProfile {
   readonly peak: readonly number[];
 }
 
+/** How the demand of one workload follows that of another which calls it. */
+export interface DependencyEstimate {
+  readonly caller: string;
+  readonly called: string;
+  /** Share of the called workload's demand that this caller causes, 0..1. */
+  readonly share: number;
+  /** Calls for each request that the caller answers, where both are counted or it was stated. */
+  readonly callsPerRequest?: number;
+  /** Time after which a change of the caller is felt. */
+  readonly lagMs: number;
+  /** What it rests on: counted calls, loads that move together, or the declaration alone. */
+  readonly basis: "calls" | "load" | "declared";
+  /** How well the caller explains the called one, 0..1; 0 for `declared`. */
+  readonly confidence: number;
+  /** The evidence, for people. */
+  readonly reason: string;
+}
+
 /** All that planning knows of the time ahead. */
 export interface Forecast {
   readonly demand: JointDemand;
@@ -67,4 +85,6 @@ export interface Forecast {
   readonly missing: readonly { readonly workload: string; readonly reason: string }[];
   /** Demand profiles of workloads and islands, where their resources are measured. Absent: none were made. */
   readonly profiles?: readonly DemandProfile[];
+  /** Who causes whose demand; without cycles. Absent: nobody is known to call anybody. */
+  readonly dependencies?: readonly DependencyEstimate[];
 }

@@ -6,6 +6,8 @@ export * from "./series";
 export * from "./grid";
 export * from "./forecast";
 export * from "./joint-demand";
+export * from "./calls";
+export * from "./dependency-graph";
 export * from "./policy";
 export * from "./local-fleet";
 export * from "./plan";

@@ -4,7 +4,7 @@
  *
  * Not for: public argument types with units (sdk/components) and anything observed (fleet.ts).
  */
-import type { Criticality, MaintenanceEvent, ProcessSpec, Resources, WorkloadHooks } from "./fleet";
+import type { Criticality, MaintenanceEvent, ProcessSpec, Resources, WorkloadDependency, WorkloadHooks } from "./fleet";
 import type { ApprovalSpec, NoticeTarget, SilenceTarget, StopRule } from "./guard";
 
 /** Where the hosts of an island come from. One kind per platform. */
@@ -34,6 +34,8 @@ export interface WorkloadPolicy {
   readonly request?: Resources;
   readonly process?: ProcessSpec;
   readonly hooks: WorkloadHooks;
+  /** Workloads that it calls; absent: none are declared. */
+  readonly dependsOn?: readonly WorkloadDependency[];
 }
 
 /** Where history and live metrics come from. */

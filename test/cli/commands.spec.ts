@@ -64,6 +64,25 @@ describe("the command line", () => {
     assert.match(stdout, /host-\d+: -?[\d.]+ = \w+ /, "scores and their parts");
   });
 
+  it("answers what if a workload had more or less to do, with all mistakes in the question at once", async () => {
+    const bundle = path.join(folder, "bundle.json");
+    const dependency = { caller: "front", called: "pricing", share: 0.5, lagMs: 0, confidence: 1, reason: "counted" };
+    const dependencies = [{ ...dependency, basis: "calls" as const }];
+    await writeBundle(bundle, { ...done.bundle, forecast: { ...done.bundle.forecast, dependencies } });
+    const asked = async (what: string) => archipelago(["plan", "--bundle", bundle, "--what-if", what]);
+    const answer = (await asked("front=300%, reports=moved")).stdout;
+    assert.match(answer, /front at 300% of its demand reaches pricing \(50% of its load: counted\)/);
+    assert.match(answer, /pricing: at most \d+\.\d\d cores 19 times of 20, instead of \d+\.\d\d/);
+    assert.match(answer, /reports is moved by surge/);
+    const { code, stderr } = await asked("fornt=2,front=much");
+    assert.equal(code, 2);
+    assert.match(
+      stderr,
+      /"fornt" is no workload of this plan; did you mean "front"\?[^]*"front=much" must end in a share/,
+    );
+    assert.doesNotMatch(stderr, /\bat .*:\d+:\d+/);
+  });
+
   it("shows help, for all and for each command, with every option", async () => {
     const { stdout } = await archipelago(["--help"]);
     for (const { name, summary, help, options } of COMMANDS) {

@@ -30,6 +30,7 @@ islands:
         health: { path: /health, interval: 1 second, timeout: 500 ms }
         environment: { MODE: fast }
         hooks: { beforeMove: /before, afterMove: /after }
+        dependsOn: [ledger, { workload: cache, callsPerRequest: 1.5, lag: 30 seconds }]
       - { name: ledger, copies: exclusive, health: /health }
     metrics: { recorded: { file: history.csv } }
     validate:
@@ -121,6 +122,8 @@ const BEYOND_SCHEMA: readonly RegExp[] = [
   /must be at least \d+ ms/,
   /must be unique/,
   /must be after start/,
+  /must be a workload of one of the update's islands/,
+  /must not go round/,
   /must be above 0% and below 100%/,
   /must be shorter than long/,
   /must say who may approve/,

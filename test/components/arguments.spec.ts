@@ -9,6 +9,7 @@ import {
   MaintenanceWindow,
   ResourceIsland,
   type HostUpdateArgs,
+  type ResourceIslandArgs,
 } from "../../sdk";
 
 /** The mistakes that constructing something reports, as lines. */
@@ -101,6 +102,28 @@ describe("arguments of components", () => {
     assert.ok(
       mistakes.some((mistake) => mistake.startsWith("workloads[0].budget.maxUnavailable is a share of copies")),
     );
+  });
+
+  it("refuses calls to nobody and calls that go round, over all islands of an update", () => {
+    const hosts = { agents: { inventory: "i" } };
+    const update = (workloads: ResourceIslandArgs["workloads"]): unknown =>
+      new HostUpdate("calls", {
+        islands: [
+          new ResourceIsland("shop", { hosts, workloads }),
+          new ResourceIsland("back", { hosts, workloads: [{ name: "ledger", dependsOn: ["front"] }] }),
+        ],
+        windows: [window("calls")],
+        update: { probe: "p", expect: "e", command: "c", undo: "u" },
+      });
+    assert.deepEqual(
+      mistakesOf(() => update([{ name: "front", dependsOn: ["prcing", { workload: "ledgr" }] }, { name: "pricing" }])),
+      [
+        'shop.workloads[0].dependsOn[0] must be a workload of one of the update\'s islands; did you mean "pricing"?',
+        'shop.workloads[0].dependsOn[1] must be a workload of one of the update\'s islands; did you mean "ledger"?',
+      ],
+    );
+    const [round] = mistakesOf(() => update([{ name: "front", dependsOn: ["ledger"] }]));
+    assert.match(round ?? "", /^shop\.workloads\[0\]\.dependsOn must not go round: .*; leave out the call back/);
   });
 
   it("reports a budget of more than all copies with the others", () => {

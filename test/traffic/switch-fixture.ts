@@ -7,6 +7,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { systemClock, type Clock } from "../../providers/clock";
 import { createFleetAuthority, issueCertificate } from "../../providers/drivers/certificates";
 import type { TlsFiles } from "../../providers/drivers/certificates";
 import type { CallContext } from "../../providers/drivers/contracts";
@@ -51,6 +52,7 @@ export async function createSwitchFixture(
   services: readonly (Omit<SwitchServiceConfig, "port" | "exclusive"> & { readonly exclusive?: boolean })[],
   limits: Partial<SwitchLimits> = {},
   engine: TrafficEngine = "embedded",
+  clock: Clock = systemClock,
 ): Promise<SwitchFixture> {
   const directory = await mkdtemp(join(tmpdir(), "archipelago-switch-"));
   cleanup.add(() => rm(directory, { recursive: true, force: true }));
@@ -68,7 +70,7 @@ export async function createSwitchFixture(
     engine,
   };
   await writeFile(configFile, JSON.stringify(config));
-  let running = await startSwitch(configFile);
+  let running = await startSwitch(configFile, clock);
   cleanup.add(() => running.close(200));
   const driver = createSwitchTrafficDriver({ url: running.controlUrl, tls });
   cleanup.add(() => {
@@ -83,7 +85,7 @@ export async function createSwitchFixture(
     running: () => running,
     restart: async () => {
       await running.close(200);
-      running = await startSwitch(configFile);
+      running = await startSwitch(configFile, clock);
     },
   };
 }

@@ -3,9 +3,9 @@
  *
  * Not for: the switch itself (switch/).
  */
-import type { Json, Service } from "../../../sdk/model";
+import type { Json, Service, ServiceCalls } from "../../../sdk/model";
 import type { TlsFiles } from "../certificates";
-import type { CallContext, ServiceCalls, ServiceTraffic, TrafficDriver, TrafficRecorder } from "../contracts";
+import type { CallContext, ServiceTraffic, TrafficDriver, TrafficRecorder } from "../contracts";
 import { createControlClient } from "../control-client";
 import type { SwitchCalls } from "./switch/control";
 import type { OwnerAnswer, PauseResult } from "./switch/service-record";

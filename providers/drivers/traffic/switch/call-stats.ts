@@ -9,7 +9,7 @@
  *    their own within a minute; the rest is counted together as OTHER_PATH.
  * 2. No query string, no id and no text of a client is kept: a path is its template, a caller the name of a workload.
  */
-import type { FunctionCalls } from "../../contracts";
+import type { FunctionCalls } from "../../../../sdk/model";
 
 /** A workload that calls another names itself with this header; agents tell it its name as `ARCHIPELAGO_WORKLOAD`. */
 export const CALLER_HEADER = "x-archipelago-caller";

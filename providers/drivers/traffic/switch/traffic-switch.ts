@@ -9,10 +9,10 @@
  *    was answered, and never says `parked` after the deadline.
  */
 import { DriverError } from "../../../../sdk/model";
-import type { Service } from "../../../../sdk/model";
+import type { Service, ServiceCalls } from "../../../../sdk/model";
 import type { Clock } from "../../../clock";
 import type { ServiceReading } from "../../../metrics/switch-metrics";
-import type { HandOverToken, ServiceCalls } from "../../contracts";
+import type { HandOverToken } from "../../contracts";
 import type { SwitchConfig } from "./config";
 import type { DataPlane, ServiceListener, ServicePlane } from "./data-plane";
 import { cutOver, endHandOver, ownerAnswer, park, settle, unpark, withBackend, withoutBackend } from "./service-record";
