@@ -63,10 +63,11 @@ describe("dependencies from a real switch", () => {
         ...{ histories, workloads, calls, fromMs: clock.now(), horizonMs: 10 * MINUTE_MS, stepMs: MINUTE_MS, seed: 1 },
       });
       const [found] = forecast.dependencies ?? [];
-      assert.deepEqual([found?.caller, found?.called, found?.basis], ["front", "pricing", "calls"]);
-      assert.equal(found?.callsPerRequest, 2);
+      assert.ok(found);
+      assert.deepEqual([found.caller, found.called, found.basis], ["front", "pricing", "calls"]);
+      assert.equal(found.callsPerRequest, 2);
       const all = 8 * 5 + 28;
-      assert.equal(found?.share, Math.round((2 * all * 10_000) / (2 * all + 4)) / 10_000);
+      assert.equal(found.share, Math.round((2 * all * 10_000) / (2 * all + 4)) / 10_000);
       const bytes = histories[0]?.network?.values.reduce((sum, perSecond) => sum + perSecond * 60, 0) ?? 0;
       assert.ok(bytes > 0 && bytes <= (2 * all + 4) * 2000, String(bytes));
     } finally {
