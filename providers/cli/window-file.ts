@@ -60,11 +60,12 @@ async function readText(file: string): Promise<string> {
 }
 
 function resolvePaths(spec: HostUpdateSpec, folder: string): HostUpdateSpec {
-  const { approval, events, killSwitchFile } = spec;
+  const { approval, events, killSwitchFile, prices } = spec;
   return {
     ...spec,
     ...(approval?.file === undefined ? {} : { approval: { ...approval, file: path.resolve(folder, approval.file) } }),
     ...(events?.file === undefined ? {} : { events: { ...events, file: path.resolve(folder, events.file) } }),
+    ...(prices?.file === undefined ? {} : { prices: { ...prices, file: path.resolve(folder, prices.file) } }),
     ...(killSwitchFile === undefined ? {} : { killSwitchFile: path.resolve(folder, killSwitchFile) }),
     islands: spec.islands.map((island) => resolveIsland(island, folder)),
     ...(spec.store === undefined ? {} : { store: resolveStore(spec.store, folder) }),

@@ -1,34 +1,176 @@
 /**
- * What a plan costs: reserved hosts, paid from the start of the run to its end.
+ * What a plan costs, from a table of prices: reserved hosts, copies that run twice during moves, data that moves across
+ * zones, and calls of functions that stand in for copies; in total and per wave.
  *
- * Not for: what a run did cost; the report measures that.
+ * Not for: what a run did cost (the report measures that), and ways to pay less (alternatives.ts).
+ *
+ * Invariant: the items of the waves add up to those of the whole.
  */
-import type { CostLine, PoolSpec } from "../../sdk/model";
+import type { CostItem, CostLine, Fleet, Move, PlanStep, PriceTable, Wave, WaveCost } from "../../sdk/model";
+import { EXAMPLE_PRICES } from "../../sdk/model";
 
-import { plural } from "./explain";
+import type { PlanInput } from "./plan-input";
 import type { Schedule } from "./schedule";
 
 const HOUR_MS = 3_600_000;
+const GIB = 2 ** 30;
 
-/** The cost line of a schedule, at the median of its duration. */
-export function planCost(schedule: Schedule | undefined, pool?: PoolSpec): CostLine {
-  const count = schedule?.reserve.length ?? 0;
-  const last = schedule?.waves.at(-1);
-  if (!schedule || !last || count === 0) return { reservedHostHours: 0, note: "no reserved hosts, no extra cost" };
-  const fromMs = schedule.waves[0]?.startMs ?? last.endMs;
-  const reservedHostHours = round((count * (last.endMs - fromMs)) / HOUR_MS);
-  const hours = `${plural(count, "reserved host")} for ${String(round(reservedHostHours / count))} h`;
-  const price = pool?.hostHourPrice;
-  if (!price) return { reservedHostHours, note: `${hours}; no price is known` };
-  const amount = round(reservedHostHours * price.amount);
+/** What pricing needs of the fleet, by name. */
+interface Surroundings {
+  readonly prices: PriceTable;
+  readonly hosts: ReadonlyMap<string, Fleet["hosts"][number]>;
+  readonly workloads: ReadonlyMap<string, Fleet["workloads"][number]>;
+  /** P95 of the memory of one copy, by workload. */
+  readonly memoryBytes: ReadonlyMap<string, number>;
+  readonly reserve: readonly string[];
+}
+
+/** The prices that count for an input: the user's, else the pool's alone, else examples. */
+function pricesOf({ fleet, spec }: Pick<PlanInput, "fleet" | "spec">): PriceTable {
+  const poolPrice = spec.pool?.hostHourPrice;
+  const table = fleet.prices ?? (poolPrice ? { currency: poolPrice.currency } : EXAMPLE_PRICES);
+  if (poolPrice?.currency !== table.currency) return table;
+  return { ...table, reservedHostHour: poolPrice.amount };
+}
+
+/** The cost of a schedule, at the median of its duration. */
+export function planCost(schedule: Schedule | undefined, input: PlanInput): CostLine {
+  const prices = pricesOf(input);
+  if (!schedule) return createLine([], [], prices);
+  const { demand } = input.forecast;
+  const around: Surroundings = {
+    prices,
+    hosts: new Map(input.fleet.hosts.map((host) => [host.id, host])),
+    workloads: new Map(input.fleet.workloads.map((workload) => [workload.name, workload])),
+    memoryBytes: new Map(demand.workloads.map((name, index) => [name, demand.memoryBytes[index] ?? 0])),
+    reserve: schedule.reserve,
+  };
+  const waves = schedule.waves.map((wave): WaveCost => {
+    const items = costOfWave(wave, around);
+    return { wave: wave.index, items, ...amountOf(items) };
+  });
+  return createLine(sumItems(waves.flatMap(({ items }) => items)), waves, prices);
+}
+
+/** Sum of the amounts of items with one; absent when none has one. */
+function amountOf(items: readonly CostItem[]): { readonly amount?: number } {
+  const amounts = items.flatMap(({ amount }) => (amount === undefined ? [] : [amount]));
+  return amounts.length === 0 ? {} : { amount: round(amounts.reduce((sum, amount) => sum + amount, 0)) };
+}
+
+function costOfWave(wave: Wave, around: Surroundings): readonly CostItem[] {
+  return [...reservationItems(wave, around), ...surgeItems(wave, around), ...transferItems(wave, around)];
+}
+
+/** Reserved hosts are paid from the start of the run to its end, so in every wave. */
+function reservationItems({ startMs, endMs }: Wave, { reserve, hosts, prices }: Surroundings): CostItem[] {
+  if (reserve.length === 0) return [];
+  const hours = (endMs - startMs) / HOUR_MS;
+  const amount = reserve.reduce<number | undefined>((sum, id) => {
+    const rate = hostHour(hosts.get(id), prices);
+    return sum === undefined || rate === undefined ? undefined : sum + rate * hours;
+  }, 0);
+  return [item("reservation", reserve.length * hours, "host hours", amount)];
+}
+
+function hostHour(host: Fleet["hosts"][number] | undefined, prices: PriceTable): number | undefined {
+  if (prices.reservedHostHour !== undefined) return prices.reservedHostHour;
+  if (!host || prices.cpuCoreHour === undefined || prices.memoryGibHour === undefined) return undefined;
+  const { cpuMillis, memoryBytes } = host.capacity;
+  return (cpuMillis / 1000) * prices.cpuCoreHour + (memoryBytes / GIB) * prices.memoryGibHour;
+}
+
+/** From the start of the new copy to the end of the old one there are two; on hosts that are paid they cost nothing. */
+function surgeItems({ moves, steps }: Wave, { workloads, prices }: Surroundings): CostItem[] {
+  const surges = moves.filter(({ method }) => method === "surge");
+  if (surges.length === 0) return [];
+  const durations = durationByMove(steps);
+  let [hours, amount] = [0, 0];
+  for (const move of surges) {
+    const moveHours = (durations.get(move.id) ?? 0) / HOUR_MS;
+    const request = workloads.get(move.workload)?.request;
+    hours += moveHours;
+    amount +=
+      moveHours *
+      (((request?.cpuMillis ?? 0) / 1000) * (prices.surgeCpuCoreHour ?? 0) +
+        ((request?.memoryBytes ?? 0) / GIB) * (prices.surgeMemoryGibHour ?? 0));
+  }
+  return [item("surge", hours, "copy hours", amount)];
+}
+
+/** The steps of one move come one after the other. */
+function durationByMove(steps: readonly PlanStep[]): ReadonlyMap<string, number> {
+  const durations = new Map<string, number>();
+  for (const step of steps) {
+    if (!("move" in step)) continue;
+    durations.set(step.move, (durations.get(step.move) ?? 0) + step.expected.p50Ms);
+  }
+  return durations;
+}
+
+/** State that goes along with a move; within a zone it is free nearly everywhere. */
+function transferItems({ moves }: Wave, around: Surroundings): CostItem[] {
+  const { prices } = around;
+  let [within, across] = [0, 0];
+  for (const move of moves) {
+    const gib = bytesOf(move, around) / GIB;
+    const [from, to] = [around.hosts.get(move.from)?.zone, around.hosts.get(move.to ?? move.from)?.zone];
+    if (from === to) within += gib;
+    else across += gib;
+  }
+  if (within + across === 0) return [];
+  const rates = [prices.transferGibWithinZone, prices.transferGibAcrossZones] as const;
+  const isPriced = (within === 0 || rates[0] !== undefined) && (across === 0 || rates[1] !== undefined);
+  const amount = isPriced ? within * (rates[0] ?? 0) + across * (rates[1] ?? 0) : undefined;
+  return [item("transfer", within + across, "GiB", amount)];
+}
+
+/** A hand-over carries the copy's memory at most; a surge copy starts afresh. */
+function bytesOf(move: Move, { memoryBytes, workloads }: Surroundings): number {
+  if (move.method !== "hand-over") return 0;
+  return memoryBytes.get(move.workload) ?? workloads.get(move.workload)?.request.memoryBytes ?? 0;
+}
+
+function sumItems(items: readonly CostItem[]): CostItem[] {
+  const sums = new Map<CostItem["kind"], CostItem>();
+  for (const one of items) {
+    const before = sums.get(one.kind);
+    const isPriced = one.amount !== undefined && (!before || before.amount !== undefined);
+    const amount = isPriced ? (before?.amount ?? 0) + (one.amount ?? 0) : undefined;
+    sums.set(one.kind, item(one.kind, (before?.quantity ?? 0) + one.quantity, one.unit, amount));
+  }
+  return [...sums.values()];
+}
+
+function createLine(items: readonly CostItem[], waves: readonly WaveCost[], prices: PriceTable): CostLine {
+  const reservedHostHours = round(items.find(({ kind }) => kind === "reservation")?.quantity ?? 0);
+  const total = amountOf(items);
+  const shown = items.filter(({ kind, amount }) => kind === "reservation" || (amount ?? 0) > 0);
+  const isPriced = total.amount !== undefined && shown.every(({ amount }) => amount !== undefined);
+  const parts = shown.map(({ kind, quantity, unit, amount }) => {
+    const name = kind === "reservation" ? "reserved" : kind;
+    const priced = amount === undefined ? "" : `, ${amount.toFixed(2)} ${prices.currency}`;
+    return `${name} ${String(round(quantity))} ${unit}${priced}`;
+  });
+  const what = parts.length === 0 ? "no reserved hosts, no extra cost" : parts.join("; ");
+  const sum = parts.length > 1 && isPriced ? `${(total.amount ?? 0).toFixed(2)} ${prices.currency}: ` : "";
+  const why =
+    parts.length === 0 ? "" : isPriced ? (prices.note === undefined ? "" : ` (${prices.note})`) : "; no price is known";
   return {
     reservedHostHours,
-    amount,
-    currency: price.currency,
-    note: `${hours} at ${String(price.amount)} ${price.currency} an hour: ${amount.toFixed(2)} ${price.currency}`,
+    ...(isPriced ? total : {}),
+    currency: prices.currency,
+    note: `${sum}${what}${why}`,
+    items,
+    waves,
   };
 }
 
+function item(kind: CostItem["kind"], quantity: number, unit: string, amount: number | undefined): CostItem {
+  return { kind, quantity: round(quantity), unit, ...(amount === undefined ? {} : { amount: round(amount) }) };
+}
+
+/** To a ten-thousandth: waves of minutes cost fractions of a cent. */
 function round(value: number): number {
-  return Math.round(value * 100) / 100;
+  return Math.round(value * 10_000) / 10_000;
 }

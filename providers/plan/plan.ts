@@ -9,8 +9,17 @@
  * 2. A plan of a run under way is right from any state between two waves: it continues from where copies are.
  * 3. Every member host is in a wave, skipped, or behind a blocker.
  */
-import type { Blocker, DurationQuantiles, Envelope, MigrationPlan, Opening, SkippedHost } from "../../sdk/model";
+import type {
+  Blocker,
+  CostLine,
+  DurationQuantiles,
+  Envelope,
+  MigrationPlan,
+  Opening,
+  SkippedHost,
+} from "../../sdk/model";
 
+import { findCheaper } from "./alternatives";
 import { judgeFleet } from "./blockers";
 import { planCost } from "./cost";
 import { envelopeDigest } from "./digest";
@@ -89,7 +98,7 @@ export function plan(input: PlanInput): MigrationPlan {
       ...deferralWarnings(openings, draft),
     ],
     total: draft.schedule?.total ?? NO_TIME,
-    cost: planCost(draft.schedule, input.spec.pool),
+    cost: decision === "run" ? withCheaper(input, scope, openings, durations, draft) : planCost(draft.schedule, input),
     probes: scope.probes,
   };
 }
@@ -128,6 +137,23 @@ function draftFor(
   // Without an opening the window's blocker stands; time is not what is missing.
   const fits = opening === undefined || chooseOpening([opening], neededMs, input) !== undefined;
   return { opening, problem, deferred, schedule: result.schedule, neededMs, fits };
+}
+
+/** The cost of a plan with the cheaper ones beside it. */
+function withCheaper(
+  input: PlanInput,
+  scope: HostsToUpdate,
+  openings: Openings,
+  durations: StepDurations,
+  { schedule, opening }: Draft,
+): CostLine {
+  const cost = planCost(schedule, input);
+  const cheaper = findCheaper(input, cost, opening, openings.candidates, (changed, at) => {
+    const { schedule: again, fits, deferred } = draftFor(changed, scope, at, durations);
+    // A plan for fewer hosts is no cheaper one.
+    return fits && deferred.length === 0 ? again : undefined;
+  });
+  return cheaper.length === 0 ? cost : { ...cost, cheaper };
 }
 
 /** Blockers of time: no opening, or none that is long enough. */

@@ -27,6 +27,7 @@ import { setNiceOfAllThreads } from "../niceness";
 import { createAlarmSource } from "../observe/alarms";
 import { addBandwidth, observeCalls } from "../observe/calls";
 import { observeFleet } from "../observe/fleet";
+import { observePrices } from "../observe/prices";
 import { observeEvents } from "../observe/provider-events";
 import { listDisclosures, observeHistory } from "../observe/history";
 import type { PlanInput } from "../plan/plan-input";
@@ -105,7 +106,11 @@ export async function openRunEnvironment(
       disclosures: [...new Set([...disclosures, ...(await listDisclosures(platform, spec))])],
       observe: async (signal, baseline) => {
         const fleet = await observeFleet(platform, spec, signal, clock, baseline);
-        return spec.events ? { ...fleet, events: await observeEvents(spec.events) } : fleet;
+        return {
+          ...fleet,
+          ...(spec.events ? { events: await observeEvents(spec.events) } : {}),
+          ...(spec.prices ? { prices: await observePrices(spec.prices) } : {}),
+        };
       },
       forecast: async (fleet, slotMs, signal) => {
         const opening = currentOpening(spec.windows, slotMs) ?? nextOpenings(spec.windows, slotMs, 1)[0];
@@ -181,10 +186,11 @@ async function requireRunner({ spec, store }: RunEnvironment, plan: MigrationPla
 
 /** The spec with the relative paths of its program. */
 function resolvePaths(spec: HostUpdateSpec, folder: string): HostUpdateSpec {
-  const { events } = spec;
+  const { events, prices } = spec;
   return {
     ...spec,
     ...(events?.file === undefined ? {} : { events: { ...events, file: path.resolve(folder, events.file) } }),
+    ...(prices?.file === undefined ? {} : { prices: { ...prices, file: path.resolve(folder, prices.file) } }),
     islands: spec.islands.map(({ source, metrics, ...island }) => ({
       ...island,
       source: source.kind === "agents" ? { ...source, inventory: path.resolve(folder, source.inventory) } : source,

@@ -5,6 +5,7 @@ export * from "./island";
 export * from "./pool";
 export * from "./window";
 export * from "./events";
+export * from "./prices";
 export * from "./guard";
 export * from "./update";
 export * from "./window-file";

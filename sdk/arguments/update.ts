@@ -1,6 +1,7 @@
 /** Rules of a host update's arguments but its islands, windows and pool, and their resolved form. */
 import type { HostUpdateSpec, IslandSpec, LimitsSpec, Mistake, PoolSpec, UpdateSpec, WindowSpec } from "../model";
 import { eventsField, normalizeEvents, validateEvents } from "./events";
+import { normalizePrices, pricesField, validatePrices } from "./prices";
 import { guardFields, normalizeGuard, validateGuard } from "./guard";
 import {
   duration,
@@ -64,6 +65,7 @@ export function updateFields<T>(late: Rule<T>) {
     store: optional(late, undefined),
     seed: optional(wholeNumber(0, 2 ** 31 - 1), 1),
     events: eventsField(late),
+    prices: pricesField(late),
     ...guardFields(late),
   };
 }
@@ -74,6 +76,7 @@ export type CheckedUpdate<T> = Resolved<ReturnType<typeof updateFields<T>>>;
 export function validateUpdate<T>(checked: CheckedUpdate<T>, mistakes: Mistake[]): void {
   const { update, limits } = checked;
   validateGuard(checked, mistakes);
+  validatePrices(checked.prices, mistakes);
   validateEvents(checked.events?.listed ?? [], "events.listed", mistakes);
   if (update.undo === undefined && !update.irreversible) {
     mistakes.push({
@@ -152,6 +155,7 @@ export function normalizeUpdate<T>(parts: UpdateParts<T>, checked: CheckedUpdate
     attempt: checked.attempt,
     ...(checked.store === undefined ? {} : { store: checked.store }),
     seed: checked.seed,
+    ...(checked.prices ? { prices: normalizePrices<T>(checked.prices) } : {}),
     ...(checked.events ? { events: normalizeEvents<T>(checked.events) } : {}),
     ...normalizeGuard<T>(checked),
   };

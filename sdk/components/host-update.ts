@@ -75,6 +75,12 @@ export interface HostUpdateArgs {
    * that meet it. `file` is a JSON list of the same form that is read before every plan. @default none is known
    */
   events?: { file?: pulumi.Input<string>; listed?: MaintenanceEventArgs[] };
+  /**
+   * Prices for the cost of a plan, per unit in `currency`; `file` is a JSON object of the same form that is read before
+   * every plan. Rates that are left out are not priced. A pool's `price` goes before `reservedHostHour`.
+   * @default example prices in USD: 0.04 a core hour and 0.005 a GiB hour of reserved hosts, 0.02 a GiB across zones
+   */
+  prices?: PricesArgs;
   /** When a run stops by itself. @default it stops at failed steps and blocked plans alone */
   stopRules?: StopRulesArgs;
   /** Who must approve the plan before a run starts: its digest is `planDigest`. @default nobody */
@@ -85,6 +91,24 @@ export interface HostUpdateArgs {
   silences?: SilenceArgs[];
   /** A file that stops all disruption while it exists, besides `archipelago kill on`. */
   killSwitch?: { file: pulumi.Input<string> };
+}
+
+/** Prices of one unit each. */
+export interface PricesArgs {
+  file?: pulumi.Input<string>;
+  /** Such as "EUR"; here or in the file. */
+  currency?: string;
+  /** Where they come from; shown beside the cost. */
+  note?: string;
+  /** A reserved host for an hour, whatever its size. @default by size: the two rates below */
+  reservedHostHour?: number;
+  cpuCoreHour?: number;
+  memoryGibHour?: number;
+  /** A second copy during a move, where copies are billed and not hosts. @default 0 */
+  surgeCpuCoreHour?: number;
+  surgeMemoryGibHour?: number;
+  transferGibWithinZone?: number;
+  transferGibAcrossZones?: number;
 }
 
 /** Maintenance announced by a provider for hosts or zones, one of both at least. */

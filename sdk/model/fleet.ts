@@ -168,6 +168,8 @@ export interface Fleet {
   readonly services: readonly Service[];
   /** Maintenance that providers have announced for its hosts. Absent: none is known. */
   readonly events?: readonly MaintenanceEvent[];
+  /** What its resources cost. Absent: the user told none. */
+  readonly prices?: import("./prices").PriceTable;
 }
 
 /** Maintenance announced by a provider: a reboot, a retirement, work in a zone. */

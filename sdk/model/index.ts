@@ -9,6 +9,7 @@ export * from "./joint-demand";
 export * from "./calls";
 export * from "./dependency-graph";
 export * from "./policy";
+export * from "./prices";
 export * from "./local-fleet";
 export * from "./plan";
 export * from "./run";

@@ -18,6 +18,8 @@ export interface PlanView {
   readonly waves: Readonly<Record<string, string>>;
   readonly reserve: string;
   readonly cost: string;
+  /** Rows like `limits: { hostsAtOnce: 4, hostsPerZone: 4 }`: what the plan would cost then. Absent: none is cheaper. */
+  readonly cheaper?: Readonly<Record<string, string>>;
   /** Rows like `capacity shop`: reason; fix. */
   readonly blockers: Readonly<Record<string, string>>;
   readonly skipped: Readonly<Record<string, string>>;
@@ -63,6 +65,7 @@ export function createPlanView(plan: MigrationPlan, timezone: string, page: stri
         ? `none: ${plan.reserve.reason}`
         : `${plan.reserve.hosts.join(", ")}: ${plan.reserve.reason}`,
     cost: plan.cost.note,
+    ...cheaperRows(plan),
     blockers: Object.fromEntries(
       plan.blockers.map(({ code, subject, reason, fix }) => [`${code} ${subject}`, `${reason}; fix: ${fix}`]),
     ),
@@ -86,6 +89,17 @@ export function renderOpening(opening: Opening, timezone: string): string {
   const { hostsAtOnce, hostsPerZone, maxUnavailable } = opening.limits ?? {};
   const parts = [`${opening.window}, ${length}`, ...limitParts(hostsAtOnce, hostsPerZone, maxUnavailable ?? {})];
   return `${start} ${formatTime(opening.startMs, timezone)} to ${until} (${parts.join("; ")})`;
+}
+
+function cheaperRows({ cost, waves }: MigrationPlan): Pick<PlanView, "cheaper"> {
+  const rows = (cost.cheaper ?? []).map(({ change, amount, saves, total, reserveHosts, startMs }) => {
+    const currency = cost.currency ?? "";
+    const later = startMs === waves[0]?.startMs ? "" : " then";
+    const reserve = `${String(reserveHosts)} host${reserveHosts === 1 ? "" : "s"} in reserve`;
+    const takes = `about ${formatDurationShort(total.p50Ms)}${later} with ${reserve}`;
+    return [change, `${amount.toFixed(2)} ${currency}, ${saves.toFixed(2)} less; ${takes}`] as const;
+  });
+  return rows.length === 0 ? {} : { cheaper: Object.fromEntries(rows) };
 }
 
 /** Limits as `2 hosts at once; 1 in a zone; unavailable at most: checkout 1, ledger 0`. */
@@ -120,6 +134,7 @@ export function renderPlanTable(view: PlanView, title: string): string {
     lines.push("", ...waves.map(([key, row]) => `  ${key.padEnd(width)}  ${row}`), "");
     lines.push(`  reserve   ${view.reserve}`, `  cost      ${view.cost}`);
   }
+  appendRows(lines, "cheaper", view.cheaper ?? {});
   appendRows(lines, "skipped", view.skipped);
   appendRows(lines, "BLOCKED", view.blockers);
   for (const warning of view.warnings) lines.push(`  warning   ${warning}`);

@@ -6,6 +6,7 @@
  */
 import type { Criticality, MaintenanceEvent, ProcessSpec, Resources, WorkloadDependency, WorkloadHooks } from "./fleet";
 import type { ApprovalSpec, NoticeTarget, SilenceTarget, StopRule } from "./guard";
+import type { PricesSpec } from "./prices";
 
 /** Where the hosts of an island come from. One kind per platform. */
 export type HostSource =
@@ -192,6 +193,8 @@ export interface HostUpdateSpec {
   readonly events?: EventsSpec;
   /** Absent: no alerts are silenced. */
   readonly silences?: readonly SilenceTarget[];
+  /** Absent: the example prices of prices.ts. */
+  readonly prices?: PricesSpec;
   /** A file that stops all disruption while it exists, besides the store's kill switch. */
   readonly killSwitchFile?: string;
 }

@@ -79,6 +79,8 @@ notices:
 silences:
   - { alertmanager: { url: "http://alertmanager:9093" }, matchers: { instance: "$host(:[0-9]+)?", job: node } }
 killSwitch: { file: stop }
+prices:
+  { file: prices.json, currency: EUR, note: list, reservedHostHour: 0.1, cpuCoreHour: 0.04, memoryGibHour: 0.005, surgeCpuCoreHour: 0, surgeMemoryGibHour: 0, transferGibWithinZone: 0, transferGibAcrossZones: 0.02 }
 events:
   file: events.json
   listed: [{ id: evt-1, hosts: [host-1], zones: [a], start: "2026-11-28T02:00:00Z", end: "2026-11-28T04:00:00Z", reason: reboot }]

@@ -1,0 +1,103 @@
+/**
+ * Ways to pay less for a run with the same promise: each is a change that was planned again with and came out cheaper.
+ *
+ * Not for: plans that are blocked; what helps there is in fixes.ts.
+ */
+import type { CheaperPlan, CostLine, Opening } from "../../sdk/model";
+
+import { planCost } from "./cost";
+import type { PlanInput } from "./plan-input";
+import type { Schedule } from "./schedule";
+
+/** Each alternative is a whole plan: on larger fleets they would cost a preview seconds. */
+const MOST_COPIES = 1_000;
+/** Openings after the planned one that are tried. */
+const OPENINGS_TRIED = 3;
+/** Savings below this share of the cost are not worth a change. */
+const WORTHWHILE_SHARE = 0.02;
+const FACTORS: readonly number[] = [2, 4];
+
+/** Plans again; undefined when there is no plan that fits. */
+export type PlanAgain = (input: PlanInput, opening: Opening | undefined) => Schedule | undefined;
+
+interface Alternative {
+  readonly change: string;
+  readonly input: PlanInput;
+  readonly opening: Opening | undefined;
+}
+
+/**
+ * Finds cheaper plans, cheapest first; none where the cost has no amount, where a run is under way, or on fleets of
+ * more than a thousand copies.
+ */
+export function findCheaper(
+  input: PlanInput,
+  cost: CostLine,
+  opening: Opening | undefined,
+  candidates: readonly Opening[],
+  planAgain: PlanAgain,
+): readonly CheaperPlan[] {
+  const { amount } = cost;
+  if (amount === undefined || amount <= 0 || input.progress) return [];
+  if (input.fleet.replicas.length > MOST_COPIES) return [];
+  const found = [
+    ...widerWaves(input, opening),
+    ...noFailback(input, opening),
+    ...otherOpenings(input, opening, candidates),
+  ]
+    .flatMap((alternative) => priceAlternative(alternative, amount, planAgain))
+    .filter(({ saves }) => saves >= amount * WORTHWHILE_SHARE);
+  return found.sort((a, b) => a.amount - b.amount || a.total.p50Ms - b.total.p50Ms);
+}
+
+function priceAlternative(
+  { change, input, opening }: Alternative,
+  before: number,
+  planAgain: PlanAgain,
+): CheaperPlan[] {
+  const schedule = planAgain(input, opening);
+  const startMs = schedule?.waves[0]?.startMs;
+  if (!schedule || startMs === undefined) return [];
+  const amount = planCost(schedule, input).amount ?? 0;
+  return [
+    {
+      change,
+      amount,
+      saves: Math.round((before - amount) * 10_000) / 10_000,
+      total: schedule.total,
+      reserveHosts: schedule.reserve.length,
+      startMs,
+    },
+  ];
+}
+
+/** Reserve is paid by the hour: wider waves need it for a shorter time, if not more of it. */
+function widerWaves(input: PlanInput, opening: Opening | undefined): Alternative[] {
+  const { limits } = input.spec;
+  return FACTORS.map((factor) => {
+    const hostsAtOnce = limits.hostsAtOnce * factor;
+    const hostsPerZone = limits.hostsPerZone * factor;
+    const wider = { ...limits, hostsAtOnce, hostsPerZone };
+    return {
+      change: `limits: { hostsAtOnce: ${String(hostsAtOnce)}, hostsPerZone: ${String(hostsPerZone)} }`,
+      input: { ...input, spec: { ...input.spec, limits: wider } },
+      opening,
+    };
+  });
+}
+
+/** What need not come back is not moved twice. */
+function noFailback(input: PlanInput, opening: Opening | undefined): Alternative[] {
+  if (input.spec.failback === "never") return [];
+  return [{ change: 'failback: "never"', input: { ...input, spec: { ...input.spec, failback: "never" } }, opening }];
+}
+
+/** At another time less may be wanted, and less reserve needed; only where the forecast reaches that far. */
+function otherOpenings(input: PlanInput, planned: Opening | undefined, candidates: readonly Opening[]): Alternative[] {
+  const { startMs: firstMs, stepMs, steps } = input.forecast.demand;
+  return candidates
+    .filter(({ startMs }) => startMs > (planned?.startMs ?? Infinity))
+    .filter(({ endMs }) => endMs <= firstMs + steps * stepMs)
+    .slice(0, OPENINGS_TRIED)
+    .map((opening) => ({ change: `the opening of ${new Date(opening.startMs).toISOString()}`, input, opening }));
+}

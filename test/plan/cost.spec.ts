@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+
+import { plan, type PlanInput } from "../../providers/plan/plan";
+import { createPlanView, renderPlanTable, type CostLine, type PriceTable } from "../../sdk/model";
+import { OPENING_MS, sampleInput, type Sample } from "./sample-fleets";
+
+const HOUR_MS = 3_600_000;
+const GIB = 2 ** 30;
+const hosts = ["1", "2", "3", "4", "5", "6"].map((id) => ({
+  id: `host-${id}`,
+  zone: Number(id) % 2 === 0 ? "a" : "b",
+}));
+const busy: Sample = {
+  hosts: [...hosts, { id: "standby-1", zone: "c", role: "standby" }, { id: "standby-2", zone: "c", role: "standby" }],
+  workloads: [
+    { name: "web", on: hosts.map(({ id }) => id), demand: [9000] },
+    { name: "ledger", on: ["host-1"], memoryBytes: 2 * GIB, workload: { exclusive: true } },
+  ],
+  maximumReserveHosts: 2,
+};
+
+function withPrices(prices: PriceTable | undefined, sample: Sample = busy): PlanInput {
+  const input = sampleInput(sample);
+  return prices ? { ...input, fleet: { ...input.fleet, prices } } : input;
+}
+
+function assertAddsUp(cost: CostLine): void {
+  for (const { kind, quantity, amount } of cost.items ?? []) {
+    const parts = (cost.waves ?? []).flatMap(({ items }) => items.filter((item) => item.kind === kind));
+    assert.ok(Math.abs(parts.reduce((sum, part) => sum + part.quantity, 0) - quantity) < 1e-6, kind);
+    if (amount !== undefined) {
+      assert.ok(Math.abs(parts.reduce((sum, part) => sum + (part.amount ?? 0), 0) - amount) < 1e-3, kind);
+    }
+  }
+}
+
+describe("the cost of a plan", () => {
+  it("is by item and by wave, and the waves add up to the whole", () => {
+    const prices = {
+      currency: "EUR",
+      cpuCoreHour: 0.1,
+      memoryGibHour: 0.01,
+      transferGibAcrossZones: 0.5,
+      surgeCpuCoreHour: 1,
+    };
+    const { cost, waves, reserve } = plan(withPrices(prices));
+    assert.deepEqual(
+      cost.items?.map(({ kind }) => kind),
+      ["reservation", "surge", "transfer"],
+    );
+    assert.equal(cost.waves?.length, waves.length);
+    assertAddsUp(cost);
+    const hours = (reserve.hosts.length * ((waves.at(-1)?.endMs ?? 0) - OPENING_MS)) / HOUR_MS;
+    const [reservation, surge, transfer] = cost.items ?? [];
+    // Standby hosts have 4 cores and 16 GiB.
+    assert.ok(Math.abs((reservation?.amount ?? 0) - hours * (0.4 + 0.16)) < 0.01);
+    assert.ok((surge?.quantity ?? 0) > 0 && (surge?.amount ?? 0) > 0);
+    const handOvers = waves.flatMap(({ moves }) => moves.filter(({ method }) => method === "hand-over"));
+    assert.ok(Math.abs((transfer?.quantity ?? 0) - 2 * handOvers.length) < 1e-3);
+    const sum = (cost.items ?? []).reduce((total, { amount }) => total + (amount ?? 0), 0);
+    assert.ok(Math.abs((cost.amount ?? 0) - sum) < 1e-3);
+    assert.match(cost.note, /^[\d.]+ EUR: reserved [\d.]+ host hours, [\d.]+ EUR; surge .*; transfer /);
+  });
+
+  it("says that prices are examples until the user gives some, and leaves out what has no price", () => {
+    assert.match(plan(withPrices(undefined)).cost.note, /USD.* \(example prices\)$/);
+    const { cost } = plan(withPrices({ currency: "EUR", transferGibAcrossZones: 1, transferGibWithinZone: 0 }));
+    assert.match(cost.note, /^reserved [\d.]+ host hours.*no price is known$/);
+    assert.equal(cost.amount, undefined);
+  });
+
+  it("takes the pool's price before the rates by size", () => {
+    const pool = { name: "reserve", quantile: 0.95, maximumHosts: 2, hostHourPrice: { amount: 3, currency: "EUR" } };
+    const { cost } = plan(
+      withPrices({ currency: "EUR", cpuCoreHour: 9, memoryGibHour: 9 }, { ...busy, spec: { pool } }),
+    );
+    assert.ok(Math.abs((cost.items?.[0]?.amount ?? 0) - 3 * cost.reservedHostHours) < 1e-3);
+  });
+
+  it("is nothing where nothing is reserved and moved", () => {
+    const { cost } = plan(withPrices(undefined, { hosts, workloads: [] }));
+    assert.equal(cost.note, "no reserved hosts, no extra cost");
+    assert.equal(cost.cheaper, undefined);
+  });
+
+  it("has cheaper plans beside it, each of which planning again confirms", () => {
+    const limits = { hostsAtOnce: 1, hostsPerZone: 1, canaryHosts: 1, soakMs: 60_000, drainMs: 1000 };
+    // Two copies fit nowhere but on a standby host; the small hosts are idle and could be updated at once.
+    const small = ["3", "4", "5", "6"].map((id) => ({ id: `host-${id}`, cpuMillis: 100 }));
+    const workloads = hosts.slice(0, 2).map(({ id }) => ({ name: `w-${id}`, on: [id], demand: [1900] }));
+    const input = withPrices(undefined, {
+      ...busy,
+      hosts: [...hosts.slice(0, 2), ...small, ...busy.hosts.slice(-2)],
+      workloads,
+      spec: { limits, pool: { name: "reserve", quantile: 0.95, maximumHosts: 2 } },
+    });
+    const result = plan(input);
+    const [cheapest] = result.cost.cheaper ?? [];
+    assert.ok(cheapest, result.cost.note);
+    const [, atOnce, perZone] = /^limits: \{ hostsAtOnce: (\d+), hostsPerZone: (\d+) \}$/.exec(cheapest.change) ?? [];
+    assert.ok(atOnce && perZone, cheapest.change);
+    const again = plan({
+      ...input,
+      spec: { ...input.spec, limits: { ...limits, hostsAtOnce: Number(atOnce), hostsPerZone: Number(perZone) } },
+    });
+    assert.equal(again.decision, "run");
+    assert.equal(again.cost.amount, cheapest.amount);
+    assert.ok(Math.abs((result.cost.amount ?? 0) - cheapest.saves - cheapest.amount) < 1e-3);
+    assert.equal(again.total.p50Ms, cheapest.total.p50Ms);
+    const table = renderPlanTable(createPlanView(result, "UTC", "plan.html"), "kernel");
+    assert.match(table, /cheaper {3}limits: \{ hostsAtOnce: \d+, hostsPerZone: \d+ \}: [\d.]+ USD, [\d.]+ less; about/);
+  });
+});
