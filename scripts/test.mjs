@@ -1,14 +1,15 @@
 /**
- * What `npm test` runs after the installation: the build, all static checks and all tests, each with its time. Ends
- * with the line `N passed, N failed, N skipped`, in which every check counts as a test.
+ * What `npm test` runs after the installation: the build, then all static checks beside all tests, each with its time.
+ * Ends with the line `N passed, N failed, N skipped`, in which every check counts as a test.
  *
- * `--tests` leaves the static checks out; what follows goes to mocha: `npm run test:unit -- --grep journal`.
+ * `--tests` leaves the static checks out; what follows goes to mocha: `npm run test:unit -- --grep journal`, and
+ * `--jobs 1` for one spec after the other. Every spec has folders and ports of its own, so that two run at once.
  */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, sep } from "node:path";
 import { build } from "./build.mjs";
-import { continueWithProjectNode, run } from "./processes.mjs";
+import { continueWithProjectNode, ROOT, run } from "./processes.mjs";
 
 await continueWithProjectNode();
 
@@ -21,22 +22,40 @@ const CHECKS = [
   { name: "types", command: "attw", args: ["--pack", ".", "--profile", "node16"], remedy: "see package.json" },
 ];
 
+/** Most of their time is waiting for processes: they come first, so that no long one is left alone at the end. */
+const LONG_AREAS = [
+  "chaos",
+  "engine",
+  "bad-input",
+  "pulumi",
+  "journal",
+  "agent",
+  "traffic",
+  "drivers",
+  "cli",
+  "faults",
+];
+
 const flags = process.argv.slice(2);
 const isTestsOnly = flags[0] === "--tests";
 const mochaArgs = isTestsOnly ? flags.slice(1) : flags;
 const totals = { passed: 0, failed: 0, skipped: 0 };
 
 const isBuilt = await check("build", "see the errors above", build);
-if (!isTestsOnly) {
-  for (const { name, command, args, remedy } of CHECKS) {
-    await check(name, remedy, () => run(command, args, { keepOutput: true }));
-  }
-}
+const checks = isTestsOnly ? undefined : runChecks();
 if (isBuilt) await runMocha();
 else console.log("\ntests  not run: they are those of the last build that succeeded");
+await checks;
 
 console.log(`\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
 process.exitCode = totals.failed > 0 ? 1 : 0;
+
+/** One after the other, behind the tests: what waits there is not to wait longer for this. */
+async function runChecks() {
+  for (const { name, command, args, remedy } of CHECKS) {
+    await check(name, remedy, () => run(command, args, { keepOutput: true, isBehind: true }));
+  }
+}
 
 /** Runs one check, tells how it went, and shows its output where it failed. */
 async function check(name, remedy, action) {
@@ -56,13 +75,26 @@ async function runMocha() {
   const startMs = performance.now();
   try {
     const reporter = ["--reporter", "scripts/test-reporter.cjs", "--reporter-option", `file=${file}`];
-    const specs = mochaArgs.some((arg) => arg.endsWith(".js")) ? [] : ["dist/test/**/*.spec.js"];
-    const { code } = await run("mocha", [...reporter, ...mochaArgs, ...specs]);
+    const specs = mochaArgs.some((arg) => arg.endsWith(".js")) ? [] : listSpecs();
+    const jobs = mochaArgs.includes("--jobs") ? [] : ["--jobs", "2"];
+    const { code } = await run("mocha", ["--parallel", ...jobs, ...reporter, ...mochaArgs, ...specs]);
     console.log(`tests  ${((performance.now() - startMs) / 1000).toFixed(1)} s`);
     count(code, readResult(file));
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+function listSpecs() {
+  const rank = (area) => (LONG_AREAS.includes(area) ? LONG_AREAS.indexOf(area) : LONG_AREAS.length);
+  return readdirSync(join(ROOT, "dist", "test"), { recursive: true })
+    .filter((file) => file.endsWith(".spec.js"))
+    .map((file) => join("dist", "test", file))
+    .sort((a, b) => rank(areaOf(a)) - rank(areaOf(b)) || (a < b ? -1 : 1));
+}
+
+function areaOf(file) {
+  return file.split(sep)[2];
 }
 
 function count(code, result) {

@@ -109,7 +109,6 @@ export function engineSuite(title: string, define: () => void): Mocha.Suite {
   return describe(`${title} (${engineKind() === "pulumi" ? "the pulumi CLI" : "the stand-in engine"})`, define);
 }
 
-/** Which engine the suite runs on: `ENGINE=stand-in` or `ENGINE=pulumi` overrules what is on the path. */
 /** The engine of this run: `ENGINE=stand-in` or `ENGINE=pulumi` overrules what is on the path. */
 export function engineKind(): EngineKind {
   const kind = process.env["ENGINE"] ?? "auto";
