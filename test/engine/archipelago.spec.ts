@@ -1,28 +1,11 @@
 /**
- * Host updates through an engine, on a real local fleet: what a user sees of preview, up, unchanged up, failures,
- * interrupts, refresh and destroy. The same at the real CLI and the stand-in.
+ * Host updates through an engine, on a real local fleet: what a user sees of preview, up, unchanged up, failures and
+ * refresh. The same at the real CLI and the stand-in.
  */
 import assert from "node:assert/strict";
-import { join } from "node:path";
 import { existsSync } from "node:fs";
-import { openAgentPlatform } from "../../providers/drivers/agent-platform";
-import { UNKNOWN, type EngineResult } from "./engine-session";
-import { openUpdateStack, type UpdateStack } from "./update-stack";
-
-const RUN = "tool-run";
-/** Opens on the 29th of February only. */
-const FAR_AWAY = "0 3 29 2 *";
-
-function opOf(result: EngineResult, name = RUN): string | undefined {
-  return result.steps.find((step) => step.name === name)?.op;
-}
-
-function textOf(result: EngineResult): string {
-  return result.diagnostics
-    .filter(({ ephemeral }) => !ephemeral)
-    .map(({ message }) => message)
-    .join("\n");
-}
+import { UNKNOWN } from "./engine-session";
+import { FAR_AWAY, opOf, openUpdateStack, RUN, textOf, type UpdateStack } from "./update-stack";
 
 describe("host updates through an engine", function () {
   // Real processes on a machine that may be busy.
@@ -118,93 +101,5 @@ describe("host updates through an engine", function () {
     assert.match(textOf(preview), /tool: 1 host in 1 wave/);
     assert.equal((await session.up()).exitCode, 0);
     assert.deepEqual(await stack.versions(), { "host-00": "2", "host-01": "2", "host-02": "2" });
-  });
-
-  it("stops at a step border on Ctrl-C, and the next up goes on", async () => {
-    const { session } = stack;
-    await session.setConfig("command", "sleep 2; echo 2 > VERSION");
-    const interrupt = new AbortController();
-    const stopped = await session.up({
-      signal: interrupt.signal,
-      onOutput: (line) => {
-        if (line.includes("wave 1: update")) interrupt.abort();
-      },
-    });
-    assert.notEqual(stopped.exitCode, 0, stopped.stdout);
-    const updated = Object.values(await stack.versions()).filter((version) => version === "2").length;
-    assert.ok(updated <= 1, `it stopped in the first wave, not after ${String(updated)} hosts`);
-    const resumed = await session.up();
-    assert.equal(resumed.exitCode, 0, resumed.stdout);
-    assert.equal((await session.outputs())["phase"], "done");
-    assert.deepEqual(await stack.versions(), { "host-00": "2", "host-01": "2", "host-02": "2" });
-  });
-
-  it("finds its own journal when create is called again, as after a CLI that was killed, and updates no host twice", async () => {
-    const { session } = stack;
-    await session.setConfig("command", "sleep 2; echo 2 > VERSION; echo once >> COUNT");
-    const interrupt = new AbortController();
-    await session.up({
-      signal: interrupt.signal,
-      onOutput: (line) => {
-        if (line.includes("wave 2: update")) interrupt.abort();
-      },
-    });
-    const [first] = await stack.runs();
-
-    // The engine's state is gone, as when it never learned how the creation ended; project, stack and names are the same.
-    const again = await stack.openSession("state-2");
-    try {
-      await again.setConfig("command", "sleep 2; echo 2 > VERSION; echo once >> COUNT");
-      const resumed = await again.up();
-      assert.equal(resumed.exitCode, 0, resumed.stdout);
-      assert.equal(opOf(resumed), "create");
-      assert.equal((await again.outputs())["phase"], "done");
-    } finally {
-      await again.close();
-    }
-    assert.deepEqual(await stack.runs(), [first], "it is the same run");
-    assert.deepEqual(await stack.fileOnHosts("COUNT"), { "host-00": "once", "host-01": "once", "host-02": "once" });
-  });
-
-  it("gives back what it holds on destroy and leaves the workloads alone", async () => {
-    const { session } = stack;
-    await session.setConfig("cron", FAR_AWAY);
-    assert.equal((await session.up()).exitCode, 0);
-    const destroyed = await session.destroy();
-    assert.equal(destroyed.exitCode, 0, destroyed.stdout);
-    const platform = await openAgentPlatform(stack.inventory);
-    try {
-      const replicas = await platform.workloads.list(AbortSignal.timeout(10_000));
-      assert.equal(replicas.filter(({ state }) => state === "healthy").length, 3);
-      assert.ok(
-        (await platform.hosts.list(AbortSignal.timeout(10_000))).every(({ cordoned }) => cordoned === undefined),
-      );
-    } finally {
-      await platform.close();
-    }
-  });
-
-  it("says which input is missing when fleet and update are previewed at once", async () => {
-    const { session } = stack;
-    await session.setConfig("fleetFolder", join(stack.folder, "second-fleet"));
-    const preview = await session.preview();
-    assert.equal(preview.exitCode, 0, preview.stdout);
-    assert.match(textOf(preview), /not known before it exists: islands\[0\]\.source\.inventory/);
-    assert.match(textOf(preview), /openings/);
-    assert.equal(existsSync(join(stack.folder, "second-fleet")), false, "a preview starts nothing");
-  });
-
-  it("reports a window that never opens and a fleet that is not there, without a stack trace", async () => {
-    const { session } = stack;
-    await session.setConfig("cron", "0 3 30 2 *");
-    const never = await session.preview();
-    assert.equal(never.exitCode, 1);
-    assert.match(never.stdout, /cron .*0 3 30 2 \*/);
-    await session.setConfig("cron", "*/10 * * * *");
-    await session.setConfig("inventory", join(stack.folder, "nothing.json"));
-    const missing = await session.preview();
-    assert.equal(missing.exitCode, 1);
-    assert.match(missing.stdout, /nothing\.json/);
-    for (const { stdout } of [never, missing]) assert.doesNotMatch(stdout, /^\s+at .*\.(js|ts):\d+/m);
   });
 });

@@ -1,5 +1,5 @@
 /**
- * A real local fleet and a stack that updates its hosts, for the scenarios of archipelago.spec.ts.
+ * A real local fleet and a stack that updates its hosts, for the scenarios of archipelago*.spec.ts.
  *
  * The project lies inside the repository: that is where the package's own name resolves to itself.
  */
@@ -7,9 +7,27 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { openFileStore } from "../../providers/journal/file-store";
 import { PACKAGE_ROOT, openSmallFleet, workloadProgram } from "../fixtures/small-fleet";
-import type { EngineSession } from "./engine-session";
+import type { EngineResult, EngineSession } from "./engine-session";
 import { openEngine } from "./open-engine";
 import { engineKind } from "./scenario";
+
+/** Name of the run's resource. */
+export const RUN = "tool-run";
+/** Opens on the 29th of February only. */
+export const FAR_AWAY = "0 3 29 2 *";
+
+/** What an operation did with a resource. */
+export function opOf(result: EngineResult, name = RUN): string | undefined {
+  return result.steps.find((step) => step.name === name)?.op;
+}
+
+/** Messages that stay. */
+export function textOf(result: EngineResult): string {
+  return result.diagnostics
+    .filter(({ ephemeral }) => !ephemeral)
+    .map(({ message }) => message)
+    .join("\n");
+}
 
 /** The stack, its fleet, and what a test asks of them. */
 export interface UpdateStack {
