@@ -106,7 +106,9 @@ export function describeTrafficDriver(
         const { driver, health, clock } = fixture;
         const { service, spare } = fixture.plain;
         await driver.setBackend(service, { ...spare, weight: 0, health }, next());
-        await clock.sleep(5000);
+        await eventually(clock, "no request is under way", async () =>
+          (await plain()).backends.some(({ replica, inFlight }) => replica === spare.replica && inFlight === 0),
+        );
         await driver.removeBackend(service, spare.replica, next());
         assert.equal(weightOf(await plain(), spare.replica), undefined);
         await driver.removeBackend(service, spare.replica, next());

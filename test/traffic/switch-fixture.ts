@@ -174,7 +174,11 @@ export function callClient(url: string, options: ClientOptions = {}): Promise<Cl
 }
 
 /** Waits until something holds. @throws Error when it does not within the time */
-export async function waitUntil(what: string, holds: () => Promise<boolean> | boolean, atMostMs = 5000): Promise<void> {
+export async function waitUntil(
+  what: string,
+  holds: () => Promise<boolean> | boolean,
+  atMostMs = 20_000,
+): Promise<void> {
   const end = performance.now() + atMostMs;
   while (!(await holds())) {
     if (performance.now() > end) throw new Error(`within ${String(atMostMs)} ms it did not happen that ${what}`);
