@@ -18,6 +18,7 @@ import { DriverError } from "../../sdk/model";
 import type { CommandSpec, Operation } from "../drivers/contracts";
 import type { Clock } from "../clock";
 import { OUTPUT_LIMIT_BYTES } from "./command";
+import { LoadWatch } from "./operation-load";
 import { HOST_ROOT, INSTANCE, inheritedEnvironment } from "./environment";
 import { listFolder, readRecord, writeRecord, type HostFolder } from "./host-folder";
 import {
@@ -41,7 +42,7 @@ interface OperationRecord {
   readonly instance: string;
   readonly process?: ProcessIdentity;
   /** Present once it is over; the output is in its file. */
-  readonly end?: Pick<Operation, "exitCode" | "reason"> & {
+  readonly end?: Pick<Operation, "exitCode" | "reason" | "load"> & {
     readonly state: "done" | "failed";
     readonly endedAt: number;
   };
@@ -193,7 +194,9 @@ export class Operations {
     const { clock } = this.#at;
     const deadline = record.startedAt + (record.command?.timeoutMs ?? 0);
     const { signal } = this.#abort;
+    const load = new LoadWatch(record.process?.pid ?? -1);
     while (isRunning(record.process)) {
+      load.look(clock.now());
       if (clock.now() >= deadline) {
         await this.#endByDeadline(record);
         return;
@@ -202,7 +205,11 @@ export class Operations {
       if (signal.aborted) return;
     }
     const exitCode = await this.#readExitCode(record);
-    await this.#end(record, exitCode === undefined ? { reason: "ended without an exit code" } : outcomeOf(exitCode));
+    const seen = load.result();
+    await this.#end(record, {
+      ...(exitCode === undefined ? { reason: "ended without an exit code" } : outcomeOf(exitCode)),
+      ...(seen ? { load: seen } : {}),
+    });
   }
 
   async #endByDeadline(record: OperationRecord): Promise<void> {
@@ -228,7 +235,7 @@ export class Operations {
     );
   }
 
-  async #end(record: OperationRecord, outcome: Pick<Operation, "exitCode" | "reason">): Promise<void> {
+  async #end(record: OperationRecord, outcome: Pick<Operation, "exitCode" | "reason" | "load">): Promise<void> {
     const state = outcome.reason === undefined ? "done" : "failed";
     await this.#save({ ...record, end: { ...outcome, state, endedAt: this.#at.clock.now() } });
   }

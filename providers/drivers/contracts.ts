@@ -15,6 +15,7 @@ import type {
   Backend,
   Host,
   Mark,
+  OperationLoad,
   ProbeResult,
   ProcessSpec,
   Replica,
@@ -46,6 +47,8 @@ export interface Operation {
   readonly reason?: string;
   readonly startedAt: number;
   readonly endedAt?: number;
+  /** What it used of the host, once it is over; absent where nobody measured, or it was too short. */
+  readonly load?: OperationLoad;
 }
 
 export interface CommandSpec {

@@ -30,6 +30,7 @@ import { chooseOpening, findOpenings, fitBlocker, neededTime, startIn, windowBlo
 import { capacityBlocker, findCapacityFixes, findHostsAtOnce } from "./fixes";
 import { findHostsToUpdate, type HostsToUpdate } from "./hosts-to-update";
 import { inputIn } from "./opening-limits";
+import { impactWarnings } from "./impact-warnings";
 import type { PlanInput } from "./plan-input";
 import { createProblem, type Problem } from "./problem";
 import { deferForEvents, eventBlocker, eventWarnings } from "./provider-events";
@@ -94,6 +95,7 @@ export function plan(input: PlanInput): MigrationPlan {
         : []),
       ...(waves.length > 0 ? coverageWarnings(input, draft) : []),
       ...(draft.schedule?.warnings ?? []),
+      ...impactWarnings(input, waves),
       ...capacity.warnings,
       ...deferralWarnings(openings, draft),
     ],

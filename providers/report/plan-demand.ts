@@ -10,6 +10,7 @@ import {
   type DependencyEstimate,
   type Forecast,
   type ProfileResource,
+  type UpdateImpact,
 } from "../../sdk/model";
 import { markup } from "./html/markup";
 import { dataTable, section, table, type Section } from "./html/page";
@@ -24,7 +25,11 @@ const SPANS = { window: "over the window", day: "next 24 hours" } as const;
 
 /** The sections, those that have something to say. */
 export function demandSections(forecast: Forecast, timezone: string): readonly Section[] {
-  return [...dependencySections(forecast.dependencies ?? []), ...profileSections(forecast.profiles ?? [], timezone)];
+  return [
+    ...dependencySections(forecast.dependencies ?? []),
+    ...impactSections(forecast.impact),
+    ...profileSections(forecast.profiles ?? [], timezone),
+  ];
 }
 
 function dependencySections(dependencies: readonly DependencyEstimate[]): readonly Section[] {
@@ -47,6 +52,33 @@ function dependencySections(dependencies: readonly DependencyEstimate[]): readon
         numeric: ["Share of its load", "Calls a request", "Sure"],
       }),
       "A change of the caller's demand is passed on to the called one.",
+    ),
+  ];
+}
+
+function impactSections(impact: UpdateImpact | undefined): readonly Section[] {
+  if (!impact) return [];
+  const { duration, parts, measuredHosts } = impact;
+  const share = 100 / parts.length;
+  return [
+    section(
+      "The update's own load",
+      table({
+        caption: "What the update itself takes from a host over its course",
+        columns: ["Course", "CPU, median", "CPU, P95", "Disk IO, median", "Disk IO, P95"],
+        rows: parts.map(({ cpuMillis, diskBytesPerSecond }, index) => [
+          `${String(Math.round(index * share))} to ${String(Math.round((index + 1) * share))} %`,
+          renderAmount("cpuMillis", cpuMillis.p50),
+          renderAmount("cpuMillis", cpuMillis.p95),
+          renderAmount("diskBytesPerSecond", diskBytesPerSecond.p50),
+          renderAmount("diskBytesPerSecond", diskBytesPerSecond.p95),
+        ]),
+        numeric: ["CPU, median", "CPU, P95", "Disk IO, median", "Disk IO, P95"],
+      }),
+      `Takes ${formatDurationShort(duration.p50Ms)}, 19 times of 20 below ${formatDurationShort(duration.p95Ms)}. ` +
+        (measuredHosts === 0
+          ? "A guess from the size of the package: no earlier run was measured."
+          : `From ${String(measuredHosts)} host${measuredHosts === 1 ? "" : "s"} of earlier runs.`),
     ),
   ];
 }

@@ -33,6 +33,7 @@ import { listDisclosures, observeHistory } from "../observe/history";
 import type { PlanInput } from "../plan/plan-input";
 import { planningSlot } from "../plan/plan-input";
 import { createPlanWorker } from "../plan/plan-in-worker";
+import { learnFromRuns } from "./earlier-runs";
 import { describeRunner, listRunners } from "./heartbeat";
 
 /** Grid of history and forecasts. */
@@ -160,8 +161,11 @@ export async function planNow(
   const { spec, clock } = environment;
   const slotMs = planningSlot(clock.now());
   const fleet = await environment.observe(signal);
-  const forecast = await environment.forecast(fleet, slotMs, signal);
-  const durations = {};
+  const [demand, { durations, impact }] = await Promise.all([
+    environment.forecast(fleet, slotMs, signal),
+    learnFromRuns(environment.store, spec, fleet),
+  ]);
+  const forecast = impact ? { ...demand, impact } : demand;
   const planned = await environment.plan({ fleet, forecast, spec, slotMs, nowMs: slotMs, durations });
   const plan = await requireRunner(environment, planned);
   return {

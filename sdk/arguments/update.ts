@@ -4,6 +4,7 @@ import { eventsField, normalizeEvents, validateEvents } from "./events";
 import { normalizePrices, pricesField, validatePrices } from "./prices";
 import { guardFields, normalizeGuard, validateGuard } from "./guard";
 import {
+  byteSize,
   duration,
   flag,
   object,
@@ -42,6 +43,10 @@ export function updateFields<T>(late: Rule<T>) {
         reboot: optional(flag, false),
         timeout: optional(duration(1000), 15 * MINUTE_MS),
         expected: optional(duration(1), undefined),
+        package: optional(
+          object({ size: optional(byteSize, undefined), load: optional(oneOf(["cpu", "disk", "network"]), undefined) }),
+          undefined,
+        ),
       }),
       "say what the update is: { probe, expect, command, undo }",
     ),
@@ -132,6 +137,14 @@ export function normalizeUpdate<T>(parts: UpdateParts<T>, checked: CheckedUpdate
     reboot: update.reboot,
     timeoutMs: update.timeout,
     ...(update.expected === undefined ? {} : { expectedMs: update.expected }),
+    ...(update.package
+      ? {
+          package: {
+            ...(update.package.size === undefined ? {} : { bytes: update.package.size }),
+            ...(update.package.load === undefined ? {} : { load: update.package.load }),
+          },
+        }
+      : {}),
   };
   return {
     v: 1,

@@ -142,6 +142,11 @@ export interface UpdateArgs {
   timeout?: string;
   /** How long the command takes, nearly always (P95). @default a quarter of the timeout */
   expected?: string;
+  /**
+   * What it installs: how large it is, like "180 MiB", and what of the host it keeps busy most. It tells what the update
+   * itself takes from a host until earlier runs do.
+   */
+  package?: { size?: string; load?: "cpu" | "disk" | "network" };
 }
 
 /** How far a run may go at a time. */

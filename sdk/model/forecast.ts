@@ -76,6 +76,44 @@ export interface DependencyEstimate {
   readonly reason: string;
 }
 
+/** What of a host an update keeps busy most. */
+export type UpdateLoad = "cpu" | "disk" | "network";
+
+/** What an update installs. */
+export interface UpdatePackage {
+  readonly bytes?: number;
+  /** @default disk */
+  readonly load?: UpdateLoad;
+}
+
+/** What a command used of its host, as means over steps. */
+export interface OperationLoad {
+  readonly stepMs: number;
+  readonly cpuMillis: readonly number[];
+  readonly diskBytesPerSecond: readonly number[];
+}
+
+/** Two quantiles of an amount. */
+export interface AmountQuantiles {
+  readonly p50: number;
+  readonly p95: number;
+}
+
+/** What an update uses of its host in one part of its course. */
+export interface ImpactPart {
+  readonly cpuMillis: AmountQuantiles;
+  readonly diskBytesPerSecond: AmountQuantiles;
+}
+
+/** The update's own load on a host while it is updated. */
+export interface UpdateImpact {
+  readonly duration: { readonly p50Ms: number; readonly p95Ms: number };
+  /** Equal parts of the duration. */
+  readonly parts: readonly ImpactPart[];
+  /** Hosts of earlier runs that it was measured on; 0: a guess from the package. */
+  readonly measuredHosts: number;
+}
+
 /** All that planning knows of the time ahead. */
 export interface Forecast {
   readonly demand: JointDemand;
@@ -87,4 +125,6 @@ export interface Forecast {
   readonly profiles?: readonly DemandProfile[];
   /** Who causes whose demand; without cycles. Absent: nobody is known to call anybody. */
   readonly dependencies?: readonly DependencyEstimate[];
+  /** The update's own load, from its package and earlier runs. Absent: nothing is known of it. */
+  readonly impact?: UpdateImpact;
 }

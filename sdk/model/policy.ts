@@ -5,6 +5,7 @@
  * Not for: public argument types with units (sdk/components) and anything observed (fleet.ts).
  */
 import type { Criticality, MaintenanceEvent, ProcessSpec, Resources, WorkloadDependency, WorkloadHooks } from "./fleet";
+import type { UpdatePackage } from "./forecast";
 import type { ApprovalSpec, NoticeTarget, SilenceTarget, StopRule } from "./guard";
 import type { PricesSpec } from "./prices";
 
@@ -134,6 +135,8 @@ export interface UpdateSpec {
   readonly reboot: boolean;
   /** Deadline of `command` and of `undo`, each. */
   readonly timeoutMs: number;
+  /** What it installs; absent: not told. */
+  readonly package?: UpdatePackage;
   /** Expected time of `command`, P95; absent: a quarter of `timeoutMs`. */
   readonly expectedMs?: number;
 }

@@ -39,6 +39,13 @@ describe("agent: updates and reboots", function () {
     assert.equal((await agent.ended("slow")).state, "done");
   });
 
+  it("measures what a command takes from the host", async () => {
+    await update("busy", "end=$(( $(date +%s) + 4 )); while [ $(date +%s) -lt $end ]; do :; done");
+    const { load } = await agent.ended("busy");
+    assert.ok(load && load.cpuMillis.length >= 1 && load.diskBytesPerSecond.length === load.cpuMillis.length);
+    assert.ok(Math.max(...load.cpuMillis) > 50, JSON.stringify(load));
+  });
+
   it("tells exit code and output of a command that fails", async () => {
     await update("failing", "echo unpacking; echo 'checksum mismatch' >&2; exit 3");
     const end = await agent.ended("failing");

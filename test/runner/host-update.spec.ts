@@ -2,6 +2,7 @@ import { strict as assert } from "node:assert";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { planNow } from "../../providers/runner/environment";
 import { performHostUpdate, type UpdateOutcome } from "../../providers/runner/host-update";
 import { readLatestRun } from "../../providers/runner/run-family";
 import { SAMPLE_OPENING_MS } from "../../providers/testing";
@@ -48,6 +49,19 @@ describe("runner: a host update", () => {
     assert.equal(outcome.run?.id, `${FAMILY}-1`);
     const files = await readdir(reportFolder);
     for (const ending of [".html", ".json", ".bundle.json"]) assert.ok(files.includes(`${FAMILY}-1${ending}`), ending);
+  });
+
+  it("learns from earlier runs how long steps take, and tells what the package takes from a host", async () => {
+    const fixture = create();
+    await perform(fixture);
+    const update = { ...fixture.spec.update, package: { bytes: 50_000_000, load: "disk" as const } };
+    const environment = openTestEnvironment(fixture, reportFolder, { ...fixture.spec, update });
+    const { bundle } = await fixture.clock.run(() => planNow(environment, new AbortController().signal));
+    const { durations, forecast } = bundle;
+    // The fleet in memory updates in 2 s; the guess was half a minute and more.
+    assert.ok((durations.update?.p50Ms ?? 0) < 4000, JSON.stringify(durations.update));
+    assert.ok((durations.update?.p95Ms ?? 0) >= 2000 && (durations["start-copy"]?.p50Ms ?? 0) > 0);
+    assert.equal(forecast.impact?.measuredHosts, 0);
   });
 
   it("puts report and page into the store as well, where all who reach it find them", async () => {

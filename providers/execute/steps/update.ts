@@ -90,7 +90,10 @@ function judge(operation: Operation | undefined, host: string): StepProgress {
   if (!operation) return { state: "failed", reason: `${host} does not know the command that was started on it` };
   if (operation.state === "running") return { state: "running", waitsFor: "the command has not ended" };
   const output = operation.output.slice(-OUTPUT_LIMIT);
-  if (operation.state === "done") return { state: "done", result: { exitCode: operation.exitCode ?? 0, output } };
+  if (operation.state === "done") {
+    const load = operation.load ? { load: { ...operation.load } } : {};
+    return { state: "done", result: { exitCode: operation.exitCode ?? 0, output, ...load } };
+  }
   return { state: "failed", reason: reasonOf(operation), output };
 }
 
