@@ -37,7 +37,7 @@ export function startIn(opening: Opening | undefined, { slotMs, nowMs, progress 
 }
 
 /** Time in an opening that is left for a run. The latest start in this slot counts: the plan is the same for all. */
-function timeIn(opening: Opening, { slotMs, nowMs, progress }: PlanInput): number {
+export function timeIn(opening: Opening, { slotMs, nowMs, progress }: PlanInput): number {
   return opening.endMs - Math.max(progress ? nowMs : Math.min(slotMs + SLOT_MS, opening.endMs), opening.startMs);
 }
 
@@ -70,23 +70,34 @@ export function windowBlocker({ spec }: PlanInput): Blocker {
   };
 }
 
-/** Says how many minutes are missing in the longest opening. */
+/** The opening that leaves most time for a run. */
+export function longestOpening(candidates: readonly Opening[], input: PlanInput): Opening {
+  return candidates.reduce((a, b) => (timeIn(b, input) > timeIn(a, input) ? b : a));
+}
+
+/**
+ * Says how many minutes are missing in the longest opening.
+ * @param longerMs how much longer it would have to be; undefined when no length was found
+ */
 export function fitBlocker(
-  candidates: readonly Opening[],
+  longest: Opening,
   neededMs: number,
   input: PlanInput,
+  longerMs: number | undefined,
   hostsAtOnce: number | undefined,
 ): Blocker {
-  const longest = candidates.reduce((a, b) => (timeIn(b, input) > timeIn(a, input) ? b : a));
   const missing = Math.ceil((neededMs - timeIn(longest, input)) / MINUTE_MS);
   const what = input.progress ? "the next wave" : "the run";
-  const longer = `an opening that is ${String(missing)} min longer`;
+  const fixes = [
+    ...(longerMs === undefined ? [] : [`an opening that is ${String(longerMs / MINUTE_MS)} min longer`]),
+    ...(hostsAtOnce === undefined ? [] : [`hostsAtOnce: ${String(hostsAtOnce)}`]),
+  ];
   return {
     code: "fit",
     subject: longest.window,
     reason:
       `${what} needs ${formatDurationShort(neededMs)} to a safe state (P95, undo included), ` +
       `the opening has ${formatDurationShort(Math.max(0, timeIn(longest, input)))}: ${String(missing)} min are missing`,
-    fix: hostsAtOnce === undefined ? longer : `${longer}, or hostsAtOnce: ${String(hostsAtOnce)}`,
+    fix: fixes.length === 0 ? "a longer opening, or fewer hosts in one update" : fixes.join(", or "),
   };
 }

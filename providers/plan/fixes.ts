@@ -3,9 +3,10 @@
  *
  * Not for: fixes that need no planning (blockers.ts).
  */
-import type { Blocker, Host } from "../../sdk/model";
+import type { Blocker, CostLine, Host } from "../../sdk/model";
 import { formatPercentage } from "../../sdk/model";
 
+import { describeConflict, type Declared } from "./conflict";
 import { cores, describeFailure, names, plural } from "./explain";
 import type { PlanInput } from "./plan-input";
 import type { Problem } from "./problem";
@@ -14,7 +15,7 @@ import type { ScheduleFailure } from "./schedule";
 
 /** A change of the input that makes it plannable. */
 export interface Fix {
-  /** As in "one more host of 8 cores in the pool". */
+  /** As in "one more host of 8 cores in zone b in the pool". */
   readonly text: string;
   readonly input: PlanInput;
 }
@@ -28,14 +29,37 @@ const HOSTS_AT_ONCE_TRIED: readonly number[] = [2, 3, 4, 6, 8, 12, 16, 24, 32, 4
 /** True when an input has a plan that keeps the promise. */
 export type IsPlannable = (input: PlanInput) => boolean;
 
-/** The blocker for a failed schedule, with the fixes that were found. */
-export function capacityBlocker(problem: Problem, failure: ScheduleFailure, fixes: readonly Fix[]): Blocker {
+/** What a run costs with an input that is plannable; undefined where that has no price. */
+export type PriceOf = (input: PlanInput) => CostLine | undefined;
+
+/**
+ * Fixes by what a run costs with them, the cheapest first, those without a price at their end; each with its cost where
+ * it is more than nothing.
+ */
+export function sortByCost(fixes: readonly Fix[], priceOf: PriceOf): readonly Fix[] {
+  return fixes
+    .map((fix) => ({ fix, cost: priceOf(fix.input) }))
+    .sort((a, b) => (a.cost?.amount ?? Infinity) - (b.cost?.amount ?? Infinity) || 0)
+    .map(({ fix, cost }) => {
+      if (cost?.amount === undefined || cost.amount < 0.005) return fix;
+      return { ...fix, text: `${fix.text} (a run then costs ${cost.amount.toFixed(2)} ${cost.currency ?? ""})` };
+    });
+}
+
+/** The blocker for a failed schedule, with the promises that conflict and the fixes that were found. */
+export function capacityBlocker(
+  problem: Problem,
+  failure: ScheduleFailure,
+  conflict: readonly Declared[],
+  fixes: readonly Fix[],
+): Blocker {
   const left =
     failure.left.length > 0 ? `; not updated: ${plural(failure.left.length, "host")} (${names(failure.left)})` : "";
   return {
     code: failure.cause.kind === "stuck" && failure.cause.stuck.budgetBlocks ? "budget" : "capacity",
     subject: islandOf(problem, failure),
-    reason: `${describeFailure(problem, failure)}${left}`,
+    reason: `${describeFailure(problem, failure)}${left}${describeConflict(conflict)}`,
+    ...(conflict.length === 0 ? {} : { conflict: conflict.map(({ text }) => text) }),
     fix:
       fixes.length > 0
         ? fixes.map((fix) => fix.text).join(", or ")
@@ -68,6 +92,16 @@ export function findHostsAtOnce(input: PlanInput, fits: IsPlannable): number | u
         spec: { ...input.spec, limits: { ...limits, hostsAtOnce } },
       }),
   );
+}
+
+const MINUTE_MS = 60_000;
+/** Load at the end of a longer opening may ask for other waves; beyond twice the time something else is wrong. */
+const LONGER_TRIED: readonly number[] = [0, 5, 15, 30, 60, 120];
+
+/** The least time, in whole minutes as ms, by which an opening has to be longer. */
+export function findLonger(missingMs: number, fits: (moreMs: number) => boolean): number | undefined {
+  const least = Math.ceil(missingMs / MINUTE_MS) * MINUTE_MS;
+  return LONGER_TRIED.map((minutes) => least + minutes * MINUTE_MS).find(fits);
 }
 
 function islandOf(problem: Problem, { cause }: ScheduleFailure): string {
@@ -119,7 +153,7 @@ function hostFix(input: PlanInput, isPlannable: IsPlannable): Fix | undefined {
     const text =
       added === 0
         ? `maximum: { hosts: ${String(maximum + count)} } in the pool`
-        : `${added === 1 ? "one more host" : `${String(added)} more hosts`} of ${cores(model.capacity.cpuMillis)} in the pool (maximum: { hosts: ${String(maximum + count)} })`;
+        : `${added === 1 ? "one more host" : `${String(added)} more hosts`} of ${cores(model.capacity.cpuMillis)} ${describeZones(allowed.fleet.hosts.slice(-added))} in the pool (maximum: { hosts: ${String(maximum + count)} })`;
     return { text, input: allowed };
   }
   return undefined;
@@ -127,7 +161,7 @@ function hostFix(input: PlanInput, isPlannable: IsPlannable): Fix | undefined {
 
 function withReserve(input: PlanInput, maximumHosts: number, added: number, model: Host): PlanInput {
   const { fleet, spec } = input;
-  const zones = [...new Set(fleet.hosts.map((host) => host.zone))].sort();
+  const zones = zonesByCapacity(fleet.hosts);
   const more = Array.from({ length: added }, (_, index): Host => {
     const zone = zones[index % Math.max(1, zones.length)] ?? model.zone;
     const id = `~more-${String(index + 1)}`;
@@ -139,6 +173,18 @@ function withReserve(input: PlanInput, maximumHosts: number, added: number, mode
     fleet: { ...fleet, hosts: [...fleet.hosts, ...more] },
     spec: { ...spec, pool: { ...pool, maximumHosts } },
   };
+}
+
+/** Zones with the least capacity first: there losing a host hurts most. */
+function zonesByCapacity(hosts: readonly Host[]): readonly string[] {
+  const capacity = new Map<string, number>();
+  for (const { zone, capacity: of } of hosts) capacity.set(zone, (capacity.get(zone) ?? 0) + of.cpuMillis);
+  return [...capacity].sort(([a, x], [b, y]) => x - y || (a < b ? -1 : 1)).map(([zone]) => zone);
+}
+
+function describeZones(hosts: readonly Host[]): string {
+  const zones = [...new Set(hosts.map(({ zone }) => zone))];
+  return `in zone${zones.length === 1 ? "" : "s"} ${names(zones)}`;
 }
 
 /** A larger share of each host for the island, the smallest that helps. */

@@ -21,13 +21,24 @@ import type {
 
 import { findCheaper } from "./alternatives";
 import { judgeFleet } from "./blockers";
+import { findConflict, promisesOf } from "./conflict";
 import { planCost } from "./cost";
 import { envelopeDigest } from "./digest";
 import { describeFailure } from "./explain";
 import { resolveDurations, type StepDurations } from "./durations";
 import { compareEnvelopes, createEnvelope } from "./envelope";
-import { chooseOpening, findOpenings, fitBlocker, neededTime, startIn, windowBlocker, type Openings } from "./fit";
-import { capacityBlocker, findCapacityFixes, findHostsAtOnce } from "./fixes";
+import {
+  chooseOpening,
+  findOpenings,
+  fitBlocker,
+  longestOpening,
+  neededTime,
+  startIn,
+  timeIn,
+  windowBlocker,
+  type Openings,
+} from "./fit";
+import { capacityBlocker, findCapacityFixes, findHostsAtOnce, findLonger, sortByCost } from "./fixes";
 import { findHostsToUpdate, type HostsToUpdate } from "./hosts-to-update";
 import { inputIn } from "./opening-limits";
 import { impactWarnings } from "./impact-warnings";
@@ -171,9 +182,13 @@ function timeBlockers(
   if (openings.candidates.length === 0) return [windowBlocker(input)];
   if (draft.schedule?.waves.length === 0 && draft.deferred.length > 0) return [eventBlocker(draft.deferred)];
   if (!draft.schedule || draft.fits) return [];
-  const fits = (changed: PlanInput): boolean => draftFor(changed, scope, draft.opening, durations).fits;
-  const hostsAtOnce = input.progress ? undefined : findHostsAtOnce(input, fits);
-  return [fitBlocker(openings.candidates, draft.neededMs, input, hostsAtOnce)];
+  const fitsIn = (changed: PlanInput, opening: Opening | undefined): boolean =>
+    draftFor(changed, scope, opening, durations).fits;
+  const hostsAtOnce = input.progress ? undefined : findHostsAtOnce(input, (changed) => fitsIn(changed, draft.opening));
+  const longest = longestOpening(openings.candidates, input);
+  const missingMs = draft.neededMs - timeIn(longest, input);
+  const longer = findLonger(missingMs, (moreMs) => fitsIn(input, { ...longest, endMs: longest.endMs + moreMs }));
+  return [fitBlocker(longest, draft.neededMs, input, longer, hostsAtOnce)];
 }
 
 /** The blocker for a schedule that was not found; a warning where something else blocks anyway. */
@@ -186,10 +201,13 @@ function describeCapacity(
 ): { readonly blockers: readonly Blocker[]; readonly warnings: readonly string[] } {
   if (!failure) return { blockers: [], warnings: [] };
   if (!isOnlyReason) return { blockers: [], warnings: [`as things stand, ${describeFailure(problem, failure)}`] };
-  const isPlannable = (changed: PlanInput): boolean =>
-    draftFor(changed, scope, opening, durations).schedule !== undefined;
-  const fixes = findCapacityFixes(input, problem, failure, isPlannable);
-  return { blockers: [capacityBlocker(problem, failure, fixes)], warnings: [] };
+  const planAgain = (changed: PlanInput): Schedule | undefined => draftFor(changed, scope, opening, durations).schedule;
+  const isPlannable = (changed: PlanInput): boolean => planAgain(changed) !== undefined;
+  const conflict = findConflict(input, promisesOf(input, problem, failure), isPlannable);
+  const fixes = sortByCost(findCapacityFixes(input, problem, failure, isPlannable), (changed) =>
+    planCost(planAgain(changed), changed),
+  );
+  return { blockers: [capacityBlocker(problem, failure, conflict, fixes)], warnings: [] };
 }
 
 /** A run under way keeps what was approved as long as it stays inside. */

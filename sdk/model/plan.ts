@@ -114,6 +114,8 @@ export interface Blocker {
   readonly subject: string;
   readonly reason: string;
   readonly fix: string;
+  /** Promises and limits that cannot be kept together, none of them needlessly named; there may be more such sets. */
+  readonly conflict?: readonly string[];
 }
 
 export type BlockerCode =
