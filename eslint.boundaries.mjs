@@ -163,6 +163,7 @@ export const BOUNDARIES = [
       "providers/runner",
       "providers/drivers",
       "providers/report",
+      "providers/simulate",
     ],
     types: [],
     packages: ["node:*", "@pulumi/*", "@grpc/grpc-js"],

@@ -103,12 +103,18 @@ async function readPlan(
 
 async function planWindowFile(file: string, store: string | undefined, terminal: Terminal): Promise<Planned> {
   const { openRunEnvironment, planNow } = await import("../runner/environment.js");
-  const { spec } = await readWindowFile(file);
+  const { findApprovalBlocker } = await import("../runner/approval-blocker.js");
+  const { spec, family } = await readWindowFile(file);
   const interrupts = watchInterrupts();
   terminal.progress.status("observing the fleet and planning ...");
   const environment = await openRunEnvironment(store === undefined ? spec : { ...spec, store }, systemClock);
   try {
-    return await planNow(environment, interrupts.signal);
+    const planned = await planNow(environment, interrupts.signal);
+    const place = { store: environment.store, clock: systemClock, family };
+    const blocker = planned.plan.decision === "run" && (await findApprovalBlocker(spec, planned.plan, place));
+    if (!blocker) return planned;
+    const blockers = [...planned.plan.blockers, blocker];
+    return { ...planned, plan: { ...planned.plan, decision: "blocked", blockers } };
   } finally {
     interrupts.close();
     await environment.close();

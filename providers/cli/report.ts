@@ -110,7 +110,7 @@ function unreadable(name: string, why: string): MistakeError {
 async function writePage({ report, readPage }: FoundReport, to: string): Promise<void> {
   const made = await readPage?.();
   const { renderReportPage } = await import("../report/report-page.js");
-  await writeFile(to, made ?? renderReportPage(report, "UTC"));
+  await writeFile(to, made ?? renderReportPage(report));
 }
 
 async function isThere(file: string): Promise<boolean> {

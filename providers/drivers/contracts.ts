@@ -187,6 +187,11 @@ export interface TrafficDriver {
 
 export interface CapacityDriver {
   readonly fence: Fence;
+  /**
+   * Makes `epoch` the lowest that is accepted of this owner; once it has answered, nothing that an earlier owner called
+   * has an effect any more. Drivers whose fence is enforced have it.
+   */
+  fenceOff?(context: CallContext): Promise<void>;
   /** Starts standby hosts and marks them as this run's. Done when they are ready. */
   reserve(hosts: readonly string[], mark: Mark, context: CallContext): Promise<void>;
   /** Stops them again. @throws DriverError conflict while a replica runs on one */

@@ -36,6 +36,8 @@ export interface ApprovalSources {
   readonly store: RunStore;
   readonly clock: Clock;
   readonly environment: Environment;
+  /** A preview changes nothing and asks nobody: the webhook is left out. @default false */
+  readonly isPreview?: boolean;
 }
 
 /** Who has approved, or why nobody has. */
@@ -125,9 +127,10 @@ async function askWebhook(
   { webhook }: ApprovalSpec,
   wish: ApprovalWish,
   request: ApprovalRequest,
-  { store, clock }: ApprovalSources,
+  { store, clock, isPreview = false }: ApprovalSources,
 ): Promise<readonly Answer[]> {
   if (!webhook) return [];
+  if (isPreview) return [{ kind: "refused", reason: `${webhook.url} is asked when the run would start` }];
   const refused = (reason: string): readonly Answer[] => [{ kind: "refused", reason: `${webhook.url}: ${reason}` }];
   if (webhook.secretEnv !== undefined && (wish.secret === undefined || wish.secret === "")) {
     return refused(`not asked, because the environment variable ${webhook.secretEnv} is not set`);

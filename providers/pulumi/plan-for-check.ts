@@ -20,6 +20,7 @@ import { systemClock } from "../clock";
 import { openRunEnvironment, planNow } from "../runner/environment";
 import { readLatestRun, runFamily } from "../runner/run-family";
 import { findMistakes } from "../runner/validate-spec";
+import { writePageSource } from "./preview";
 import type { RunInputs } from "./run-inputs";
 
 /** Folder of plan pages, below the program's: the only thing a preview writes. */
@@ -84,12 +85,14 @@ const STARTS = {
 } as const;
 
 /** Writes the page of a plan beside the others; the name tells slot and envelope, so equal plans share it. */
-async function writePlanPage({ spec, forecast }: Bundle, plan: MigrationPlan): Promise<void> {
+async function writePlanPage(bundle: Bundle, plan: MigrationPlan): Promise<void> {
   const { renderPlanPage } = await import("../report/plan-page.js");
+  const { spec, forecast } = bundle;
   await fs.mkdir(PLAN_CACHE, { recursive: true });
   const file = planPagePath(spec.name, plan);
   await fs.writeFile(`${file}.new`, renderPlanPage(spec, plan, forecast));
   await fs.rename(`${file}.new`, file);
+  await writePageSource(file, { plan, bundle });
 }
 
 /** Path of a plan's page. */

@@ -55,6 +55,7 @@ export function buildReport(state: RunState, recordings: Recordings, engine: str
     phase: state.phase,
     digest: state.digest,
     update: state.plan.envelope.update,
+    timezone: spec.windows[0]?.timezone ?? "UTC",
     startMs,
     endMs,
     plannedEndMs: startMs + state.plan.total.p50Ms,

@@ -13,8 +13,16 @@ import { countOf } from "./html/words";
 import { demandChart, timelineChart } from "./plan-charts";
 import { demandSections } from "./plan-demand";
 
-/** Renders the page of a plan. Equal arguments give equal pages. */
-export function renderPlanPage(spec: HostUpdateSpec, plan: MigrationPlan, forecast: Forecast): string {
+/**
+ * Renders the page of a plan. Equal arguments give equal pages. The last argument is what simulated runs of it came to,
+ * as tiles and sections.
+ */
+export function renderPlanPage(
+  spec: HostUpdateSpec,
+  plan: MigrationPlan,
+  forecast: Forecast,
+  { tiles = [], sections: simulated = [] }: Partial<Pick<Page, "tiles" | "sections">> = {},
+): string {
   const timezone = spec.windows[0]?.timezone ?? "UTC";
   const sections: Section[] = [];
   if (plan.blockers.length > 0) sections.push(blockers(plan));
@@ -35,7 +43,7 @@ export function renderPlanPage(spec: HostUpdateSpec, plan: MigrationPlan, foreca
       moves(plan),
     );
   }
-  sections.push(...demandSections(forecast, timezone));
+  sections.push(...simulated, ...demandSections(forecast, timezone));
   if (plan.skipped.length > 0) sections.push(skipped(plan));
   sections.push(calendar(plan, timezone), approval(spec, plan));
   return renderPage({
@@ -43,7 +51,7 @@ export function renderPlanPage(spec: HostUpdateSpec, plan: MigrationPlan, foreca
     state: stateOf(plan),
     answer: answer(plan, timezone),
     meta: `${plan.envelope.update}. Times in ${timezone}.`,
-    tiles: planTiles(plan),
+    tiles: [...planTiles(plan), ...tiles],
     sections,
     footer: `Envelope ${plan.digest}. Made by a preview, which changes nothing.`,
   });

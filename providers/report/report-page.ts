@@ -6,8 +6,9 @@ import { countOf } from "./html/words";
 import { budgets, forecasts, pauses, traffic } from "./report-measurements";
 import { timeline } from "./report-timeline";
 
-/** Renders the page of a report; times in `timezone`. */
-export function renderReportPage(report: RunReport, timezone: string): string {
+/** Renders the page of a report; times in the zone of its window. */
+export function renderReportPage(report: RunReport): string {
+  const { timezone = "UTC" } = report;
   const when = new Intl.DateTimeFormat("en-GB", { timeZone: timezone, dateStyle: "full", timeStyle: "short" });
   return renderPage({
     title: `Report of ${report.name}`,

@@ -89,7 +89,7 @@ async function writeReport(environment: RunEnvironment, run: RunState, engine: s
   await fs.mkdir(path.dirname(base), { recursive: true });
   await writeBundle(`${base}.bundle.json`, run.bundle);
   const text = `${JSON.stringify(report, null, 1)}\n`;
-  const html = renderReportPage(report, environment.spec.windows[0]?.timezone ?? "UTC");
+  const html = renderReportPage(report);
   await fs.writeFile(`${base}.json`, text);
   await fs.writeFile(page, html);
   // Beside a store in a folder the files are in everybody's reach already.

@@ -13,8 +13,10 @@ import type { JournalEvent, Phase, RunRequest, RunState, StepKind, StepRecord, W
 import { currentOpening } from "../calendar";
 import { BudgetGate } from "../execute/budget-gate";
 import { CALL_TIMEOUT_MS, callUntil } from "../execute/calls";
+import type { CallContext } from "../drivers/contracts";
 import type { Execution, StopControl } from "../execute/execution";
 import { RunJournal } from "../execute/run-journal";
+import type { EffectScope } from "../execute/step";
 import { replay } from "../journal/replay";
 import { fleetIn } from "../plan/opening-limits";
 import type { RunDependencies } from "./dependencies";
@@ -182,38 +184,44 @@ async function fenceOff(session: RunSession, hosts: readonly string[]): Promise<
   const { deps, leases, journal } = session;
   const { platform, clock } = deps;
   const run = journal.state().id;
-  await Promise.all(
-    hosts.map(async (host) => {
-      const options = {
-        clock,
-        signal: leases.signal,
-        giveUpAt: clock.now(),
-        timeoutMs: CALL_TIMEOUT_MS,
-        assertHeld: () => {
-          leases.assertHeld();
-        },
-        onStale: leases.declareLost.bind(leases),
-      };
-      try {
-        await callUntil(options, (signal) => {
-          const epoch = leases.epochOf({ host });
-          return platform.hosts.fenceOff(host, {
-            key: `${run}/fence/${host}/${String(epoch)}`,
-            epoch,
-            owner: run,
-            signal,
-          });
-        });
-      } catch (error) {
-        if (isKind(error, "LeaseLostError") || !isKind(error, "DriverError")) throw error;
-      }
-    }),
+  /** True when it has answered: nothing that the earlier owner called has an effect there any more. */
+  const fence = async (
+    name: string,
+    scope: EffectScope,
+    call: (context: CallContext) => Promise<void>,
+  ): Promise<boolean> => {
+    const options = {
+      clock,
+      signal: leases.signal,
+      giveUpAt: clock.now(),
+      timeoutMs: CALL_TIMEOUT_MS,
+      assertHeld: () => {
+        leases.assertHeld();
+      },
+      onStale: leases.declareLost.bind(leases),
+    };
+    try {
+      await callUntil(options, (signal) => {
+        const epoch = leases.epochOf(scope);
+        return call({ key: `${run}/fence/${name}/${String(epoch)}`, epoch, owner: run, signal });
+      });
+      return true;
+    } catch (error) {
+      if (isKind(error, "LeaseLostError") || !isKind(error, "DriverError")) throw error;
+      return false;
+    }
+  };
+  const { capacity } = platform;
+  const fenced = Promise.all(
+    hosts.map((host) => fence(host, { host }, (context) => platform.hosts.fenceOff(host, context))),
   );
+  const isCapacityFenced = await fence("reserve", "run", (context) => capacity.fenceOff?.(context) ?? Promise.resolve());
+  await fenced;
   // A platform that cannot refuse an old owner may still get the last call of what was under way.
   const isOpen = (kinds: readonly StepKind[] | undefined): boolean =>
     journal.state().steps.some(({ step, status }) => OPEN.has(status) && (kinds?.includes(step.kind) ?? true));
   const isUnfenced =
-    (platform.capacity.fence !== "enforced" && isOpen(["reserve", "release"])) ||
+    ((capacity.fence !== "enforced" || !isCapacityFenced) && isOpen(["reserve", "release"])) ||
     ([platform.hosts, platform.workloads, platform.traffic].some(({ fence }) => fence !== "enforced") &&
       isOpen(undefined));
   if (isUnfenced) await clock.sleep(CALL_TIMEOUT_MS, leases.signal);

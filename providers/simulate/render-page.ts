@@ -45,6 +45,39 @@ export function renderSimulationPage(result: SimulationResult): string {
   });
 }
 
+/** What a plan's page says of simulated runs of it. */
+export function simulationParts(result: SimulationResult): {
+  readonly tiles: readonly Tile[];
+  readonly sections: readonly Section[];
+} {
+  const { runs, phases, duration, violations, startMs } = result;
+  const content = [
+    ...(duration ? [histogram("Simulated runs by their time to the end", duration, formatDurationShort)] : []),
+    shares("Simulated runs by the phase they ended in", "Phase", phases, runs),
+    ...(Object.keys(violations).length === 0 ? [] : [shares("Runs by broken rule", "Rule", violations, runs)]),
+  ];
+  const tile = duration && {
+    label: "Over by, P95 simulated",
+    value: formatTime(startMs + duration.p95, result),
+    detail: `${String(phases.done ?? 0)} of ${String(runs)} simulated runs are done`,
+  };
+  return { tiles: tile ? [tile] : [], sections: [section("Simulated runs", content, describeSimulation(result))] };
+}
+
+/** Simulated runs in one line. */
+export function describeSimulation(result: SimulationResult): string {
+  const { runs, phases, duration, violations, overCapacity, startMs } = result;
+  const end = duration
+    ? `over by ${formatTime(startMs + duration.p50, result)} (P50), ${formatTime(startMs + duration.p95, result)} (P95)`
+    : "none came to its end";
+  const broken = Object.entries(violations).map(([rule, count]) => `${rule} broken in ${String(count)}`);
+  return [
+    `${String(runs)} runs, ${String(phases.done ?? 0)} done: ${end}`,
+    broken.length === 0 ? "promises kept in all" : broken.join(", "),
+    `over capacity in ${String(overCapacity)}`,
+  ].join("; ");
+}
+
 function createTiles(result: SimulationResult): readonly Tile[] {
   const { runs, phases, duration, pauses, overCapacity, startMs } = result;
   const done = phases.done ?? 0;

@@ -294,7 +294,17 @@ function specOf(name: string, checked: CheckedHostUpdate): Later<HostUpdateSpec>
 /** The plan as a table on the run's row, in previews only: in an update it would show again after the run. */
 function showPlan(name: string, run: MaintenanceRun): void {
   if (!pulumi.runtime.isDryRun()) return;
-  run.plan.apply((view) => pulumi.log.info(renderPlanTable({ ...view, page: path.resolve(view.page) }, name), run));
+  pulumi.all([run.plan, run.specInput, run.urnInput]).apply(async ([plan, spec, urn]) => {
+    // Without this the SDK would disconnect from the engine while nothing else is under way.
+    const shown = pulumi.runtime.rpcKeepAlive();
+    try {
+      const { completePreview } = await import("../../providers/pulumi/preview.js");
+      const view = await completePreview({ plan, spec: spec as HostUpdateSpec, urn });
+      await pulumi.log.info(renderPlanTable({ ...view, page: path.resolve(view.page) }, name), run);
+    } finally {
+      shown();
+    }
+  });
   run.unplanned.apply((unplanned) => pulumi.log.info(renderUnplanned(name, unplanned), run));
 }
 

@@ -38,6 +38,8 @@ export class MaintenanceRun extends pulumi.CustomResource {
 
   /** The URN as the provider is given it: known from the start, unlike `urn`. */
   readonly urnInput: pulumi.Output<string>;
+  /** What is planned for. */
+  readonly specInput: pulumi.Output<pulumi.Unwrap<Later<HostUpdateSpec>>>;
 
   constructor(name: string, spec: pulumi.Input<Later<HostUpdateSpec>>, options: pulumi.CustomResourceOptions) {
     const urnInput = pulumi.createUrn(name, RUN_TYPE, options.parent);
@@ -62,6 +64,7 @@ export class MaintenanceRun extends pulumi.CustomResource {
       options,
     );
     this.urnInput = urnInput;
+    this.specInput = pulumi.output(spec);
   }
 }
 

@@ -6,7 +6,7 @@
  *
  * Invariant: equal plans have equal views; nothing in a view depends on the moment it is made.
  */
-import type { Envelope, MigrationPlan, Move, Opening, Wave } from "./plan";
+import type { Blocker, Envelope, MigrationPlan, Move, Opening, Wave } from "./plan";
 import { formatDurationShort } from "./units";
 
 /** A plan in rows. */
@@ -25,6 +25,8 @@ export interface PlanView {
   readonly skipped: Readonly<Record<string, string>>;
   /** Who will start it; absent where nobody said. */
   readonly starts?: string;
+  /** What simulated runs of it came to; in previews only. */
+  readonly simulated?: string;
   /** Limits and budgets that hold in every opening. */
   readonly limits: string;
   /** Next openings, soonest first, with the limits that are stricter in them. */
@@ -66,9 +68,7 @@ export function createPlanView(plan: MigrationPlan, timezone: string, page: stri
         : `${plan.reserve.hosts.join(", ")}: ${plan.reserve.reason}`,
     cost: plan.cost.note,
     ...cheaperRows(plan),
-    blockers: Object.fromEntries(
-      plan.blockers.map(({ code, subject, reason, fix }) => [`${code} ${subject}`, `${reason}; fix: ${fix}`]),
-    ),
+    blockers: Object.fromEntries(plan.blockers.map(blockerRow)),
     skipped: Object.fromEntries(plan.skipped.map(({ host, reason }) => [host, reason])),
     limits: renderLimits(plan.envelope),
     openings: plan.nextOpenings.map((opening) => renderOpening(opening, timezone)),
@@ -76,6 +76,22 @@ export function createPlanView(plan: MigrationPlan, timezone: string, page: stri
     digest: plan.digest.slice(0, 12),
     page,
   };
+}
+
+/** The view of a plan that something else stands in the way of as well. */
+export function blockView(view: PlanView, blockers: readonly Blocker[]): PlanView {
+  if (blockers.length === 0) return view;
+  const rows = { ...view.blockers, ...Object.fromEntries(blockers.map(blockerRow)) };
+  const summary = view.decision === "run" ? `${blockedSummary(blockers.length)}. Planned: ${view.summary}` : view.summary;
+  return { ...view, decision: "blocked", summary, blockers: rows };
+}
+
+function blockerRow({ code, subject, reason, fix }: Blocker): readonly [string, string] {
+  return [`${code} ${subject}`, `${reason}; fix: ${fix}`];
+}
+
+function blockedSummary(count: number): string {
+  return `BLOCKED by ${String(count)} reason${count === 1 ? "" : "s"}; nothing will start`;
 }
 
 /**
@@ -133,6 +149,7 @@ export function renderPlanTable(view: PlanView, title: string): string {
     const width = Math.max(...waves.map(([key]) => key.length));
     lines.push("", ...waves.map(([key, row]) => `  ${key.padEnd(width)}  ${row}`), "");
     lines.push(`  reserve   ${view.reserve}`, `  cost      ${view.cost}`);
+    if (view.simulated !== undefined) lines.push(`  simulated ${view.simulated}`);
   }
   appendRows(lines, "cheaper", view.cheaper ?? {});
   appendRows(lines, "skipped", view.skipped);
@@ -155,10 +172,7 @@ function summarize(plan: MigrationPlan, timezone: string): string {
   const updated = plan.waves.flatMap((wave) => (wave.kind === "failback" ? [] : wave.hosts));
   if (plan.decision === "nothing")
     return `nothing to do: all hosts match (${plan.skipped.map(({ host }) => host).join(", ")})`;
-  if (plan.decision === "blocked") {
-    const count = plan.blockers.length;
-    return `BLOCKED by ${String(count)} reason${count === 1 ? "" : "s"}; nothing will start`;
-  }
+  if (plan.decision === "blocked") return blockedSummary(plan.blockers.length);
   const waves = plan.waves.filter(({ kind }) => kind !== "failback").length;
   const moves = plan.waves.reduce((sum, wave) => sum + wave.moves.length, 0);
   const opening = plan.opening ? `, in the opening of ${renderOpening(plan.opening, timezone)}` : "";

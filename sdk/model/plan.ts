@@ -131,6 +131,7 @@ export type BlockerCode =
   | "foreign-mark"
   | "unhealthy"
   | "no-runner"
+  | "not-approved"
   | "input";
 
 /** A time in which runs may start and work, with the same limits all through. */

@@ -99,6 +99,8 @@ export interface RunReport {
   readonly phase: Phase;
   readonly digest: string;
   readonly update: string;
+  /** IANA zone of the window, for times that people read; absent in reports of earlier versions. */
+  readonly timezone?: string;
   readonly startMs: number;
   readonly endMs: number;
   readonly plannedEndMs: number;

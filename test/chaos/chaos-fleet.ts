@@ -11,12 +11,15 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { startLoad, type RunningLoad } from "../../bench/load";
 import type { Platform } from "../../providers/drivers/contracts";
+import type { Inventory, InventoryHost } from "../../providers/drivers/inventory";
 import { openAgentPlatform } from "../../providers/drivers/agent-platform";
 import { createLocalFleet, deleteLocalFleet } from "../../providers/drivers/local-fleet";
 import { fleetLayout } from "../../providers/drivers/local-fleet/layout";
 import { openRunStore } from "../../providers/journal/open-store";
 import type { RunStore } from "../../providers/journal/run-store";
 import { generateHistory, renderRecordedCsv } from "../../providers/observe/history-generator";
+import { NetworkProxy, type NetworkState } from "./network-proxy";
+import { SmallDisk } from "./small-disk";
 import type { HostUpdateSpec, LocalHostSpec, LocalWorkloadSpec, WorkloadPolicy } from "../../sdk/model";
 
 /** Root of the package: the quickstart's workload programs lie in it uncompiled. */
@@ -67,6 +70,12 @@ export interface ChaosFleet {
   readonly storeFolder: string;
   readonly load: RunningLoad;
   readonly ledger: string;
+  /** What lies between runners and each agent. */
+  readonly proxies: ReadonlyMap<string, NetworkProxy>;
+  /** How the network is when nothing special happens. */
+  readonly network: NetworkState;
+  /** The disk of the run store, where it is a small one. */
+  readonly smallDisk?: SmallDisk;
   /** The spec of an update to a version, with a run family of its own. */
   specFor(version: string): HostUpdateSpec;
   /** How often the command of an update was carried out on each member. */
@@ -74,8 +83,19 @@ export interface ChaosFleet {
   close(): Promise<void>;
 }
 
+/** What is not as usual in a fleet. */
+export interface ChaosFleetOptions {
+  /** @default good */
+  readonly network?: NetworkState;
+  /** The run store is on a tmpfs of its own with little room; needs root. @default false */
+  readonly hasSmallDisk?: boolean;
+}
+
 /** Starts the fleet and puts traffic on it. */
-export async function startChaosFleet(): Promise<ChaosFleet> {
+export async function startChaosFleet({
+  network = { kind: "good" },
+  hasSmallDisk = false,
+}: ChaosFleetOptions = {}): Promise<ChaosFleet> {
   const folder = await mkdtemp(join(tmpdir(), "archipelago-chaos-"));
   const directory = join(folder, "fleet");
   const closing: (() => Promise<unknown>)[] = [
@@ -106,6 +126,10 @@ export async function startChaosFleet(): Promise<ChaosFleet> {
     const platform = await openAgentPlatform(record.inventory);
     closing.push(() => platform.close());
     const storeFolder = join(folder, "store");
+    const smallDisk = hasSmallDisk ? await SmallDisk.mount(storeFolder) : undefined;
+    if (smallDisk) closing.push(() => smallDisk.unmount());
+    const { inventory, proxies } = await putProxies(record.inventory, network);
+    closing.push(() => Promise.all([...proxies.values()].map((proxy) => proxy.close())));
     const { front = "", ledger = "" } = record.endpoints;
     const load = await startLoad(
       { services: { front, ledger }, ratePerSecond: REQUESTS_PER_SECOND, ledgerShare: 0.3, maxSeconds: 900 },
@@ -122,7 +146,10 @@ export async function startChaosFleet(): Promise<ChaosFleet> {
       storeFolder,
       load,
       ledger,
-      specFor: (version) => updateSpec(version, { inventory: record.inventory, history, store: `file:${storeFolder}` }),
+      proxies,
+      network,
+      ...(smallDisk ? { smallDisk } : {}),
+      specFor: (version) => updateSpec(version, { inventory, history, store: `file:${storeFolder}` }),
       executions: (version) => countExecutions(directory, version),
       close,
     };
@@ -131,6 +158,26 @@ export async function startChaosFleet(): Promise<ChaosFleet> {
     await close();
     throw new Error(`the fleet did not start; its workloads said:\n${logs}`, { cause: error });
   }
+}
+
+/** Puts a proxy between whoever uses the inventory that comes out and each agent. */
+async function putProxies(
+  inventory: string,
+  network: NetworkState,
+): Promise<{ readonly inventory: string; readonly proxies: ReadonlyMap<string, NetworkProxy> }> {
+  const document = JSON.parse(await readFile(inventory, "utf8")) as Inventory;
+  const proxies = new Map<string, NetworkProxy>();
+  const hosts: InventoryHost[] = [];
+  for (const host of document.hosts) {
+    const { hostname, port } = new URL(host.url);
+    const proxy = await NetworkProxy.start({ host: hostname, port: Number(port) });
+    proxy.become(network);
+    proxies.set(host.id, proxy);
+    hosts.push({ ...host, url: `https://${hostname}:${String(proxy.port)}` });
+  }
+  const proxied = join(dirname(inventory), "inventory-proxied.json");
+  await writeFile(proxied, JSON.stringify({ ...document, hosts }));
+  return { inventory: proxied, proxies };
 }
 
 /** What the copies of workloads printed; the folder goes with the fleet. */

@@ -40,6 +40,10 @@ export const STEP_KINDS = [
 
 /** Short, so that a takeover does not wait for long; long enough for a busy machine to renew in time. */
 const LEASE_TTL_MS = 3_000;
+/** Longer than a lease lives. */
+const STOPPED_MS = LEASE_TTL_MS + 1_500;
+/** Longer than one call is waited for is not needed: what hangs is what matters. */
+const TROUBLE_MS = 2_500;
 /** How long a supervisor takes to start an agent again. */
 const SUPERVISOR_MS = { least: 500, most: 1_000 } as const;
 /** A kill comes up to this long after the step's intent, so that it meets the step at different moments. */
@@ -74,13 +78,27 @@ export interface ChaosOutcome {
   readonly lines: readonly string[];
 }
 
-/** What to kill. */
+/** What may happen in the middle of a step. */
+export type IncidentKind =
+  /** SIGKILL of the runner, and another one comes. */
+  | "runner-killed"
+  /** SIGKILL of the agent that the step is about; a supervisor starts it again. */
+  | "agent-killed"
+  /** SIGSTOP of the runner for longer than its leases live: another takes over, then the first one wakes up. */
+  | "runner-stopped"
+  /** SIGSTOP of the agent for some seconds. */
+  | "agent-stopped"
+  /** Connections to the agent stay open and nothing comes through for some seconds. */
+  | "half-open"
+  /** The disk that the run store is on is full for some seconds; only where the fleet has a small one. */
+  | "store-full";
+
+/** What to do to whom. */
 export interface ChaosOptions {
   readonly fleet: ChaosFleet;
   readonly spec: HostUpdateSpec;
-  readonly victim: "runner" | "agent" | "none";
-  /** One kill in the middle of each. */
-  readonly kinds: readonly StepKind[];
+  /** What happens in the middle of a step of each kind, once. */
+  readonly incidents?: ReadonlyMap<StepKind, IncidentKind>;
   /** Calls after which the runner dies, one after the other. */
   readonly dieAfter?: readonly string[];
   /** Calls after which the agent that has answered is killed, each once. */
@@ -101,7 +119,10 @@ class ChaosRun {
   private readonly kills: Kill[] = [];
   private readonly lines: string[] = [];
   private readonly answered: string[] = [];
+  private readonly incidents: ReadonlyMap<StepKind, IncidentKind>;
   private readonly wanted: Set<StepKind>;
+  /** Runners that were stopped and have woken up; they wait for their turn. */
+  private readonly woken: ChildProcess[] = [];
   private readonly follower: JournalFollower;
   private readonly observing = new AbortController();
   private readonly observations: Promise<ObserverResult>;
@@ -114,8 +135,9 @@ class ChaosRun {
   private failure: { readonly error: unknown } | undefined;
 
   constructor(private readonly options: ChaosOptions) {
-    const { fleet, spec, kinds } = options;
-    this.wanted = new Set(kinds);
+    const { fleet, spec, incidents = new Map<StepKind, IncidentKind>() } = options;
+    this.incidents = incidents;
+    this.wanted = new Set(incidents.keys());
     this.deaths = join(fleet.folder, `deaths-${spec.name}`);
     this.follower = new JournalFollower(fleet.storeFolder, nextRunId(spec.name, undefined), (entry) => {
       this.onEntry(entry);
@@ -144,6 +166,7 @@ class ChaosRun {
     const observations = await this.observations;
     await this.follower.close();
     const { entries, run } = this.follower;
+    for (const runner of this.woken) runner.kill("SIGKILL");
     const { kills, lines, news: ended, answered: agentDeaths } = this;
     const deaths = await this.readDeaths();
     return { run, entries, observations, kills, deaths, agentDeaths, ended, lines };
@@ -155,6 +178,7 @@ class ChaosRun {
     this.runner?.kill("SIGKILL");
     await this.killing?.catch(() => undefined);
     this.runner?.kill("SIGKILL");
+    for (const runner of this.woken) runner.kill("SIGKILL");
     await this.follower.close();
     await this.observations;
   }
@@ -196,7 +220,7 @@ class ChaosRun {
   private tellWishes(goOn = false): void {
     const heldEnds = [...this.wanted];
     // An agent that is given back stops within a moment: it is met before, or not at all.
-    const heldStarts = this.options.victim === "agent" ? heldEnds.filter((kind) => kind === "release") : [];
+    const heldStarts = this.incidents.get("release") === "agent-killed" ? heldEnds.filter((kind) => kind === "release") : [];
     const wish: RunnerWish = { heldEnds, heldStarts, goOn };
     if (this.runner?.connected) this.runner.send(wish);
   }
@@ -225,13 +249,87 @@ class ChaosRun {
     if (entry.kind !== "step-intent" || this.killing || !this.wanted.has(entry.step.kind)) return;
     const { step } = entry;
     const delayMs = (this.kills.length * 17) % LATEST_KILL_MS;
-    const { victim } = this.options;
-    if (victim === "none") return;
-    this.killing = (victim === "runner" ? this.killRunner(step, delayMs) : this.killAgent(step, delayMs))
+    const incident = this.incidents.get(step.kind);
+    if (incident === undefined) return;
+    this.killing = this.cause(incident, step, delayMs)
       .catch((error: unknown) => {
         this.failure ??= { error };
       })
       .finally(() => (this.killing = undefined));
+  }
+
+  private async cause(incident: IncidentKind, step: PlanStep, delayMs: number): Promise<void> {
+    switch (incident) {
+      case "runner-killed":
+        return this.killRunner(step, delayMs);
+      case "agent-killed":
+        return this.killAgent(step, delayMs);
+      case "runner-stopped":
+        return this.stopRunner(step, delayMs);
+      case "agent-stopped":
+        return this.stopAgent(step, delayMs);
+      case "half-open":
+        return this.trouble(`network of ${this.hostOf(step)}`, step, delayMs, async (during) => {
+          const proxy = this.options.fleet.proxies.get(this.hostOf(step));
+          proxy?.become({ kind: "half-open" });
+          await during();
+          proxy?.become(this.options.fleet.network);
+          return proxy !== undefined;
+        });
+      case "store-full":
+        return this.trouble("disk of the store", step, delayMs, async (during) => {
+          const { smallDisk } = this.options.fleet;
+          await smallDisk?.fill();
+          await during();
+          await smallDisk?.free();
+          return smallDisk !== undefined;
+        });
+    }
+  }
+
+  /** Something that is wrong for some seconds in the middle of a step. */
+  private async trouble(
+    what: string,
+    step: PlanStep,
+    delayMs: number,
+    cause: (during: () => Promise<void>) => Promise<boolean>,
+  ): Promise<void> {
+    await systemClock.sleep(delayMs);
+    let isInMiddle = false;
+    const hasHappened = await cause(async () => {
+      const atMs = Date.now();
+      await systemClock.sleep(FOLLOW_MS);
+      isInMiddle = !this.hasEnded(step, atMs);
+      this.lines.push(`${what} in trouble`);
+      await systemClock.sleep(TROUBLE_MS);
+    });
+    this.note({ what, step, isInMiddle: hasHappened && isInMiddle });
+  }
+
+  private async stopRunner(step: PlanStep, delayMs: number): Promise<void> {
+    const { runner } = this;
+    if (!runner) return;
+    await systemClock.sleep(delayMs);
+    runner.kill("SIGSTOP");
+    await systemClock.sleep(FOLLOW_MS);
+    this.note({ what: "runner (stopped)", step, isInMiddle: !this.hasEnded(step) });
+    await this.startRunner();
+    await systemClock.sleep(STOPPED_MS);
+    runner.kill("SIGCONT");
+    this.woken.push(runner);
+    this.lines.push("the stopped runner has woken up");
+  }
+
+  private stopAgent(step: PlanStep, delayMs: number): Promise<void> {
+    const host = this.hostOf(step);
+    return this.trouble(`agent of ${host} (stopped)`, step, delayMs, async (during) => {
+      const text = await readFile(fleetLayout(this.options.fleet.directory).host(host).process, "utf8").catch(() => "");
+      const identity = text === "" ? undefined : (JSON.parse(text) as ProcessIdentity);
+      const isStopped = identity !== undefined && signalGroup(identity, "SIGSTOP");
+      await during();
+      if (identity) signalGroup(identity, "SIGCONT");
+      return isStopped;
+    });
   }
 
   private async killRunner(step: PlanStep, delayMs: number): Promise<void> {

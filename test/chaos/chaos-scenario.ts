@@ -8,8 +8,9 @@ import { strict as assert } from "node:assert";
 import { after, before, describe, it } from "mocha";
 import { verifyLedger, type LoadResult } from "../../bench/load";
 import { MAX_PAUSE_MS, startChaosFleet, type ChaosFleet } from "./chaos-fleet";
-import { runUnderChaos, STEP_KINDS, type ChaosOptions, type ChaosOutcome } from "./chaos-run";
+import { runUnderChaos, STEP_KINDS, type ChaosOptions, type ChaosOutcome, type IncidentKind } from "./chaos-run";
 import { assertKept } from "./chaos-verdict";
+import type { StepKind } from "../../sdk/model";
 
 /** What a client sees beyond the pause itself: its own request, and a machine that is busy with tests. */
 const MARGIN_MS = 500;
@@ -62,6 +63,11 @@ export function chaosSuite(suite: string, scenario: ChaosScenario): void {
       assert.ok(maxMs <= MAX_PAUSE_MS + extraPauseMs + MARGIN_MS, `a write took ${String(maxMs)} ms`);
     });
   });
+}
+
+/** The same incident in the middle of a step of each kind. */
+export function inEachStep(incident: IncidentKind): ReadonlyMap<StepKind, IncidentKind> {
+  return new Map(STEP_KINDS.map((kind) => [kind, incident]));
 }
 
 /** Each kind of step was under way when something was killed. */

@@ -14,8 +14,6 @@ const HAND_OVER_CALLS: readonly string[] = [
 
 chaosSuite("chaos: a hand-over whose runner is killed", {
   title: "hands the ledger over although the runner dies after each call of the hand-over",
-  victim: "none",
-  kinds: [],
   dieAfter: HAND_OVER_CALLS,
   judge: ({ deaths }) => {
     assert.deepEqual([...deaths].sort(), [...HAND_OVER_CALLS].sort());

@@ -1,9 +1,7 @@
-import { assertEachKindMet, chaosSuite } from "./chaos-scenario";
-import { STEP_KINDS } from "./chaos-run";
+import { assertEachKindMet, chaosSuite, inEachStep } from "./chaos-scenario";
 
 chaosSuite("chaos: a runner that is killed", {
   title: "goes on after a SIGKILL in the middle of each kind of step",
-  victim: "runner",
-  kinds: STEP_KINDS,
+  incidents: inEachStep("runner-killed"),
   judge: assertEachKindMet,
 });

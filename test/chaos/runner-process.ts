@@ -9,10 +9,9 @@
 import { once } from "node:events";
 import { appendFileSync } from "node:fs";
 import { messageOf, isKind, type HostUpdateSpec, type JournalEntry, type StepKind } from "../../sdk/model";
-import { systemClock, type Clock } from "../../providers/clock";
+import { systemClock } from "../../providers/clock";
 import type { Platform } from "../../providers/drivers/contracts";
 import type { RunStore } from "../../providers/journal/run-store";
-import { CALL_TIMEOUT_MS } from "../../providers/execute/calls";
 import { openRunEnvironment } from "../../providers/runner/environment";
 import { performHostUpdate, type UpdateOutcome } from "../../providers/runner/host-update";
 import { runResource } from "../../providers/runner/leases";
@@ -59,13 +58,6 @@ export type RunnerNews =
 const HELD_AT_MOST_MS = 5_000;
 const HELD_AGAIN_MS = 10;
 const ASK_AGAIN_MS = 100;
-const LAST_CALL_MS = 6_000;
-
-/** The one before is known to be dead, and no call takes long here: waiting for its last one is cut short. */
-const briskClock: Clock = {
-  ...systemClock,
-  sleep: (ms, signal) => systemClock.sleep(ms === CALL_TIMEOUT_MS ? LAST_CALL_MS : ms, signal),
-};
 
 async function main(order: RunnerOrder): Promise<void> {
   const tell = (news: RunnerNews): void => {
@@ -81,7 +73,7 @@ async function main(order: RunnerOrder): Promise<void> {
     }
   };
   process.on("disconnect", () => process.exit(0));
-  const environment = await openRunEnvironment(order.spec, briskClock);
+  const environment = await openRunEnvironment(order.spec, systemClock);
   const platform = watchCalls(environment.platform, order, tellAnswer);
   const store = holdSteps(environment.store, () => wish);
   const progress = { line: (text: string) => tell({ kind: "line", text }), status: () => undefined };
@@ -95,7 +87,8 @@ async function main(order: RunnerOrder): Promise<void> {
     } catch (error) {
       // The leases of hosts are renewed after the run's, so they lapse a little later. And on a machine that is too
       // busy to renew them in time they are lost; then a runner takes the run over, which may be this one.
-      if (!isKind(error, "LeaseHeldError") && !isKind(error, "LeaseLostError")) {
+      // A store that was full or away is tried again, as every runner does.
+      if (!["LeaseHeldError", "LeaseLostError", "StoreError"].some((kind) => isKind(error, kind))) {
         tell({ kind: "broken", reason: messageOf(error) });
         break;
       }

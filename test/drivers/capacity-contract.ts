@@ -74,5 +74,21 @@ export function describeCapacityDriver(
         await fixture.driver.release([fixture.standby], next({ epoch: 12 }));
         assert.equal(await stateOf(), "stopped");
       }));
+
+    it("has no effect of an earlier owner once it was fenced off, where its fence is enforced", () =>
+      fixture.run(async () => {
+        const { driver } = fixture;
+        if (driver.fence !== "enforced") return;
+        assert.ok(driver.fenceOff);
+        // Both are under way at once; whichever comes first, the earlier owner's is over when the later one is answered.
+        const earlier = driver.reserve([fixture.standby], mark(), next({ epoch: 20 }));
+        const fencing = driver.fenceOff(next({ epoch: 21 }));
+        const [outcome] = await Promise.allSettled([earlier, fencing]);
+        const state = await stateOf();
+        assert.equal(state, outcome.status === "fulfilled" ? "ready" : "stopped");
+        await rejectsWith("stale-epoch", driver.reserve([fixture.standby], mark(), next({ epoch: 20 })));
+        assert.equal(await stateOf(), state);
+        await driver.release([fixture.standby], next({ epoch: 21 }));
+      }));
   });
 }

@@ -26,6 +26,7 @@ describe("host updates through an engine", function () {
     assert.equal(preview.exitCode, 0, preview.stdout);
     assert.match(textOf(preview), /tool: 3 hosts in 3 waves/);
     assert.match(textOf(preview), /w1 .* canary host-0\d/);
+    assert.match(textOf(preview), /simulated 20 runs, .* \(P95\); promises kept in all/);
     assert.notEqual(preview.outputs["planDigest"], UNKNOWN, "what will be approved is known in a preview");
     assert.equal(await stack.mutations(), mutations, "a preview makes no mutating call to any agent");
     assert.equal(await stack.storeHash(), store, "a preview leaves the journal as it is");

@@ -48,8 +48,10 @@ describe("the report of a run", () => {
   it("is one self-contained page: nothing is loaded, and text from users is escaped", async () => {
     const { report } = await reportOfRun();
     const decisions = [{ at: report.startMs, text: "wave 2 was planned again" }];
-    const page = renderReportPage({ ...report, name: "<script>alert(1)</script>", decisions }, "UTC");
+    const page = renderReportPage({ ...report, name: "<script>alert(1)</script>", decisions });
     assertSelfContained(page);
+    assert.equal(report.timezone, "UTC", "that of the window");
+    assert.match(renderReportPage({ ...report, timezone: "Asia/Tokyo" }), /times in Asia\/Tokyo; run kernel-1/);
     assert.doesNotMatch(page, /<script/);
     for (const heading of [
       "Timeline",
@@ -76,7 +78,7 @@ describe("the report of a run", () => {
       remedy: "make room",
     };
     const failed: RunReport = { ...report, phase: "failed", failure };
-    for (const text of [renderTextReport(failed), renderReportPage(failed, "UTC")]) {
+    for (const text of [renderTextReport(failed), renderReportPage(failed)]) {
       for (const part of ["host-03", "exit code 28", "no space left", "make room"])
         assert.ok(text.includes(part), part);
     }

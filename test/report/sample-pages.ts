@@ -43,7 +43,7 @@ export async function samplePages(): Promise<
   return {
     plan: renderPlanPage(spec, plan, forecast),
     "blocked plan": renderPlanPage(spec, blocked, forecast),
-    report: renderReportPage(report, "Europe/Berlin"),
-    "failed report": renderReportPage(failed, "UTC"),
+    report: renderReportPage({ ...report, timezone: "Europe/Berlin" }),
+    "failed report": renderReportPage(failed),
   };
 }

@@ -1,34 +1,11 @@
 import { strict as assert } from "node:assert";
 import { before, describe, it } from "mocha";
-import type { Bundle } from "../../sdk/model";
-import { observeFleet } from "../../providers/observe/fleet";
 import { renderSimulationPage } from "../../providers/simulate/render-page";
 import { renderSimulation } from "../../providers/simulate/render-text";
 import { simulate } from "../../providers/simulate/simulate";
 import { DEFAULT_ASSUMPTIONS, type SimulationInput } from "../../providers/simulate/simulation";
 import { distributionOf } from "../../providers/simulate/summarize";
-import {
-  createMemoryFleet,
-  createVirtualClock,
-  SAMPLE_OPENING_MS,
-  sampleFleet,
-  sampleForecast,
-} from "../../providers/testing";
-import { quickSpec } from "../runner/run-fixture";
-
-const HOUR_MS = 3_600_000;
-
-/** What a run of the sample fleet's update stores an hour before its window. */
-async function createBundle(demand = 1): Promise<Bundle> {
-  const slotMs = SAMPLE_OPENING_MS - HOUR_MS;
-  const clock = createVirtualClock(slotMs);
-  const { platform } = createMemoryFleet(sampleFleet({ hosts: 3 }), clock, 1);
-  const observed = quickSpec({}, 3);
-  const fleet = await clock.run(() => observeFleet(platform, observed, new AbortController().signal, clock));
-  const spec = { ...observed, update: { ...observed.update, probe: "cat VERSION", expect: "v2.?.*" } };
-  const forecast = sampleForecast({ paths: 60, scale: demand });
-  return { v: 1, packageVersion: "test", spec, fleet, forecast, slotMs, durations: {} };
-}
+import { createBundle, HOUR_MS } from "./sample-bundle";
 
 describe("simulate: plans in simulated time", () => {
   let input: SimulationInput;

@@ -4,8 +4,8 @@
  *
  * Not for: hosts that cost money; those have drivers of their clouds.
  *
- * Invariant: the fence is checked, not enforced: there is no process that could refuse, only this code. A file keeps
- * the highest epoch of each run, written before the effect.
+ * Invariant: the fence is enforced. One call at a time has an effect on this machine, and under the same lock a file
+ * keeps the highest epoch of each run: whoever has raised it sees no effect of an earlier owner any more.
  */
 import { createHash } from "node:crypto";
 import { rm } from "node:fs/promises";
@@ -16,6 +16,7 @@ import type { AgentConnections } from "../agent-connections";
 import type { CallContext, CapacityDriver } from "../contracts";
 import type { StoppedHosts } from "../hosts/agent";
 import { startLocalHost } from "../local-fleet";
+import { runExclusively } from "../local-fleet/exclusive";
 import { fleetLayout, readJson, writeJson, type FleetLayout } from "../local-fleet/layout";
 import { isProcessRunning, stopFleetProcess } from "../local-fleet/processes";
 
@@ -54,32 +55,40 @@ export function createLocalCapacityDriver(
     throw new DriverError("conflict", host, `${running.id} still runs on it`, { remedy: "move it away first" });
   }
 
+  /** Alone on this machine, and only for an owner that is not an earlier one. */
+  const fenced = (context: CallContext, effect: () => Promise<unknown>): Promise<void> =>
+    runExclusively(`reserve of ${layout.directory}`, clock, context.signal, async () => {
+      await checkEpoch(layout, context);
+      await effect();
+    });
+
   return {
-    fence: "checked",
-    reserve: async (hosts, mark, context) => {
-      await checkEpoch(layout, context);
-      await Promise.all(hosts.map((host) => refuseForeign(host, mark.owner)));
-      await Promise.all(
-        hosts.map(async (host) => {
-          await writeJson(reservationOf(host), mark);
-          await startLocalHost(directory, host, clock);
-        }),
-      );
-    },
-    release: async (hosts, context) => {
-      await checkEpoch(layout, context);
-      // All are looked at before the first is stopped.
-      for (const host of hosts) {
-        await refuseForeign(host, context.owner);
-        await refuseOccupied(host, context.signal);
-      }
-      await Promise.all(
-        hosts.map(async (host) => {
-          await stopFleetProcess(layout.host(host), clock);
-          await rm(reservationOf(host), { force: true });
-        }),
-      );
-    },
+    fence: "enforced",
+    fenceOff: (context) => fenced(context, () => Promise.resolve()),
+    reserve: (hosts, mark, context) =>
+      fenced(context, async () => {
+        await Promise.all(hosts.map((host) => refuseForeign(host, mark.owner)));
+        await Promise.all(
+          hosts.map(async (host) => {
+            await writeJson(reservationOf(host), mark);
+            await startLocalHost(directory, host, clock);
+          }),
+        );
+      }),
+    release: (hosts, context) =>
+      fenced(context, async () => {
+        // All are looked at before the first is stopped.
+        for (const host of hosts) {
+          await refuseForeign(host, context.owner);
+          await refuseOccupied(host, context.signal);
+        }
+        await Promise.all(
+          hosts.map(async (host) => {
+            await stopFleetProcess(layout.host(host), clock);
+            await rm(reservationOf(host), { force: true });
+          }),
+        );
+      }),
     isStopped: async (host) => !(await observeReservation(host)) && !(await isProcessRunning(layout.host(host))),
   };
 }

@@ -1,0 +1,95 @@
+/**
+ * What a preview shows besides the plan: whether it is approved, and how simulated runs of it end. It is shown and not
+ * among the inputs, because approving a plan must not change it: `up --plan` refuses a plan that has changed.
+ *
+ * Not for: updates, which neither simulate nor wait for this.
+ *
+ * Invariant: a preview does not fail because of it; what could not be found out is told as a warning.
+ */
+import * as fs from "node:fs/promises";
+import { blockView, messageOf } from "../../sdk/model";
+import type { Blocker, Bundle, HostUpdateSpec, MigrationPlan, PlanView } from "../../sdk/model";
+import { systemClock } from "../clock";
+
+/** The inputs of a run as a program knows them in a preview. */
+export interface PreviewedRun {
+  readonly spec: HostUpdateSpec;
+  readonly urn: string;
+  readonly plan: PlanView;
+}
+
+/** Plan and bundle of a page, beside it. */
+interface PageSource {
+  readonly plan: MigrationPlan;
+  readonly bundle: Bundle;
+}
+
+/** As few as a P95 can be read off, at half a second's work; `archipelago simulate` plays a thousand. */
+const RUNS = 20;
+/** Larger fleets would keep a preview waiting. */
+const MOST_HOSTS = 24;
+
+/** Keeps what a page was made of beside it. */
+export async function writePageSource(page: string, source: PageSource): Promise<void> {
+  await fs.writeFile(sourceOf(page), JSON.stringify(source), { mode: 0o600 });
+}
+
+/** The plan's rows with what else there is to say; the page beside them gets it too. */
+export async function completePreview({ spec, urn, plan: view }: PreviewedRun): Promise<PlanView> {
+  const source = await readSource(view.page);
+  if (!source || view.decision !== "run") return view;
+  const { plan, bundle } = source;
+  try {
+    const isSmall = plan.envelope.hosts.length <= MOST_HOSTS;
+    const [blocker, simulated] = await Promise.all([
+      findBlocker(spec, urn, plan),
+      isSmall ? simulatePlan(bundle) : undefined,
+    ]);
+    const blockers = blocker ? [blocker] : [];
+    const { renderPlanPage } = await import("../report/plan-page.js");
+    const shown = blocker ? { ...plan, decision: "blocked" as const, blockers } : plan;
+    await fs.writeFile(`${view.page}.new`, renderPlanPage(spec, shown, bundle.forecast, simulated?.parts));
+    await fs.rename(`${view.page}.new`, view.page);
+    const tooLarge = `not in previews of more than ${String(MOST_HOSTS)} hosts; \`archipelago simulate\` does it`;
+    return { ...blockView(view, blockers), simulated: simulated?.line ?? tooLarge };
+  } catch (error) {
+    const warning = `whether it is approved and when it will end is not known: ${messageOf(error)}`;
+    return { ...view, warnings: [...view.warnings, warning] };
+  }
+}
+
+async function findBlocker(spec: HostUpdateSpec, urn: string, plan: MigrationPlan): Promise<Blocker | undefined> {
+  if (!spec.approval) return undefined;
+  const { openRunEnvironment } = await import("../runner/environment.js");
+  const { findApprovalBlocker } = await import("../runner/approval-blocker.js");
+  const { runFamily } = await import("../runner/run-family.js");
+  const environment = await openRunEnvironment(spec, systemClock);
+  try {
+    const place = { store: environment.store, clock: systemClock, family: runFamily(spec.name, urn) };
+    return await findApprovalBlocker(spec, plan, place);
+  } finally {
+    await environment.close();
+  }
+}
+
+async function simulatePlan(bundle: Bundle) {
+  const { simulate } = await import("../simulate/simulate.js");
+  const { DEFAULT_ASSUMPTIONS } = await import("../simulate/simulation.js");
+  const { describeSimulation, simulationParts } = await import("../simulate/render-page.js");
+  const input = { bundle, runs: RUNS, seed: bundle.spec.seed, assumptions: DEFAULT_ASSUMPTIONS };
+  const result = await simulate(input);
+  return { line: describeSimulation(result), parts: simulationParts(result) };
+}
+
+async function readSource(page: string): Promise<PageSource | undefined> {
+  try {
+    return JSON.parse(await fs.readFile(sourceOf(page), "utf8")) as PageSource;
+  } catch {
+    // A plan that was kept from an earlier preview, elsewhere.
+    return undefined;
+  }
+}
+
+function sourceOf(page: string): string {
+  return page.replace(/\.html$/, ".json");
+}
