@@ -215,7 +215,11 @@ async function fenceOff(session: RunSession, hosts: readonly string[]): Promise<
   const fenced = Promise.all(
     hosts.map((host) => fence(host, { host }, (context) => platform.hosts.fenceOff(host, context))),
   );
-  const isCapacityFenced = await fence("reserve", "run", (context) => capacity.fenceOff?.(context) ?? Promise.resolve());
+  const isCapacityFenced = await fence(
+    "reserve",
+    "run",
+    (context) => capacity.fenceOff?.(context) ?? Promise.resolve(),
+  );
   await fenced;
   // A platform that cannot refuse an old owner may still get the last call of what was under way.
   const isOpen = (kinds: readonly StepKind[] | undefined): boolean =>

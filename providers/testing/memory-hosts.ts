@@ -74,8 +74,7 @@ export function createMemoryHosts(state: FleetState, gate: CallGate): HostDriver
 export function createMemoryCapacity(state: FleetState, gate: CallGate): CapacityDriver {
   return {
     fence: "enforced",
-    fenceOff: (context) =>
-      gate.mutate({ call: "capacity.fenceOff", subjects: ["reserve"] }, context, () => undefined),
+    fenceOff: (context) => gate.mutate({ call: "capacity.fenceOff", subjects: ["reserve"] }, context, () => undefined),
     reserve: (ids, mark, context) =>
       gate.mutate({ call: "capacity.reserve", subjects: ids }, context, async (mode) => {
         const hosts = ids.map((id) => findStandby(state, id));

@@ -299,7 +299,7 @@ function showPlan(name: string, run: MaintenanceRun): void {
     const shown = pulumi.runtime.rpcKeepAlive();
     try {
       const { completePreview } = await import("../../providers/pulumi/preview.js");
-      const view = await completePreview({ plan, spec: spec as HostUpdateSpec, urn });
+      const view = await completePreview({ plan, spec, urn });
       await pulumi.log.info(renderPlanTable({ ...view, page: path.resolve(view.page) }, name), run);
     } finally {
       shown();

@@ -82,7 +82,8 @@ export function createPlanView(plan: MigrationPlan, timezone: string, page: stri
 export function blockView(view: PlanView, blockers: readonly Blocker[]): PlanView {
   if (blockers.length === 0) return view;
   const rows = { ...view.blockers, ...Object.fromEntries(blockers.map(blockerRow)) };
-  const summary = view.decision === "run" ? `${blockedSummary(blockers.length)}. Planned: ${view.summary}` : view.summary;
+  const summary =
+    view.decision === "run" ? `${blockedSummary(blockers.length)}. Planned: ${view.summary}` : view.summary;
   return { ...view, decision: "blocked", summary, blockers: rows };
 }
 

@@ -220,7 +220,8 @@ class ChaosRun {
   private tellWishes(goOn = false): void {
     const heldEnds = [...this.wanted];
     // An agent that is given back stops within a moment: it is met before, or not at all.
-    const heldStarts = this.incidents.get("release") === "agent-killed" ? heldEnds.filter((kind) => kind === "release") : [];
+    const heldStarts =
+      this.incidents.get("release") === "agent-killed" ? heldEnds.filter((kind) => kind === "release") : [];
     const wish: RunnerWish = { heldEnds, heldStarts, goOn };
     if (this.runner?.connected) this.runner.send(wish);
   }

@@ -68,9 +68,12 @@ export class NetworkProxy {
       const { delayMs, bytesPerSecond } = this.state.kind === "slow" ? this.state : { delayMs: 0, bytesPerSecond: 1e9 };
       const nowMs = Date.now();
       freeAtMs = Math.max(freeAtMs, nowMs) + (bytes / bytesPerSecond) * 1000;
-      setTimeout(() => {
-        if (this.state.kind !== "half-open") action();
-      }, freeAtMs - nowMs + delayMs).unref();
+      setTimeout(
+        () => {
+          if (this.state.kind !== "half-open") action();
+        },
+        freeAtMs - nowMs + delayMs,
+      ).unref();
     };
     from.on("data", (chunk: Buffer) => {
       deliver(chunk.length, () => to.write(chunk));

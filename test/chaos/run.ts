@@ -91,7 +91,9 @@ async function playRounds(
     }
     const measured = await fleet.load.stop();
     const { acknowledged, lost, doubled } = await verifyLedger(fleet.ledger, measured.ackedLedgerIds);
-    console.log(`${name}: ${String(measured.failures.length)} requests failed, ${String(lost.length)} of ${String(acknowledged)} acknowledged writes lost`);
+    console.log(
+      `${name}: ${String(measured.failures.length)} requests failed, ${String(lost.length)} of ${String(acknowledged)} acknowledged writes lost`,
+    );
     if (measured.failures.length > 0) problems.push(`${name}: ${JSON.stringify(measured.failures.slice(0, 5))}`);
     if (lost.length + doubled.length > 0) problems.push(`${name}: lost ${lost.join()}, doubled ${doubled.join()}`);
   } finally {

@@ -59,7 +59,10 @@ describe("what a preview shows besides the plan", () => {
     const blocker = await findApprovalBlocker(unapproved, planned, place);
     assert.ok(blocker);
     assert.match(blocker.reason, /^not approved: plan [0-9a-f]{12}: https:\/\/change\.example is asked when the run/);
-    assert.match(blocker.fix, /^arm it with `pulumi up`, then look at the plan, then run `archipelago approve kernel-1a2b/);
+    assert.match(
+      blocker.fix,
+      /^arm it with `pulumi up`, then look at the plan, then run `archipelago approve kernel-1a2b/,
+    );
     const table = renderPlanTable(blockView(view, [blocker]), "kernel");
     assert.match(table, /^kernel: BLOCKED by 1 reason; nothing will start\. Planned: 3 hosts/);
     assert.match(table, /BLOCKED +not-approved kernel-1a2b3c4d: not approved: .*; fix: /);
