@@ -116,7 +116,7 @@ export const BOUNDARIES = [
   {
     folder: "providers/report",
     may: ["sdk/model", "providers/drivers"],
-    types: ["providers/verify"],
+    types: ["providers/verify", "providers/forecast"],
     packages: ["node:*"],
   },
   {
@@ -181,6 +181,9 @@ export const BOUNDARIES = [
       "providers/runner",
       "providers/drivers",
       "providers/journal",
+      "providers/observe",
+      "providers/forecast",
+      "providers/http-json",
       "providers/simulate",
       "providers/metrics",
       "providers/report",

@@ -1,9 +1,11 @@
 /** All commands, in the order of the help: looking first, then steering, then the rest. */
 import { approveCommand } from "./approve";
 import { auditCommand } from "./audit";
+import { backtestCommand } from "./backtest";
 import { cancelCommand } from "./cancel";
 import type { Command } from "./command";
 import { createCompletionCommand } from "./completion";
+import { forecastCommand } from "./forecast";
 import { hostsCommand } from "./hosts";
 import { killCommand } from "./kill";
 import { pauseCommand } from "./pause";
@@ -21,6 +23,8 @@ export const COMMANDS: readonly Command[] = [
   statusCommand,
   planCommand,
   simulateCommand,
+  forecastCommand,
+  backtestCommand,
   reportCommand,
   hostsCommand,
   approveCommand,

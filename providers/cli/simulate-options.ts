@@ -26,11 +26,11 @@ export function readPerMonth(text: string | undefined, fallback: number, mistake
 }
 
 /** A share in percent, with or without the sign, as 0..1. */
-export function readShare(text: string | undefined, fallback: number, mistakes: string[]): number {
+export function readShare(name: string, text: string | undefined, fallback: number, mistakes: string[]): number {
   if (text === undefined) return fallback;
   const number = text.replace(/\s*%$/, "");
   const value = Number(number);
   if (number.trim() !== "" && value >= 0 && value <= 100) return value / 100;
-  mistakes.push(`--update-failures ("${text}") must be a percentage from 0 to 100, such as 2%`);
+  mistakes.push(`${name} ("${text}") must be a percentage from 0 to 100, such as 2%`);
   return fallback;
 }

@@ -45,7 +45,12 @@ hand-overs pause, how often capacity is exceeded and why runs fail. Nothing is c
     const { DEFAULT_ASSUMPTIONS } = await import("../simulate/simulation.js");
     const assumptions = {
       hostFailuresPerMonth: readPerMonth(options["host-failures"], DEFAULT_ASSUMPTIONS.hostFailuresPerMonth, mistakes),
-      updateFailureShare: readShare(options["update-failures"], DEFAULT_ASSUMPTIONS.updateFailureShare, mistakes),
+      updateFailureShare: readShare(
+        "--update-failures",
+        options["update-failures"],
+        DEFAULT_ASSUMPTIONS.updateFailureShare,
+        mistakes,
+      ),
     };
     if (options.bundle !== undefined && (word !== undefined || options.file !== undefined))
       mistakes.push("name one of RUN, --bundle FILE and --file FILE");

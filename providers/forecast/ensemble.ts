@@ -50,6 +50,8 @@ const LEAST_RELATIVE_LOSS = 1e-6;
 
 interface Member {
   readonly name: string;
+  /** See FittedMember.key. */
+  readonly key: string;
   readonly at: (levels: readonly number[]) => QuantilesAt;
 }
 
@@ -65,7 +67,8 @@ function fit(series: Series): FittedModel {
   if (count < FEWEST_VALUES) return seasonalNaive().fit(series);
   const shapes = candidateShapes(count, series.stepMs).map((shape) => fitShape(prepared, shape, TESTED_SEASONS));
   const season = count >= 2 * daySteps ? daySteps : 0;
-  const blend = new Blend(prepared, createMembers(prepared, shapes, season, series.stepMs), season);
+  const members = createMembers(prepared, shapes, season, series.stepMs);
+  const blend = new Blend(prepared, members, season);
   const notes = [...prepared.notes, blend.describe()];
   return {
     name: "ensemble",
@@ -75,6 +78,16 @@ function fit(series: Series): FittedModel {
       renderForecast(series, prepared, { name: "ensemble", notes }, { horizon, levels, skip }, blend.at(levels)),
     residualCycles:
       (shapes[blend.bestOf(shapes.length)] ?? shapes[0])?.residualCycles(cycleSteps(count, daySteps)) ?? [],
+    members: members.map(({ name, key, at }, index) => ({
+      name,
+      key,
+      weight: blend.typicalWeights()[index] ?? 0,
+      predict: (horizon, levels, skip = 0) => {
+        const quantilesAt = at(levels);
+        const request = { horizon, levels, skip };
+        return renderForecast(series, prepared, { name, notes }, request, (ahead) => quantilesAt(count - 1, ahead));
+      },
+    })),
   };
 }
 
@@ -87,12 +100,16 @@ function createMembers(
 ): readonly Member[] {
   const sorted = sortValues(prepared);
   return [
-    ...shapes.map((model) => ({
+    ...shapes.map((model, index) => ({
       name: describeShape(model.shape, stepMs),
+      // Levels look at a share of the series: their number of values grows with it.
+      key:
+        model.shape.seasonSteps === 1 ? `level ${String(shapes.length - index)}` : describeShape(model.shape, stepMs),
       at: (levels: readonly number[]) => model.at(levels),
     })),
     ...kernelsFor(prepared.values.length, season).map(({ name, kernel }) => ({
       name,
+      key: name,
       at: (levels: readonly number[]) => empiricalQuantiles(sorted, kernel, levels),
     })),
   ];
@@ -169,13 +186,20 @@ class Blend {
 
   /** Who speaks at the middle of a season, for people. */
   describe(): string {
-    const weights = this.weightsAt(Math.max(1, Math.round((this.season || this.prepared.values.length / 4) / 2)));
-    const speaking = Array.from(weights, (weight, member) => ({ weight, name: this.members[member]?.name ?? "" }))
+    const speaking = Array.from(this.typicalWeights(), (weight, member) => ({
+      weight,
+      name: this.members[member]?.name ?? "",
+    }))
       .filter(({ weight }) => weight > 0)
       .sort((a, b) => b.weight - a.weight);
     const named = speaking.slice(0, 3).map(({ name, weight }) => `${name} (${String(Math.round(100 * weight))} %)`);
     const others = speaking.length - named.length;
     return `blend of ${named.join(", ")}${others > 0 ? ` and ${String(others)} more` : ""}`;
+  }
+
+  /** Shares of the members in the middle of a season. */
+  typicalWeights(): Float64Array {
+    return this.weightsAt(Math.max(1, Math.round((this.season || this.prepared.values.length / 4) / 2)));
   }
 
   private weightsAt(horizon: number): Float64Array {

@@ -29,4 +29,18 @@ export interface FittedModel {
    * first; they carry the dependence from which joint paths are drawn.
    */
   readonly residualCycles: readonly (readonly number[])[];
+  /** What it is blended from, where it is a blend; those left out among them. */
+  readonly members?: readonly FittedMember[];
+}
+
+/** One of the models that a blend chose from. */
+export interface FittedMember {
+  /** In words; may tell how many values it looks at. */
+  readonly name: string;
+  /** The same for the same member of a longer series. */
+  readonly key: string;
+  /** Its share of the blend in the middle of a season, 0 to 1; 0: left out there. */
+  readonly weight: number;
+  /** See {@link FittedModel.predict}. */
+  predict(horizon: number, levels: readonly number[], skip?: number): QuantileForecast;
 }

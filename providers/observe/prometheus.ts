@@ -27,7 +27,7 @@ export interface PrometheusOptions extends Pick<HttpJsonOptions, "url" | "enviro
 /** Begin of the names of the variables with its credentials. */
 const PROMETHEUS_ENVIRONMENT = "ARCHIPELAGO_PROMETHEUS";
 /** Prometheus refuses ranges of more than 11,000 points a series. */
-const POINTS_PER_CALL = 10_000;
+export const POINTS_PER_CALL = 10_000;
 /** Names in one regular expression; more make a slow query. */
 const NAMES_PER_CALL = 100;
 /** With four looks in a window, one may be missing and a restart in between does no harm. */

@@ -148,7 +148,7 @@ export class StoreError extends ArchipelagoError {
  */
 export class SeriesError extends ArchipelagoError {
   override readonly kind = "SeriesError";
-  readonly code: "empty" | "all-gaps" | "not-finite" | "grid";
+  readonly code: "empty" | "all-gaps" | "not-finite" | "grid" | "too-short";
   /** Id of the series. */
   readonly series: string;
   constructor(code: SeriesError["code"], series: string, message: string, remedy: string) {

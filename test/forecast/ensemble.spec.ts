@@ -5,7 +5,7 @@ import type { Model } from "../../providers/forecast/model";
 import { createRandom } from "../../providers/forecast/random";
 import { seasonalNaive } from "../../providers/forecast/seasonal-naive";
 import type { Series } from "../../sdk/model";
-import { describeModel } from "./model-contract";
+import { assertWellFormed, describeModel } from "./model-contract";
 import { HOUR_MS, dailySeries, seriesOf } from "./series-builders";
 
 const LEVELS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
@@ -71,5 +71,13 @@ describe("the ensemble", () => {
   it("says who speaks", () => {
     const { notes } = ensemble().fit(dailySeries({ days: 12, seed: 2 }));
     assert.match(notes.at(-1) ?? "", /^blend of .* \(\d+ %\)/);
+  });
+
+  it("tells its members, with shares that add up to one and forecasts of their own", () => {
+    const fitted = ensemble().fit(dailySeries({ days: 12, seed: 2 }));
+    const members = fitted.members ?? [];
+    const sum = members.reduce((total, { weight }) => total + weight, 0);
+    assert.ok(Math.abs(sum - 1) < 1e-9 && new Set(members.map(({ key }) => key)).size === members.length);
+    for (const member of members) assertWellFormed(member.predict(24, LEVELS), 24);
   });
 });

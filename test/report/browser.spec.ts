@@ -52,11 +52,11 @@ describe("pages in a browser", function () {
     return [page, trouble];
   }
 
-  for (const name of ["plan", "blocked plan", "report", "failed report"]) {
+  for (const name of ["plan", "blocked plan", "report", "failed report", "forecast", "backtest"]) {
     // What only troubled pages have is looked at once in each theme; the rest in both.
-    for (const theme of name === "blocked plan"
+    for (const theme of name === "blocked plan" || name === "forecast"
       ? ["dark" as const]
-      : name === "failed report"
+      : name === "failed report" || name === "backtest"
         ? ["light" as const]
         : THEMES) {
       it(`break no rule of axe-core: ${name}, ${theme}`, async () => {
@@ -86,7 +86,7 @@ describe("pages in a browser", function () {
   }
 
   it("keep the labels of an axis apart at every width", async () => {
-    for (const name of ["plan", "report"]) {
+    for (const name of ["plan", "report", "forecast"]) {
       const [page] = await open(name);
       for (const width of WIDTHS) {
         await page.setViewportSize({ width, height: 900 });

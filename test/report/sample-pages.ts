@@ -1,12 +1,17 @@
 /** Every sort of page: a plan and a report that are well, and ones that are not, with long names and hostile text. */
+import { backtest } from "../../providers/forecast/backtest";
+import { ensemble } from "../../providers/forecast/ensemble";
+import { renderBacktestPage } from "../../providers/report/backtest-page";
+import { renderForecastPage } from "../../providers/report/forecast-page";
 import { renderPlanPage } from "../../providers/report/plan-page";
 import { renderReportPage } from "../../providers/report/report-page";
 import type { MigrationPlan, RunReport } from "../../sdk/model";
+import { dailySeries } from "../forecast/series-builders";
 import { reportOfRun } from "./sample-report";
 
 /** Pages by name. */
 export async function samplePages(): Promise<
-  Readonly<Record<"plan" | "blocked plan" | "report" | "failed report", string>>
+  Readonly<Record<"plan" | "blocked plan" | "report" | "failed report" | "forecast" | "backtest", string>>
 > {
   const { state, report } = await reportOfRun();
   const { spec, forecast } = state.bundle;
@@ -45,5 +50,26 @@ export async function samplePages(): Promise<
     "blocked plan": renderPlanPage(spec, blocked, forecast),
     report: renderReportPage({ ...report, timezone: "Europe/Berlin" }),
     "failed report": renderReportPage(failed),
+    ...forecastPages(),
+  };
+}
+
+/** A forecast and a backtest of two series, one with a name that attacks the page. */
+function forecastPages(): Readonly<Record<"forecast" | "backtest", string>> {
+  const known = dailySeries({ days: 14, seed: 3 });
+  const hostile = { ...dailySeries({ days: 14, seed: 4 }), id: 'rate{job="<script>alert(1)</script>"}' };
+  const look = { timezone: "Europe/Berlin", unit: "millicores" };
+  const forecasts = [known, hostile].map((series) => {
+    const forecast = ensemble().fit(series).predict(48, [0.05, 0.5, 0.95, 0.99]);
+    return { series, forecast, notes: forecast.notes };
+  });
+  const setting = { model: ensemble(), horizon: 24, origins: 3, share: 0.3, season: 24, slotSteps: 2 };
+  return {
+    forecast: renderForecastPage(forecasts, "cpu.csv", look),
+    backtest: renderBacktestPage(
+      [known, hostile].map((series) => backtest({ ...setting, series })),
+      "cpu.csv",
+      look,
+    ),
   };
 }

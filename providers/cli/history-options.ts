@@ -1,0 +1,137 @@
+/**
+ * Options that say which history a forecast is made of: a file, or a query of Prometheus; shared by `forecast` and
+ * `backtest`.
+ */
+import { messageOf, parseDuration } from "../../sdk/model";
+import { describeUnknown, UsageError, type OptionTable } from "./command";
+import type { Terminal } from "./terminal";
+import type { Model } from "../forecast/model";
+import type { NamedSeries } from "../observe/samples";
+
+export const HISTORY_OPTIONS = {
+  series: { value: "NAME", about: "only this series; all without it" },
+  prometheus: {
+    value: "URL",
+    about: "ask a Prometheus instead of reading a file; credentials come from $ARCHIPELAGO_PROMETHEUS_*",
+  },
+  query: { value: "PROMQL", about: "what Prometheus is asked for; each set of labels is a series" },
+  since: { value: "DURATION", about: 'how far back Prometheus is asked; "28 days" without it' },
+  step: { value: "DURATION", about: "step of the series; that of the samples without it, 5 minutes for Prometheus" },
+  unit: { value: "TEXT", about: "what values are measured in, for people" },
+  timezone: { value: "ZONE", about: "IANA time zone of the times shown; UTC without it" },
+  lstm: { about: "also train an LSTM on each series; it speaks where it beats the blend. Takes seconds a series" },
+} as const satisfies OptionTable;
+
+/** What was given of them. */
+export interface HistoryChoice {
+  readonly file: string | undefined;
+  readonly series: string | undefined;
+  readonly prometheus: string | undefined;
+  readonly query: string | undefined;
+  readonly since: string | undefined;
+  readonly step: string | undefined;
+  readonly timezone: string | undefined;
+}
+
+/** More series than this make no page that anybody reads. */
+const MOST_SERIES = 200;
+const DEFAULT_SINCE = "28 days";
+const DEFAULT_PROMETHEUS_STEP = "5 minutes";
+
+/** What was read. */
+export interface History {
+  /** For titles. */
+  readonly name: string;
+  readonly series: readonly NamedSeries[];
+  readonly timezone: string;
+}
+
+/** Reads the history. @throws UsageError, MistakeError, SeriesError or DriverError */
+export async function readHistory(choice: HistoryChoice, terminal: Terminal): Promise<History> {
+  const mistakes: string[] = [];
+  const { file, prometheus, query, since } = choice;
+  if (file === undefined && prometheus === undefined)
+    mistakes.push("name a FILE, or --prometheus URL with --query PROMQL");
+  if (file !== undefined && prometheus !== undefined) mistakes.push("name one of FILE and --prometheus");
+  if (prometheus !== undefined && query === undefined) mistakes.push("--prometheus needs --query PROMQL");
+  if (prometheus === undefined && query !== undefined) mistakes.push("--query needs --prometheus URL");
+  if (prometheus === undefined && since !== undefined) mistakes.push("--since needs --prometheus URL");
+  const stepMs = readMs("--step", choice.step, mistakes);
+  const sinceMs = readMs("--since", since ?? DEFAULT_SINCE, mistakes) ?? 0;
+  const timezone = readZone(choice.timezone, mistakes);
+  if (mistakes.length > 0) throw new UsageError(mistakes.join("\n  "));
+  terminal.progress.status("reading the history ...");
+  const found =
+    file !== undefined
+      ? await readFile(file, stepMs)
+      : await askPrometheus(prometheus ?? "", query ?? "", sinceMs, stepMs);
+  terminal.progress.status("");
+  const name = file ?? query ?? "";
+  return { name, series: chooseSeries(found, choice.series, name), timezone };
+}
+
+/** The model with which both commands work. */
+export async function createModel(hasLstm: boolean): Promise<Model> {
+  const { ensemble } = await import("../forecast/ensemble.js");
+  if (!hasLstm) return ensemble();
+  const { withLstm } = await import("../forecast/lstm/with-lstm.js");
+  return withLstm(ensemble());
+}
+
+/** Milliseconds of an option of a second or more, or undefined where it was not given. */
+export function readMs(name: string, text: string | undefined, mistakes: string[]): number | undefined {
+  if (text === undefined) return undefined;
+  try {
+    const value = parseDuration(text, name);
+    if (value >= 1000) return value;
+    mistakes.push(`${name} ("${text}") must be at least 1 second`);
+  } catch (error) {
+    mistakes.push(messageOf(error));
+  }
+  return undefined;
+}
+
+function readZone(zone: string | undefined, mistakes: string[]): string {
+  if (zone === undefined) return "UTC";
+  try {
+    return new Intl.DateTimeFormat("en-GB", { timeZone: zone }).resolvedOptions().timeZone;
+  } catch {
+    mistakes.push(`--timezone ("${zone}") must be an IANA time zone, like Europe/Berlin`);
+    return "UTC";
+  }
+}
+
+async function readFile(file: string, stepMs: number | undefined): Promise<readonly NamedSeries[]> {
+  const { readUserFile } = await import("../observe/user-file.js");
+  return readUserFile(file, stepMs);
+}
+
+async function askPrometheus(
+  url: string,
+  query: string,
+  sinceMs: number,
+  stepMs: number | undefined,
+): Promise<readonly NamedSeries[]> {
+  const { createPrometheusClient } = await import("../observe/prometheus.js");
+  const { readPrometheusRange } = await import("../observe/prometheus-range.js");
+  const { systemClock } = await import("../clock.js");
+  const toMs = systemClock.now();
+  const range = { fromMs: toMs - sinceMs, toMs };
+  const step = stepMs ?? readMs("--step", DEFAULT_PROMETHEUS_STEP, []) ?? 0;
+  return readPrometheusRange(createPrometheusClient({ url }), query, range, step, new AbortController().signal);
+}
+
+function chooseSeries(
+  found: readonly NamedSeries[],
+  wanted: string | undefined,
+  source: string,
+): readonly NamedSeries[] {
+  if (found.length === 0) throw new UsageError(`${source} holds no series; check the file or the query`);
+  if (wanted === undefined) {
+    if (found.length <= MOST_SERIES) return found;
+    throw new UsageError(`${source} holds ${String(found.length)} series; choose one with --series NAME`);
+  }
+  const chosen = found.filter(({ series }) => series.id === wanted);
+  if (chosen.length > 0) return chosen;
+  throw new UsageError(describeUnknown("series", wanted, found.map(({ series }) => series.id).slice(0, MOST_SERIES)));
+}
