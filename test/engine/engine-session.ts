@@ -74,6 +74,8 @@ export interface OperationOptions {
   readonly onOutput?: (line: string) => void;
   /** Interrupts the operation as one Ctrl-C does. */
   readonly signal?: AbortSignal;
+  /** Ends the CLI as `kill -9` does; the stand-in knows no such thing. */
+  readonly kill?: AbortSignal;
   /** Added to the environment of program and providers for this operation. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -91,6 +93,8 @@ export interface EngineSession {
   destroy(options?: OperationOptions): Promise<EngineResult>;
   /** Sets a value of the stack's configuration; a key without a namespace belongs to the project. */
   setConfig(key: string, value: string, options?: { readonly secret?: boolean }): Promise<void>;
+  /** `pulumi cancel --yes`: frees the lock that a killed CLI has left; only the CLI has one. */
+  cancel?(): Promise<void>;
   /** The resources of the state, without providers' own. */
   stackExport(): Promise<readonly EngineResource[]>;
   /** Outputs of the stack in the state. */

@@ -71,6 +71,9 @@ export async function openPulumi(options: EngineOptions): Promise<EngineSession>
       const kind = secret ? "--secret" : "--plaintext";
       await cli.succeed(["config", "set", kind, "--stack", options.stack, "--", key, value]);
     },
+    cancel: async () => {
+      await cli.succeed(["cancel", "--yes", "--stack", options.stack]);
+    },
     stackExport,
     outputs: async () => (await stackExport()).find(({ type }) => type === STACK_TYPE)?.outputs ?? {},
     close: async () => {
@@ -118,7 +121,7 @@ class Cli {
 
   async #spawn(
     args: readonly string[],
-    { env, signal }: OperationOptions,
+    { env, signal, kill }: OperationOptions,
     onLine: (line: string, stream: "stdout" | "stderr") => void,
   ): Promise<number> {
     const child = spawn("pulumi", ["--non-interactive", "--color", "never", ...args], {
@@ -143,6 +146,7 @@ class Cli {
       child.kill("SIGINT");
     };
     signal?.addEventListener("abort", interrupt, { once: true });
+    kill?.addEventListener("abort", () => child.kill("SIGKILL"), { once: true });
     if (signal?.aborted) interrupt();
     const exit = new Promise<number>((resolve, reject) => {
       child.once("error", reject);
@@ -199,7 +203,8 @@ async function readEvents(file: string): Promise<readonly LoggedEvent[]> {
     () => false,
   );
   if (!isThere) return [];
-  const lines = (await readFile(file, "utf8")).split("\n").filter((line) => line !== "");
+  // What follows the last line feed was cut off when the CLI was killed.
+  const lines = (await readFile(file, "utf8")).split("\n").slice(0, -1);
   return lines.map((line) => JSON.parse(line) as LoggedEvent);
 }
 

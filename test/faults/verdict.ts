@@ -1,18 +1,18 @@
 /**
  * What must hold of every run whatever went wrong, as a list of what did not.
  *
- * A host that dies by itself takes copies, requests and unreplicated writes with it, and its load goes to the others:
- * that is no doing of the run's and is left out here, and only that.
+ * What follows from a host that dies by itself is no doing of the run's and is left out (excuses.ts).
  */
 import { isDeepStrictEqual } from "node:util";
 import { messageOf } from "../../sdk/model";
-import type { Host, JournalEntry, RunState, Violation } from "../../sdk/model";
+import type { Host, JournalEntry, RunState } from "../../sdk/model";
 import { checkRun } from "../../providers/guard/checker";
 import { replay } from "../../providers/journal/replay";
 import type { FleetEvent } from "../../providers/testing";
 import { eventsOf } from "../../providers/testing";
 import { RUN } from "../runner/run-fixture";
 import type { Outcome } from "./carry-out";
+import { createExcuses, type Excuses } from "./excuses";
 
 /** A replay of every prefix of a journal costs its square; this many are enough to find one that does not replay. */
 const PREFIXES = 8;
@@ -42,40 +42,6 @@ export function judge(outcome: Outcome): readonly string[] {
   ];
 }
 
-interface Excuses {
-  readonly hasDeaths: boolean;
-  excusesViolation(violation: Violation): boolean;
-  excusesHarm(event: FleetEvent): boolean;
-}
-
-function createExcuses({ fixture, scenario }: Outcome): Excuses {
-  const { events } = fixture.fleet;
-  const deaths = eventsOf(events, "host").filter((event) => event.byItself && event.state === "unreachable");
-  const [firstDeath] = deaths;
-  const firstMs = firstDeath?.atMs ?? Number.POSITIVE_INFINITY;
-  const flapMs = scenario.incidents.some(({ kind }) => kind === "flap") ? 0 : Number.POSITIVE_INFINITY;
-  return {
-    hasDeaths: firstDeath !== undefined,
-    excusesViolation: ({ rule, text, atMs }) => {
-      // Copies that died with a host are not the run's to bring back; without one, requests of a single writer wait on.
-      if (rule === "orphan")
-        return firstDeath !== undefined && /lacks \d+ copies|which is gone|still parked/.test(text);
-      // A copy that the run was about to touch when its host died went with the host.
-      if (rule === "budget") return deaths.some((death) => death.atMs === atMs);
-      // With fewer copies left a new plan may need no reserve any more.
-      if (rule === "capacity")
-        return atMs >= (text.includes("millicores in use") ? Math.min(firstMs, flapMs) : firstMs);
-      return rule === "pause" && atMs >= firstMs - fixture.spec.limits.drainMs && firstDeath !== undefined;
-    },
-    excusesHarm: (event) => {
-      if (event.kind === "overload") return event.atMs >= Math.min(firstMs, flapMs);
-      if (event.kind === "writes-lost" || event.kind === "requests-failed")
-        return event.atMs >= Math.min(firstMs, flapMs);
-      return false;
-    },
-  };
-}
-
 function findReplayFaults(entries: readonly JournalEntry[]): {
   readonly state: RunState | undefined;
   readonly faults: readonly string[];
@@ -92,9 +58,9 @@ function findReplayFaults(entries: readonly JournalEntry[]): {
   }
 }
 
-function findLostWrites({ fixture }: Outcome, { hasDeaths }: Excuses): readonly string[] {
+function findLostWrites({ fixture }: Outcome, excuses: Excuses): readonly string[] {
   const lost = fixture.fleet.lostWrites("ledger");
-  return lost > 0 && !hasDeaths ? [`${String(lost)} acknowledged writes are lost`] : [];
+  return lost > 0 && !excuses.hasLostState("ledger") ? [`${String(lost)} acknowledged writes are lost`] : [];
 }
 
 /** How hosts, marks and leases must be when a run has ended or waits. */

@@ -9,6 +9,7 @@ import type { Rule } from "./rule";
  */
 const HOUSEKEEPING: ReadonlySet<string> = new Set([
   "hosts.fenceOff",
+  "capacity.fenceOff",
   "hosts.uncordon",
   "capacity.release",
   "traffic.unpark",
