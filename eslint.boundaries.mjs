@@ -103,7 +103,7 @@ export const BOUNDARIES = [
   // Knows nothing of the planner and of the executor.
   {
     folder: "providers/guard",
-    may: ["sdk/model", "providers/clock"],
+    may: ["sdk/model", "providers/clock", "providers/forecast/tracker"],
     types: ["providers/drivers", "providers/journal"],
     packages: ["node:crypto", "node:fs"],
   },
@@ -115,7 +115,7 @@ export const BOUNDARIES = [
   },
   {
     folder: "providers/report",
-    may: ["sdk/model", "providers/drivers"],
+    may: ["sdk/model", "providers/drivers", "providers/forecast/tracker"],
     types: ["providers/verify", "providers/forecast"],
     packages: ["node:*"],
   },

@@ -10,9 +10,10 @@
  *    that was known when it began.
  */
 import type { Fleet, Forecast, JointDemand, RunState, StepRecord } from "../../sdk/model";
-import { sumQuantiles, wholeShares } from "../../sdk/model";
+import { quantileOfSorted, sumAtStep, sumPaths, wholeShares } from "../../sdk/model";
 import type { ReplicaUsage, ServiceTraffic } from "../drivers/contracts";
-import type { DemandStep, Evidence, TrafficSecond } from "./stop-rules";
+import { persistenceOf, trackDemand, type TrackedStep } from "../forecast/tracker/track-demand";
+import type { Evidence, TrafficSecond } from "./stop-rules";
 
 /** The switch is asked again for its last seconds: requests that end late count where they belong. */
 const OVERLAP_MS = 5_000;
@@ -57,6 +58,7 @@ export class DemandEvidence {
   private readonly watchedMs = new Map<number, number>();
   private readonly takenUntil = new Map<string, number>();
   private seenMs: number | undefined;
+  private readonly persistence = new WeakMap<JointDemand, ReadonlyMap<string, number>>();
 
   constructor(private readonly fleet: Pick<Fleet, "workloads">) {}
 
@@ -97,6 +99,39 @@ export class DemandEvidence {
 
   /** Passed steps of each island, oldest first. */
   list(quantile: number, nowMs: number): ReturnType<Evidence["demand"]> {
+    return this.passedSteps(nowMs).map(({ island, steps }) => ({
+      island,
+      steps: steps.map(({ startMs, actualCpuMillis, paths }) => ({
+        startMs,
+        actualCpuMillis,
+        forecastCpuMillis: quantileOfSorted(paths, quantile),
+      })),
+    }));
+  }
+
+  /**
+   * Whether each island's demand still behaves as it was forecast.
+   * @param sinceOf from when on an island's steps count
+   */
+  track(nowMs: number, sinceOf: (island: string) => number): Evidence["tracks"] {
+    return this.passedSteps(nowMs).map(({ island, workloads, steps }) => {
+      const latest = this.forecasts.at(-1);
+      const persistence = latest ? this.persistenceOf(latest.demand, workloads) : 0;
+      return {
+        island,
+        verdict: trackDemand(
+          steps.filter(({ startMs }) => startMs >= sinceOf(island)),
+          persistence,
+        ),
+      };
+    });
+  }
+
+  private passedSteps(nowMs: number): readonly {
+    readonly island: string;
+    readonly workloads: readonly string[];
+    readonly steps: readonly TrackedStep[];
+  }[] {
     const stepMs = this.stepMs();
     if (stepMs === undefined) return [];
     const islands = [...new Set(this.fleet.workloads.map(({ island }) => island))];
@@ -105,14 +140,14 @@ export class DemandEvidence {
       .sort(([a], [b]) => a - b);
     return islands.map((island) => {
       const workloads = this.fleet.workloads.filter((workload) => workload.island === island).map(({ name }) => name);
-      const steps = passed.flatMap(([startMs, watchedMs]): readonly DemandStep[] => {
-        const forecastCpuMillis = this.forecastAt(startMs, workloads, quantile);
-        if (forecastCpuMillis === undefined) return [];
+      const steps = passed.flatMap(([startMs, watchedMs]): readonly TrackedStep[] => {
+        const paths = this.pathsAt(startMs, workloads);
+        if (paths === undefined) return [];
         const used = this.used.get(startMs);
         const usedMs = workloads.reduce((sum, name) => sum + (used?.get(name) ?? 0), 0);
-        return [{ startMs, actualCpuMillis: usedMs / watchedMs, forecastCpuMillis }];
+        return [{ startMs, actualCpuMillis: usedMs / watchedMs, paths }];
       });
-      return { island, steps };
+      return { island, workloads, steps };
     });
   }
 
@@ -120,7 +155,18 @@ export class DemandEvidence {
     return this.forecasts.at(-1)?.demand.stepMs;
   }
 
-  private forecastAt(startMs: number, workloads: readonly string[], quantile: number): number | undefined {
+  /** What a step says of the next one, by island's paths; kept, for it takes all of them. */
+  private persistenceOf(demand: JointDemand, workloads: readonly string[]): number {
+    const key = workloads.join();
+    const known = this.persistence.get(demand)?.get(key);
+    if (known !== undefined) return known;
+    const found = persistenceOf(sumPaths(demand, wholeShares(workloads)), demand.steps);
+    this.persistence.set(demand, new Map([...(this.persistence.get(demand) ?? []), [key, found]]));
+    return found;
+  }
+
+  /** Demand of some workloads together on each path at a step, ascending. */
+  private pathsAt(startMs: number, workloads: readonly string[]): Float64Array | undefined {
     const covers = ({ demand }: { readonly demand: JointDemand }): boolean =>
       startMs >= demand.startMs && startMs < demand.startMs + demand.steps * demand.stepMs;
     const known = this.forecasts.filter(covers);
@@ -128,7 +174,7 @@ export class DemandEvidence {
     if (!chosen || chosen.demand.cpuMillis.length === 0) return undefined;
     const step = Math.floor((startMs - chosen.demand.startMs) / chosen.demand.stepMs);
     if (!workloads.some((name) => chosen.demand.workloads.includes(name))) return undefined;
-    return sumQuantiles(chosen.demand, wholeShares(workloads), [quantile])[0]?.[step];
+    return sumAtStep(chosen.demand, wholeShares(workloads), step).sort();
   }
 }
 

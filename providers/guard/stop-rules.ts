@@ -7,6 +7,7 @@
  * Not for: gathering evidence (evidence.ts) and acting on a verdict (providers/runner).
  */
 import { formatDurationShort, formatPercentage } from "../../sdk/model";
+import type { TrackVerdict } from "../forecast/tracker/track-demand";
 import type { Alarm, BurnWindow, GuardVerdict, StopRule } from "../../sdk/model";
 
 /** Requests of a service in one second. */
@@ -35,6 +36,8 @@ export interface Evidence {
   /** Passed steps by island, oldest first, for a quantile. */
   readonly demand: (quantile: number) => readonly { readonly island: string; readonly steps: readonly DemandStep[] }[];
   readonly alarms: readonly Alarm[];
+  /** Whether each island's demand still behaves as it was forecast. */
+  readonly tracks: readonly { readonly island: string; readonly verdict: TrackVerdict }[];
 }
 
 /** The first verdict, rollbacks first; undefined while no rule fires. */
@@ -143,7 +146,16 @@ function judgeForecast(rule: RuleOf<"forecast-miss">, evidence: Evidence): Guard
       remedy: `find out what ${island} works on; a new forecast is made before the next wave`,
     };
   }
-  return undefined;
+  const stopped = evidence.tracks.find(({ verdict }) => verdict.state === "stop");
+  if (!stopped) return undefined;
+  const { island, verdict } = stopped;
+  return {
+    action: rule.action,
+    rule: rule.kind,
+    subject: island,
+    reason: `${island}: ${verdict.evidence}`,
+    remedy: `find out what ${island} works on; a new forecast is made before the next wave`,
+  };
 }
 
 function cores(cpuMillis: number): string {

@@ -1,5 +1,5 @@
 /**
- * Watches the stop rules of a run: gathers evidence every few seconds and keeps the verdict.
+ * Watches the stop rules of a run and its demand: gathers evidence every few seconds and keeps the verdict.
  *
  * Not for: the rules themselves (stop-rules.ts) and what a verdict does to a run (providers/runner).
  *
@@ -12,10 +12,12 @@ import type { Alarm, AlarmSource, Forecast, GuardVerdict, RunState, StopRule } f
 import type { Clock, Progress } from "../clock";
 import type { Platform } from "../drivers/contracts";
 import { countMoves, DemandEvidence, TrafficEvidence } from "./evidence";
-import { judgeStopRules } from "./stop-rules";
+import { judgeStopRules, type Evidence } from "./stop-rules";
 
 /** Time for which a verdict is believed. Long steps are watched as often. */
 const BELIEVED_MS = 5_000;
+/** Without rules demand is followed all the same, at less cost. */
+const TRACKED_MS = 30_000;
 /** Longest wait for one source. */
 const LOOK_LIMIT_MS = 3_000;
 
@@ -36,6 +38,7 @@ export interface StopWatchOptions {
 export class StopWatch {
   private readonly traffic = new TrafficEvidence();
   private readonly demand: DemandEvidence;
+  private readonly plannedAgainMs = new Map<string, number>();
   private readonly unwatched = new Map<string, string>();
   private verdict: GuardVerdict | undefined;
   private judgedAt: number | undefined;
@@ -55,13 +58,24 @@ export class StopWatch {
   /** The verdict, at most a few seconds old. */
   async current(): Promise<GuardVerdict | undefined> {
     const { clock, rules } = this.options;
-    if (rules.length === 0) return undefined;
-    if (this.judgedAt !== undefined && clock.monotonic() - this.judgedAt < BELIEVED_MS) return this.verdict;
+    const believedMs = rules.length === 0 ? TRACKED_MS : BELIEVED_MS;
+    if (this.judgedAt !== undefined && clock.monotonic() - this.judgedAt < believedMs) return this.verdict;
     this.judging ??= this.judge().finally(() => {
       this.judging = undefined;
     });
     await this.judging;
     return this.verdict;
+  }
+
+  /** Whether each island's demand still behaves as it was forecast, since the run began or planned again for it. */
+  tracks(): Evidence["tracks"] {
+    const { startedAt = 0 } = this.options.state();
+    return this.demand.track(this.options.clock.now(), (island) => this.plannedAgainMs.get(island) ?? startedAt);
+  }
+
+  /** A deviation of this island has been answered by planning again: what comes counts afresh. */
+  notePlannedAgain(island: string): void {
+    this.plannedAgainMs.set(island, this.options.clock.now());
   }
 
   private async judge(): Promise<void> {
@@ -78,6 +92,7 @@ export class StopWatch {
       moves: countMoves(state, sinceMs),
       demand: (quantile) => this.demand.list(quantile, nowMs),
       alarms,
+      tracks: this.tracks(),
     });
     this.judgedAt = clock.monotonic();
   }
@@ -104,16 +119,15 @@ export class StopWatch {
 
   private async lookAtDemand(): Promise<void> {
     const { rules, platform, clock } = this.options;
-    if (!rules.some(({ kind }) => kind === "forecast-miss")) return;
+    const isRule = rules.some(({ kind }) => kind === "forecast-miss");
     const { sampler } = platform;
     if (!sampler) {
-      this.tell("forecast-miss", "the platform does not sample what workloads use");
+      if (isRule) this.tell("forecast-miss", "the platform does not sample what workloads use");
       return;
     }
     const nowMs = clock.now();
-    const found = await this.ask("forecast-miss", (signal) =>
-      sampler.usageSince(this.demand.nextSinceMs(nowMs), signal),
-    );
+    const look = (signal: AbortSignal) => sampler.usageSince(this.demand.nextSinceMs(nowMs), signal);
+    const found = await this.ask("forecast-miss", look, isRule);
     if (found) this.demand.add(found, nowMs);
   }
 
@@ -128,7 +142,7 @@ export class StopWatch {
   }
 
   /** Asks a source, with a bound in time; tells once when it does not answer, and when it does again. */
-  private async ask<T>(rule: string, call: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> {
+  private async ask<T>(rule: string, call: (signal: AbortSignal) => Promise<T>, isTold = true): Promise<T | undefined> {
     const over = new AbortController();
     const answered = new AbortController();
     const tooLong = this.options.clock.sleep(LOOK_LIMIT_MS, answered.signal).then(() => {
@@ -141,7 +155,7 @@ export class StopWatch {
       if (this.unwatched.delete(rule)) this.options.progress.line(`stop rule ${rule} is watched again`);
       return answer;
     } catch (error) {
-      this.tell(rule, messageOf(error));
+      if (isTold) this.tell(rule, messageOf(error));
       return undefined;
     } finally {
       answered.abort();

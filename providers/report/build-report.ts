@@ -16,6 +16,7 @@ import type {
   StepReport,
   Violation,
 } from "../../sdk/model";
+import { explainMisses, type KnownEvent } from "../forecast/tracker/explain-misses";
 import type { ServiceTraffic } from "../drivers/contracts";
 import type { RunVerification } from "../verify/verify-run";
 import { summarizeLatency } from "./latency";
@@ -151,17 +152,46 @@ function budgetLines(state: RunState, { availability }: Recordings, startMs: num
 }
 
 function forecastReports(state: RunState, { actual }: Recordings): ForecastReport[] {
-  return state.bundle.forecast.bands.flatMap((forecast) => {
+  const { bands, dependencies = [] } = state.bundle.forecast;
+  const measured = bands.map((forecast) => {
     const workload = forecast.id.replace(/^workload\//, "");
     const points = actual.find((entry) => entry.workload === workload)?.points ?? [];
+    return { workload, forecast, points, means: new Map(stepMeans(points, forecast).map((m) => [m.index, m.mean])) };
+  });
+  const misses = explainMisses(measured, dependencies, knownEvents(state));
+  return measured.map(({ workload, forecast, points }) => {
     const [low, high] = [forecast.rows[forecast.levels.indexOf(0.05)], forecast.rows[forecast.levels.indexOf(0.95)]];
     const judged = stepMeans(points, forecast).flatMap(({ index, mean }) => {
       const bounds = [low?.[index], high?.[index]] as const;
       return bounds[0] === undefined || bounds[1] === undefined ? [] : [mean >= bounds[0] && mean <= bounds[1]];
     });
     const insideBand = judged.filter(Boolean).length / judged.length;
-    return [{ workload, forecast, actual: points, ...(judged.length > 0 ? { insideBand } : {}) }];
+    const missed = misses.get(workload);
+    return {
+      ...{ workload, forecast, actual: points },
+      ...(judged.length > 0 ? { insideBand } : {}),
+      ...(missed ? { misses: missed } : {}),
+    };
   });
+}
+
+/** What the run itself did to workloads, as it stands behind a miss. */
+function knownEvents({ waves, steps }: RunState): readonly KnownEvent[] {
+  return waves.flatMap((wave) =>
+    wave.moves.flatMap(({ id, workload, from, to, method }): readonly KnownEvent[] => {
+      const own = steps.filter(({ step }) => "move" in step && step.move === id);
+      if (own.length === 0) return [];
+      const where = to === undefined ? `on ${from} was stopped for a while` : `was moved from ${from} to ${to}`;
+      return [
+        {
+          fromMs: Math.min(...own.map(({ intentAt }) => intentAt)),
+          toMs: Math.max(...own.map(({ intentAt, endAt }) => endAt ?? intentAt)),
+          workload,
+          text: `a copy of it ${where} then (${method} in wave ${String(wave.index)})`,
+        },
+      ];
+    }),
+  );
 }
 
 /** A forecast is of means over its steps, so measurements are averaged over the same steps before they are judged. */

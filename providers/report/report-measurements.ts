@@ -6,7 +6,7 @@
 import type { BudgetLine, ForecastReport, RunReport, ServiceReport } from "../../sdk/model";
 import { lineChart } from "./html/line-chart";
 import { markup, type Markup } from "./html/markup";
-import { badge, section, table, type Section } from "./html/page";
+import { badge, plainList, section, table, type Section } from "./html/page";
 import { countOf } from "./html/words";
 import { runSpan, waveMarks } from "./report-timeline";
 
@@ -140,10 +140,13 @@ function budgetChart({ workload, required, points }: BudgetLine, report: RunRepo
 export function forecasts(report: RunReport, timezone: string): Section[] {
   if (report.forecasts.length === 0) return [];
   const charts = report.forecasts.map((entry) => forecastChart(entry, report, timezone));
+  const misses = report.forecasts.flatMap(({ workload, misses: lines = [] }) =>
+    lines.map((line) => `${workload}, ${line}.`),
+  );
   return [
     section(
       "Forecast and actual",
-      markup`<div class="pair">${charts}</div>`,
+      markup`<div class="pair">${charts}</div>${misses.length > 0 && plainList(misses)}`,
       "The band holds 9 of 10 means of a step of the forecast; single measurements swing wider.",
     ),
   ];

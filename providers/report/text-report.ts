@@ -41,11 +41,12 @@ export function renderTextReport(report: RunReport): string {
       ),
     );
   }
-  for (const { workload, insideBand } of report.forecasts) {
+  for (const { workload, insideBand, misses = [] } of report.forecasts) {
     if (insideBand !== undefined)
       lines.push(
         row("forecast", `${workload}: ${(insideBand * 100).toFixed(0)} % of the measured means within P5 to P95`),
       );
+    for (const miss of misses) lines.push(row("", `${workload}, ${miss}`));
   }
   lines.push(
     row("cost", `${report.cost.actualHostHours.toFixed(3)} reserved host hours; planned: ${report.cost.planned.note}`),

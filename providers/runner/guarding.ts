@@ -17,6 +17,7 @@ import { findApproval } from "../guard/approvals";
 import { appendAudit } from "../guard/audit-log";
 import { KILL_REASON, KillSwitchWatch } from "../guard/kill-switch";
 import { StopWatch } from "../guard/stop-watch";
+import type { TrackVerdict } from "../forecast/tracker/track-demand";
 import type { RunDependencies } from "./dependencies";
 import type { RequestWatch } from "./requests";
 import { familyOf } from "./run-family";
@@ -39,7 +40,7 @@ export class RunGuard {
     const file = spec?.killSwitchFile === undefined ? undefined : path.resolve(folder, spec.killSwitchFile);
     this.killSwitch = new KillSwitchWatch({ store, clock, file, environment: variablesOf(deps) });
     const rules = spec?.stopRules ?? [];
-    if (rules.length === 0) return;
+    if (journal.isEmpty || (rules.length === 0 && !platform.sampler)) return;
     const alarms = rules.flatMap((rule) => (rule.kind === "alarms" ? rule.alarms : []));
     this.stopRules = new StopWatch({
       rules,
@@ -58,6 +59,13 @@ export class RunGuard {
   /** A fresh forecast that the next wave is planned on. */
   noteForecast(forecast: Forecast): void {
     this.stopRules?.noteForecast(forecast);
+  }
+
+  /** Islands whose demand deviates from its forecast; each is told once until it deviates again. */
+  deviations(): readonly { readonly island: string; readonly verdict: TrackVerdict }[] {
+    const found = (this.stopRules?.tracks() ?? []).filter(({ verdict }) => verdict.state !== "within band");
+    for (const { island } of found) this.stopRules?.notePlannedAgain(island);
+    return found;
   }
 
   /** Why the run must not begin its next step, or undefined. */

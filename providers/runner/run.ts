@@ -32,7 +32,7 @@ import { describeBlockers, planNextWave, planPatiently } from "./re-plan";
 import { hasFailedStep, openWave } from "./run-facts";
 import type { RunSession } from "./session";
 import { describeRequest } from "./requests";
-import { createExecution, enterPhase, isToStop, leaseWave, requireRun, takeOver, withSession } from "./session";
+import { createExecution, decide, enterPhase, isToStop, leaseWave, requireRun, takeOver, withSession } from "./session";
 import { describeVersionSkew, endSkewedRun } from "./version-skew";
 
 export type { RunDependencies } from "./dependencies";
@@ -136,6 +136,12 @@ async function drive(session: RunSession): Promise<RunState> {
     if (wave) {
       await carryOutWave(session, wave);
       continue;
+    }
+    for (const { island, verdict } of session.guard.deviations()) {
+      await decide(
+        session,
+        `${island} deviates from its forecast, so what is left is planned on a new one: ${verdict.evidence}`,
+      );
     }
     const next = await planPatiently(session, planNextWave);
     switch (next.kind) {

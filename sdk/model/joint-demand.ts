@@ -32,6 +32,18 @@ export function sumPaths(demand: JointDemand, shares: DemandShares): readonly Fl
   });
 }
 
+/** Demand of these shares together at one step, by path. */
+export function sumAtStep(
+  { steps, workloads, cpuMillis }: JointDemand,
+  shares: DemandShares,
+  step: number,
+): Float64Array {
+  const rows = workloads.flatMap((name, row) => (shares.has(name) ? [[row, shares.get(name) ?? 0] as const] : []));
+  return Float64Array.from(cpuMillis, (path) =>
+    rows.reduce((sum, [row, share]) => sum + share * (path[row * steps + step] ?? 0), 0),
+  );
+}
+
 /** `rows[l][h]`: quantile `levels[l]` of these shares together at step h; rows of NaN without paths. */
 export function sumQuantiles(demand: JointDemand, shares: DemandShares, levels: readonly number[]): Float64Array[] {
   return quantileRows(sumPaths(demand, shares), demand.steps, levels);

@@ -72,6 +72,8 @@ export interface ForecastReport {
   readonly actual: readonly { readonly atMs: number; readonly cpuMillis: number }[];
   /** Share of forecast steps whose measured mean is within P5 to P95; absent without measurements. */
   readonly insideBand?: number;
+  /** Stretches outside P5 to P95 in words, with what explains them; absent: none. */
+  readonly misses?: readonly string[];
 }
 
 export interface HostReport {

@@ -31,6 +31,7 @@ function evidence(overrides: Partial<Evidence> = {}): Evidence {
     moves: { begun: 0, failed: [] },
     demand: () => [],
     alarms: [],
+    tracks: [],
     ...overrides,
   };
 }

@@ -9,7 +9,8 @@ import { liftKillSwitch, setKillSwitch } from "../../providers/guard/kill-switch
 import { requestCancel, requestResume } from "../../providers/runner/requests";
 import { carryOut } from "../../providers/runner/run";
 import type { RunDependencies } from "../../providers/runner/run";
-import type { ServiceTraffic } from "../../providers/drivers/contracts";
+import type { ServiceTraffic, UsageSampler } from "../../providers/drivers/contracts";
+import { sampleForecast } from "../../providers/testing/builders";
 import type { Alarm, JournalEntry, RunState, StopRule } from "../../sdk/model";
 import { isKind } from "../../sdk/model";
 import { assertKept, createRunFixture, describeEnd, quickFleet, quickSpec, RUN, type RunFixture } from "./run-fixture";
@@ -352,5 +353,46 @@ describe("runner: the audit log", () => {
       entries.filter(({ subject }) => subject === RUN).map(({ what, who }) => `${what} ${who}`),
       ["arm an earlier process", "start process-2", "takeover process-3", "end process-3"],
     );
+  });
+});
+
+/** What the hosts measure: the sample demand times a factor, in samples of a second. */
+function sampledDemand(fixture: RunFixture, factor: number): RunDependencies {
+  const deps = fixture.dependencies();
+  const { demand } = sampleForecast({ spread: 0 });
+  const usageSince: UsageSampler["usageSince"] = (sinceMs) => {
+    const count = Math.floor((fixture.clock.now() - sinceMs) / 1000);
+    return Promise.resolve(
+      demand.workloads.map((workload, w) => ({
+        ...{ replica: `${workload}-1`, workload, host: "host-01", startMs: sinceMs, stepMs: 1000, memoryBytes: [] },
+        cpuMillis: new Array<number>(count).fill(factor * (demand.cpuMillis[0]?.[w * demand.steps] ?? 0)),
+      })),
+    );
+  };
+  return { ...deps, platform: { ...deps.platform, sampler: { usageSince } } };
+}
+
+describe("runner: demand that deviates from its forecast", () => {
+  const limits = { ...quickSpec().limits, soakMs: 12 * 60_000 };
+  const decisionsOf = (state: RunState): string => state.decisions.map(({ text }) => text).join("\n");
+
+  it("is planned again and told with its numbers, and does not stop a run that nobody told to stop", async () => {
+    const fixture = createQuick({ limits });
+    const done = await fixture.run(sampledDemand(fixture, 2));
+    assert.equal(done.phase, "done", done.phaseReason);
+    assert.match(
+      decisionsOf(done),
+      /shop deviates from its forecast, so what is left is planned on a new one: more demand/,
+    );
+    const calm = createQuick({ limits });
+    assert.doesNotMatch(decisionsOf(await calm.run(sampledDemand(calm, 1))), /deviates/);
+  });
+
+  it("pauses a run with a rule on it before so many steps are above the quantile", async () => {
+    const rule: StopRule = { kind: "forecast-miss", quantile: 0.95, steps: 30, action: "pause" };
+    const fixture = createQuick({ limits, stopRules: [rule] });
+    const paused = await fixture.run(sampledDemand(fixture, 2));
+    assert.equal(paused.phase, "paused");
+    assert.match(paused.phaseReason, /stop rule forecast-miss.*shop: more demand than forecast for \d steps/);
   });
 });
