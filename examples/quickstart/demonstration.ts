@@ -109,12 +109,13 @@ export async function startDemonstration({
   };
 }
 
-/** A fleet that an earlier `--keep` left is ended first: its ports and folder are wanted. */
-async function endEarlierFleet(tell: (line: string) => void): Promise<void> {
-  if (!fs.existsSync(inventory)) return;
+/** Ends a fleet that an earlier `--keep` left: its ports and folder are wanted. @returns whether there was one */
+export async function endEarlierFleet(tell: (line: string) => void): Promise<boolean> {
+  if (!fs.existsSync(inventory)) return false;
   tell("ending the fleet of an earlier run");
   const { deleteLocalFleet } = await import("../../providers/drivers/local-fleet/index.js");
   await deleteLocalFleet(path.dirname(inventory));
+  return true;
 }
 
 /** Writes a history whose last value is what each workload uses now. */

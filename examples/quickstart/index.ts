@@ -2,13 +2,14 @@
 import * as fs from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import * as archipelago from "pulumi-archipelago";
-import { applyCommand, history, inventory, newVersion, store, undoCommand, workloads } from "./settings";
+import { applyVersion, history, inventory, newVersion, store, undoVersion, workloads } from "./settings";
 
 if (!fs.existsSync(inventory)) {
   throw new pulumi.RunError("there is no fleet to update; start one with: npm run quickstart -- --keep");
 }
 
 const config = new pulumi.Config();
+const version = config.get("version") ?? newVersion;
 
 const shop = new archipelago.ResourceIsland("shop", {
   hosts: { agents: { inventory } },
@@ -36,9 +37,9 @@ const tool = new archipelago.HostUpdate("tool", {
   pool: reserve,
   update: {
     probe: "cat current/VERSION",
-    expect: config.get("version") ?? newVersion,
-    command: config.get("command") ?? applyCommand,
-    undo: undoCommand,
+    expect: version,
+    command: config.get("command") ?? applyVersion(version),
+    undo: undoVersion(version),
     reboot: true,
     timeout: "2 minutes",
     expected: "8 seconds",

@@ -14,14 +14,20 @@ export const hostImage = path.join(folder, "host-image");
 
 export const oldVersion = "1.0.0";
 export const newVersion = "2.0.0";
-/** The archive that is installed, with its checksum beside it. */
-export const archive = path.join(folder, "packages", `tool-${newVersion}.tar.gz`);
+/** The archive that is installed, with its checksum beside it; every version has the same program. */
+export const archive = path.join(folder, "packages", "tool.tar.gz");
 
 const scripts = path.join(root, "examples", "quickstart", "update");
 const compiler = path.join(root, "node_modules", "typescript", "bin", "tsc");
-/** Installs the new version on a host; and takes it back. */
-export const applyCommand = `sh '${scripts}/apply.sh' '${archive}' ${newVersion} '${process.execPath}' '${compiler}'`;
-export const undoCommand = `sh '${scripts}/undo.sh' ${oldVersion} ${newVersion}`;
+/** Installs a version on a host. */
+export function applyVersion(version: string): string {
+  return `sh '${scripts}/apply.sh' '${archive}' '${version}' '${process.execPath}' '${compiler}'`;
+}
+/** Takes it back. */
+export function undoVersion(version: string): string {
+  return `sh '${scripts}/undo.sh' '${version}'`;
+}
+export const applyCommand = applyVersion(newVersion);
 
 /** The window benchmark takes fewer in its short form. */
 export const hosts = Number(process.env["QUICKSTART_HOSTS"] ?? 6);

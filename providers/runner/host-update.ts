@@ -25,6 +25,7 @@ import { planNow, type RunEnvironment } from "./environment";
 import { createFollowers } from "./followers";
 import { describeRunner, findRunner, listRunners } from "./heartbeat";
 import { nextAction } from "./next-action";
+import { describeBlockers } from "./re-plan";
 import { recordRun, reportPath } from "./recorder";
 import { readRequest } from "./requests";
 import { carryOut, createRun, endRun, giveBack, readRun, type RunDependencies } from "./run";
@@ -111,7 +112,8 @@ export async function performHostUpdate(environment: RunEnvironment, caller: Upd
         reason: verdict.reason,
       });
   if (verdict.phase !== "armed") return goOn(environment, caller, run.id);
-  return { phase: "armed", reason: `${verdict.reason}; ${await describeStarter(environment)}`, run, plan };
+  const separator = verdict.reason.includes("\n") ? "\n  " : "; ";
+  return { phase: "armed", reason: [verdict.reason, await describeStarter(environment)].join(separator), run, plan };
 }
 
 /**
@@ -174,7 +176,7 @@ function judge(
   const mayStart = spec.startedBy === "up" || (role !== undefined && role !== "up");
   const blockers = plan.blockers.filter(({ code }) => code !== "no-runner" || !mayStart);
   if (blockers.length > 0) {
-    const reason = `blocked: ${blockers.map(({ subject, reason: why, fix }) => `${subject}: ${why} (fix: ${fix})`).join("; ")}`;
+    const reason = `blocked: ${describeBlockers(blockers)}`;
     return { phase: spec.whenBlocked === "fail" ? "failed" : "armed", reason };
   }
   if (opening) {

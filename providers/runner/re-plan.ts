@@ -49,9 +49,10 @@ export async function planPatiently(
   }
 }
 
-/** Blockers as one line. */
+/** Blockers for people: one on the same line, several below it. */
 export function describeBlockers(blockers: readonly Blocker[]): string {
-  return blockers.map(({ subject, reason, fix }) => `${subject}: ${reason} (fix: ${fix})`).join("; ");
+  const texts = blockers.map(({ subject, reason, fix }) => `${subject}: ${reason} (fix: ${fix})`);
+  return texts.length === 1 ? texts.join() : [`${String(texts.length)} reasons`, ...texts].join("\n  ");
 }
 
 /** A platform that cannot be observed is in the way like a host that cannot be. */

@@ -18,6 +18,8 @@ echo "compiling"
 printf '%s\n' "$version" > "$work/VERSION"
 
 echo "switching to $version"
+# Carried out again after an interruption, it must not take the new version for the one before.
+[ "$(readlink current)" = "versions/$version" ] || readlink current > "versions/.before-$version"
 rm -rf "versions/$version"
 mv "$work" "versions/$version"
 ln -sfn "versions/$version" current.new

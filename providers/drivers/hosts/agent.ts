@@ -28,7 +28,10 @@ export function createAgentHostDriver(agents: AgentConnections, stopped: Stopped
       return await agents.read<Host>(host.id, "host", {}, signal, LIST_LIMITS);
     } catch (error) {
       if (host.role === "standby" && (await stopped.isStopped(host.id))) return renderAbsent(host, "stopped");
-      return { ...renderAbsent(host, "unreachable"), stateReason: messageOf(error) };
+      // Whoever shows the reason names the host.
+      const reason = messageOf(error);
+      const stateReason = reason.startsWith(`${host.id}: `) ? reason.slice(host.id.length + 2) : reason;
+      return { ...renderAbsent(host, "unreachable"), stateReason };
     }
   }
 
