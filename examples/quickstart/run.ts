@@ -14,8 +14,8 @@ import { hosts, root } from "./settings";
 
 const KEPT = `
 The fleet is still running, without traffic. With the pulumi CLI, in this folder:
-  export PULUMI_CONFIG_PASSPHRASE=quickstart
-  pulumi login file://$PWD/.archipelago && pulumi stack init quickstart
+  export PULUMI_BACKEND_URL=file://$PWD/.archipelago PULUMI_CONFIG_PASSPHRASE=quickstart
+  pulumi stack init quickstart
   pulumi preview    # nothing to do; for another update: pulumi config set version 3.0.0
 To end the fleet: npm run quickstart -- --stop`;
 

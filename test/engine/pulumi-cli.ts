@@ -24,6 +24,8 @@ import type {
 import { readProject } from "./project";
 import type { Project } from "./project";
 
+/** What the CLI prints where there is no terminal while nothing happens: `@ updating.....`. */
+const TIME_PASSES = /^@ [a-z ]+\.*$/;
 const STACK_TYPE = "pulumi:pulumi:Stack";
 const SIGNATURE_KEY = "4dabf18193072939515e22adb298388d";
 const SECRET = "1b47061264138c4ac30d75fd1eb44270";
@@ -49,7 +51,7 @@ export async function openPulumi(options: EngineOptions): Promise<EngineSession>
         ...operation,
         onOutput: (line) => {
           lines.push(line);
-          operation.onOutput?.(line);
+          if (!TIME_PASSES.test(line)) operation.onOutput?.(line);
         },
       });
       return resultOf(exitCode, lines, await readEvents(events));
