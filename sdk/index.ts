@@ -4,6 +4,8 @@
  *
  * @packageDocumentation
  */
+import { requireNode } from "./components/node-version";
+
 export { ResourceIsland } from "./components/resource-island";
 export type { HostSourceArgs, MetricsArgs, ResourceIslandArgs, ValidateArgs } from "./components/resource-island";
 export { CapacityPool } from "./components/capacity-pool";
@@ -24,3 +26,5 @@ export type { LocalFleetArgs } from "./components/local-fleet";
 export type { WorkloadArgs } from "./arguments";
 export { ArgumentError } from "./components/argument-error";
 export type { IslandSpec, Mistake, Phase, PoolSpec, WindowSpec } from "./model";
+
+requireNode();

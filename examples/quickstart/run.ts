@@ -14,6 +14,7 @@ import { hosts, root } from "./settings";
 
 const KEPT = `
 The fleet is still running, without traffic. With the pulumi CLI, in this folder:
+  export PATH=$PWD/node_modules/.bin:$PATH    # a Node.js of at least 22.12
   export PULUMI_BACKEND_URL=file://$PWD/.archipelago PULUMI_CONFIG_PASSPHRASE=quickstart
   pulumi stack init quickstart
   pulumi preview    # nothing to do; for another update: pulumi config set version 3.0.0

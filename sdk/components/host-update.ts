@@ -13,6 +13,7 @@ import {
   type Rule,
 } from "../arguments";
 import {
+  isFinalPhase,
   renderPlanTable,
   renderUnplanned,
   stopRequestPath,
@@ -294,10 +295,16 @@ function specOf(name: string, checked: CheckedHostUpdate): Later<HostUpdateSpec>
 /** The plan as a table on the run's row, in previews only: in an update it would show again after the run. */
 function showPlan(name: string, run: MaintenanceRun): void {
   if (!pulumi.runtime.isDryRun()) return;
+  const outcome = outcomeOf(run);
   pulumi.all([run.plan, run.specInput, run.urnInput]).apply(async ([plan, spec, urn]) => {
     // Without this the SDK would disconnect from the engine while nothing else is under way.
     const shown = pulumi.runtime.rpcKeepAlive();
     try {
+      const ended = await outcome;
+      if (ended) {
+        await pulumi.log.info(`${name}: nothing to do: ${ended}`, run);
+        return;
+      }
       const { completePreview } = await import("../../providers/pulumi/preview.js");
       const view = await completePreview({ plan, spec, urn });
       await pulumi.log.info(renderPlanTable({ ...view, page: path.resolve(view.page) }, name), run);
@@ -306,6 +313,21 @@ function showPlan(name: string, run: MaintenanceRun): void {
     }
   });
   run.unplanned.apply((unplanned) => pulumi.log.info(renderUnplanned(name, unplanned), run));
+}
+
+/**
+ * How the run has ended, where it has and this preview finds nothing more to do; the plan is then the one that was
+ * carried out. Where there is something to do the engine does not know these outputs.
+ */
+async function outcomeOf(run: MaintenanceRun): Promise<string | undefined> {
+  const outputs = pulumi.all([run.phase, run.phaseReason, run.report]);
+  // The SDK keeps this one out of its types; an unknown output never calls back.
+  if (!(await (outputs as unknown as { readonly isKnown: Promise<boolean> }).isKnown)) return undefined;
+  const [phase, reason, report] = await new Promise<[Phase, string, string]>((resolve) => {
+    outputs.apply(resolve);
+  });
+  if (!isFinalPhase(phase)) return undefined;
+  return `${phase}: ${reason}${report === "" ? "" : `\n  report    ${report}`}`;
 }
 
 /**

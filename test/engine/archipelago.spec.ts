@@ -42,7 +42,10 @@ describe("host updates through an engine", function () {
     assert.doesNotMatch(textOf(up), /tool: 3 hosts in 3 waves/, "the table is shown in previews only");
 
     const after = await stack.mutations();
-    assert.equal(opOf(await session.preview()), "same");
+    const unchanged = await session.preview();
+    assert.equal(opOf(unchanged), "same");
+    assert.match(textOf(unchanged), /tool: nothing to do: done: every host is updated and validated/);
+    assert.doesNotMatch(textOf(unchanged), /in 3 waves/, "the plan that was carried out is not shown as one to come");
     const again = await session.up();
     assert.equal(opOf(again), "same", again.stdout);
     assert.equal(await stack.mutations(), after);
