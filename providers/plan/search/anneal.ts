@@ -17,20 +17,27 @@ import type { SearchState } from "./search-state";
 export interface AnnealSchedule {
   readonly startTemperature: number;
   readonly endTemperature: number;
-  /** Price of excess at first. */
+  /** Price of excess at first and at the end. */
   readonly startPrice: number;
-  /** Least and highest price. */
-  readonly minPrice: number;
-  readonly maxPrice: number;
+  readonly endPrice: number;
+  /** `[p]` what a process costs where all it needs is above safety: the temperature at which it is frozen. */
+  readonly sizes: Float64Array;
   /** Share of the walk that is done, 0..1; the walk ends at 1. Called once in `MOVES_PER_LOOK` moves. */
   readonly progress: (moves: number) => number;
 }
 
 /** Moves between two looks at progress, temperature and price. */
 const MOVES_PER_LOOK = 1024;
-const PRICE_UP = 1.05;
-const PRICE_DOWN = 0.98;
-const LOGS = 8192;
+/** The price rises in steps, as each makes all gains be computed anew. */
+const PRICE_STEP = 1.02;
+/** Processes of at least this size in temperatures are tried more often; smaller ones find their places later. */
+const FRONT_SIZE = 0.5;
+const FRONT_SHARE_BITS = 0.7 * 2 ** 31;
+const LEAST_FRONT = 0.03;
+/** Processes on a machine that one process is tried in the place of, and machines where each of them could go. */
+const MOST_PARTNERS = 12;
+const MOST_THIRDS = 1;
+const LOGS = 1024;
 /** Negative logarithms of evenly spread numbers: what a temperature is multiplied with for a random threshold. */
 const THRESHOLDS = Float64Array.from({ length: LOGS }, (_, index) => -Math.log((index + 0.5) / LOGS));
 
@@ -42,73 +49,151 @@ export function anneal(
   random: FastRandom,
   schedule: AnnealSchedule,
 ): number {
-  const machines = state.model.machineCount;
+  if (movable.length === 0 || state.model.machineCount < 2) return 0;
+  const walk = new Walk(state, incumbent, random);
+  const rise = Math.log(schedule.endPrice / schedule.startPrice);
   const cooling = Math.log(schedule.endTemperature / schedule.startTemperature);
   let price = schedule.startPrice;
   state.setPrice(price);
-  let moves = 0;
-  let looksInside = 0;
   for (;;) {
-    const progress = schedule.progress(moves);
-    if (progress >= 1 || movable.length === 0 || machines < 2) break;
-    const temperature = schedule.startTemperature * Math.exp(cooling * progress);
-    if (looksInside > 0) price = Math.max(schedule.minPrice, price * PRICE_DOWN);
-    else price = Math.min(schedule.maxPrice, price * PRICE_UP);
-    looksInside = 0;
-    state.setPrice(price);
-    for (let look = 0; look < MOVES_PER_LOOK; look += 1) {
-      const threshold = temperature * (THRESHOLDS[random.below(LOGS)] as number);
-      const process = movable[random.below(movable.length)] as number;
-      const isShift = (random.bits() & 1) === 0;
-      const change = isShift
-        ? tryShift(state, incumbent, process, random.below(machines), threshold)
-        : trySwap(state, incumbent, process, movable[random.below(movable.length)] as number, threshold);
-      if (change === 0 || state.excess > 0) continue;
-      looksInside += 1;
-      if (state.cost < incumbent.cost) incumbent.improve();
+    const progress = schedule.progress(walk.moves);
+    if (progress >= 1) break;
+    walk.temperature = schedule.startTemperature * Math.exp(cooling * progress);
+    const wanted = schedule.startPrice * Math.exp(rise * progress);
+    if (wanted > price * PRICE_STEP) {
+      price = wanted;
+      state.setPrice(price);
     }
-    moves += MOVES_PER_LOOK;
-    if (state.excess === 0) looksInside += 1;
+    const front = frontOf(movable, schedule.sizes, walk.temperature * FRONT_SIZE);
+    const until = walk.moves + MOVES_PER_LOOK;
+    while (walk.moves < until) {
+      const count = random.bits() < FRONT_SHARE_BITS ? front : movable.length;
+      walk.tryProcess(movable[random.below(count)] as number);
+    }
   }
   incumbent.keep();
-  return moves;
+  return walk.moves;
 }
 
-/** Moves a process if rated cost grows by less than the threshold; returns 1 if it did. */
-function tryShift(state: SearchState, incumbent: Incumbent, process: number, to: number, threshold: number): number {
-  const from = state.assignment[process] as number;
-  if (from === to || !state.canPlace(process, to)) return 0;
-  const limit =
-    threshold +
-    (state.rated[from] as number) +
-    (state.rated[to] as number) -
-    state.ratedWithout(from, process) -
-    state.moveCostChange(process, from, to);
-  if (state.ratedWith(to, process, limit) > limit || !state.shiftKeepsRules(process, to)) return 0;
-  incumbent.keep();
-  incumbent.note(process);
-  state.move(process, to);
-  return 1;
+/** The moves of a walk: of one process with one machine and what is on it, as their numbers are at hand then. */
+class Walk {
+  moves = 0;
+  temperature = 0;
+  private readonly machines: number;
+
+  constructor(
+    private readonly state: SearchState,
+    private readonly incumbent: Incumbent,
+    private readonly random: FastRandom,
+  ) {
+    this.machines = state.model.machineCount;
+  }
+
+  /** Tries to bring a process to its origin or to some machine, by a shift, a swap or an ejection. */
+  tryProcess(process: number): void {
+    const { state, random } = this;
+    const from = state.assignment[process] as number;
+    const home = state.model.origin[process] as number;
+    const to = home >= 0 && home !== from && (random.bits() & 3) === 0 ? home : random.below(this.machines);
+    this.moves += 1;
+    if (to === from) return;
+    if (this.tryShift(process, from, to)) return;
+    const count = state.counts[to] as number;
+    if (count === 0) return;
+    let slot = random.below(count);
+    for (let tries = Math.min(count, MOST_PARTNERS); tries > 0; tries -= 1) {
+      const other = state.lists[to]?.[slot] as number;
+      slot = slot + 1 === count ? 0 : slot + 1;
+      if (this.tryReplacing(process, from, other, to)) return;
+    }
+  }
+
+  private tryShift(process: number, from: number, to: number): boolean {
+    const { state } = this;
+    if (!state.canPlace(process, to)) return false;
+    const limit = this.threshold() + state.gainOf(process) - state.moveCostChange(process, from, to);
+    if (limit < 0 || state.costOfPlacing(to, process, limit) > limit || !state.shiftKeepsRules(process, to)) {
+      return false;
+    }
+    this.incumbent.keep();
+    this.incumbent.note(process);
+    state.move(process, to);
+    this.noticeBest();
+    return true;
+  }
+
+  /** Puts a process into another one's place, which goes to where the first was, to its origin or to a third machine. */
+  private tryReplacing(process: number, from: number, other: number, to: number): boolean {
+    const { state, random } = this;
+    this.moves += 1;
+    let limit =
+      this.threshold() + state.gainOf(process) + state.gainOf(other) - state.moveCostChange(process, from, to);
+    if (limit < 0 || state.isPinned(other)) return false;
+    limit -= state.costOfReplacing(to, other, process, limit);
+    if (limit < 0) return false;
+    if (this.trySwap(process, from, other, to, limit)) return true;
+    const home = state.model.origin[other] as number;
+    if (home >= 0 && home !== to && home !== from && this.tryEjecting(process, other, to, home, limit)) return true;
+    for (let tries = MOST_THIRDS; tries > 0; tries -= 1) {
+      const third = random.below(this.machines);
+      if (third !== to && third !== from && this.tryEjecting(process, other, to, third, limit)) return true;
+    }
+    return false;
+  }
+
+  private trySwap(process: number, from: number, other: number, to: number, budget: number): boolean {
+    const { state } = this;
+    if (!state.canSwap(process, other)) return false;
+    const limit = budget - state.moveCostChange(other, to, from);
+    if (limit < 0 || state.costOfReplacing(from, process, other, limit) > limit) return false;
+    if (!state.swapKeepsRules(process, other)) return false;
+    this.incumbent.keep();
+    this.incumbent.note(process);
+    this.incumbent.note(other);
+    state.swap(process, other);
+    this.noticeBest();
+    return true;
+  }
+
+  private tryEjecting(process: number, other: number, to: number, third: number, budget: number): boolean {
+    const { state } = this;
+    this.moves += 1;
+    if (!state.canPlace(other, third)) return false;
+    const limit = budget - state.moveCostChange(other, to, third);
+    if (limit < 0 || state.costOfPlacing(third, other, limit) > limit) return false;
+    if (!state.shiftKeepsRules(other, third)) return false;
+    this.incumbent.keep();
+    this.incumbent.note(other);
+    state.move(other, third);
+    if (!state.canPlace(process, to) || !state.shiftKeepsRules(process, to)) {
+      state.move(other, to);
+      return false;
+    }
+    this.incumbent.note(process);
+    state.move(process, to);
+    this.noticeBest();
+    return true;
+  }
+
+  private noticeBest(): void {
+    const { state, incumbent } = this;
+    if (state.excess === 0 && state.cost < incumbent.cost) incumbent.improve();
+  }
+
+  /** How much a change may cost: with it, a change of cost d is made with the probability exp(-d / temperature). */
+  private threshold(): number {
+    return this.temperature * (THRESHOLDS[this.random.below(LOGS)] as number);
+  }
 }
 
-/** Exchanges two processes if rated cost grows by less than the threshold; returns 1 if it did. */
-function trySwap(state: SearchState, incumbent: Incumbent, process: number, other: number, threshold: number): number {
-  const from = state.assignment[process] as number;
-  const to = state.assignment[other] as number;
-  if (from === to || !state.canSwap(process, other)) return 0;
-  let limit =
-    threshold +
-    (state.rated[from] as number) +
-    (state.rated[to] as number) -
-    state.moveCostChange(process, from, to) -
-    state.moveCostChange(other, to, from);
-  const cost = state.ratedExchanged(from, process, other, limit);
-  if (cost > limit) return 0;
-  limit -= cost;
-  if (state.ratedExchanged(to, other, process, limit) > limit || !state.swapKeepsRules(process, other)) return 0;
-  incumbent.keep();
-  incumbent.note(process);
-  incumbent.note(other);
-  state.swap(process, other);
-  return 1;
+/** How many of the processes, largest first, are at least of a size; some in any case. */
+function frontOf(movable: Int32Array, sizes: Float64Array, least: number): number {
+  let from = 0;
+  let to = movable.length;
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if ((sizes[movable[middle] as number] as number) >= least) from = middle + 1;
+    else to = middle;
+  }
+  return Math.max(from, Math.ceil(movable.length * LEAST_FRONT));
 }

@@ -66,12 +66,12 @@ function takeOffOffenders(state: SearchState): number[] {
 /** The process whose leaving makes the machine cheapest; -1 where all are pinned. */
 function bestToTakeOff(state: SearchState, machine: number): number {
   let best = -1;
-  let bestCost = Infinity;
+  let bestGain = -Infinity;
   for (let index = 0; index < (state.counts[machine] as number); index += 1) {
     const process = state.lists[machine]?.[index] as number;
     if (state.model.pinned[process] === 1) continue;
-    const cost = state.ratedWithout(machine, process);
-    if (cost < bestCost) [best, bestCost] = [process, cost];
+    const gain = state.gainOf(process);
+    if (gain > bestGain) [best, bestGain] = [process, gain];
   }
   return best;
 }
@@ -83,10 +83,7 @@ function cheapestMachine(state: SearchState, process: number, fits: boolean): nu
   for (let machine = 0; machine < state.model.machineCount; machine += 1) {
     if (!state.canPlace(process, machine) || !state.shiftKeepsRules(process, machine)) continue;
     if (fits && !state.hasRoom(process, machine)) continue;
-    const cost =
-      state.ratedWith(machine, process, Infinity) -
-      (state.rated[machine] as number) +
-      state.moveCostChange(process, -1, machine);
+    const cost = state.costOfPlacing(machine, process, Infinity) + state.moveCostChange(process, -1, machine);
     if (cost < bestCost) [best, bestCost] = [machine, cost];
   }
   return best;

@@ -47,9 +47,17 @@ export class SearchState {
   private readonly balances: Float64Array;
   /** Placement costs with 0 where it is forbidden: a start that breaks rules has a cost, too. */
   private readonly placement: Float64Array;
+  private readonly hasPlacementCosts: boolean;
+  private readonly hasPins: boolean;
   private machineCosts = 0;
   private machinesOver = 0;
   private moveCosts = 0;
+
+  /** Of each process, the last `gainOf`, and the stamp of its machine then: a machine gets a new one as it changes. */
+  private readonly gains: Float64Array;
+  private readonly gainStamps: Int32Array;
+  private readonly stamps: Int32Array;
+  private nextStamp = 1;
 
   private readonly movedOf: Int32Array;
   private readonly servicesWithMoved: Int32Array;
@@ -87,9 +95,14 @@ export class SearchState {
       model.balances.flatMap(({ first, second, target, weight }) => [first, second, target, weight]),
     );
     this.placement = model.placementCost.map((cost) => (cost === Infinity ? 0 : cost));
+    this.hasPlacementCosts = model.placementCost.some((cost) => cost !== 0);
+    this.hasPins = model.pinned.some((pinned) => pinned === 1);
     this.machineCost = new Float64Array(machineCount);
     this.excessOf = new Float64Array(machineCount);
     this.rated = new Float64Array(machineCount);
+    this.gains = new Float64Array(processCount);
+    this.gainStamps = new Int32Array(processCount);
+    this.stamps = new Int32Array(machineCount);
     this.movedOf = new Int32Array(serviceCount);
     this.servicesWithMoved = new Int32Array(largestService(model) + 2);
     this.servicesWithMoved[0] = serviceCount;
@@ -130,68 +143,89 @@ export class SearchState {
     for (let r = 0; r < this.resources; r += 1) this.price[r] = (this.excessWeight[r] as number) * pricePerExcess;
     for (let m = 0; m < this.machines; m += 1) {
       this.rated[m] = (this.machineCost[m] as number) + (this.excessOf[m] as number) * pricePerExcess;
+      this.stamps[m] = this.nextStamp;
+      this.nextStamp = (this.nextStamp + 1) | 0;
     }
   }
 
-  /** Rated cost of a machine without a process that is on it. */
-  ratedWithout(machine: number, process: number): number {
-    const resources = this.resources;
+  /** What its machine's rated cost falls by when a process leaves it. */
+  gainOf(process: number): number {
+    const machine = this.assignment[process] as number;
+    const stamp = this.stamps[machine] as number;
+    if (this.gainStamps[process] === stamp) return this.gains[process] as number;
+    const { slack, need, resources } = this;
     const needAt = process * 2 * resources;
     const capacityAt = this.model.origin[process] === machine ? needAt + resources : needAt;
-    const slackAt = machine * resources * 2;
-    let cost = 0;
+    let at = machine * resources * 2;
+    let gain = 0;
     for (let r = 0; r < resources; r += 1) {
-      const at = slackAt + r * 2;
-      const toSafety = (this.slack[at] as number) + (this.need[needAt + r] as number);
-      const toCapacity = (this.slack[at + 1] as number) + (this.need[capacityAt + r] as number);
-      if (toSafety < 0) cost -= toSafety * (this.loadWeight[r] as number);
-      if (toCapacity < 0) cost -= toCapacity * (this.price[r] as number);
+      const toSafety = slack[at] as number;
+      const toCapacity = slack[at + 1] as number;
+      at += 2;
+      if (toSafety < 0) {
+        const amount = need[needAt + r] as number;
+        gain += (amount < -toSafety ? amount : -toSafety) * (this.loadWeight[r] as number);
+      }
+      if (toCapacity < 0) {
+        const amount = need[capacityAt + r] as number;
+        gain += (amount < -toCapacity ? amount : -toCapacity) * (this.price[r] as number);
+      }
     }
-    if (this.balances.length > 0) cost += this.balanceCost(machine, process, -1);
-    return (this.counts[machine] as number) > 1 ? cost + (this.model.openCost[machine] as number) : cost;
+    if (this.balances.length > 0) gain -= this.balanceChange(machine, process, -1);
+    if (this.counts[machine] === 1) gain += this.model.openCost[machine] as number;
+    this.gains[process] = gain;
+    this.gainStamps[process] = stamp;
+    return gain;
   }
 
-  /** Rated cost of a machine with a process that is elsewhere; any number above `limit` when it would be above it. */
-  ratedWith(machine: number, process: number, limit: number): number {
-    const resources = this.resources;
+  /**
+   * What a machine's rated cost grows by when a process that is elsewhere comes; some number above `limit` when it
+   * grows by more than that.
+   */
+  costOfPlacing(machine: number, process: number, limit: number): number {
+    const { slack, need, resources } = this;
     const needAt = process * 2 * resources;
     const capacityAt = this.model.origin[process] === machine ? needAt + resources : needAt;
-    const slackAt = machine * resources * 2;
-    let cost = this.model.openCost[machine] as number;
+    let at = machine * resources * 2;
+    let cost = this.counts[machine] === 0 ? (this.model.openCost[machine] as number) : 0;
+    if (this.balances.length > 0) cost += this.balanceChange(machine, -1, process);
     for (let r = 0; r < resources; r += 1) {
-      const at = slackAt + r * 2;
-      const toSafety = (this.slack[at] as number) - (this.need[needAt + r] as number);
-      const toCapacity = (this.slack[at + 1] as number) - (this.need[capacityAt + r] as number);
-      if (toSafety < 0) cost -= toSafety * (this.loadWeight[r] as number);
-      if (toCapacity < 0) cost -= toCapacity * (this.price[r] as number);
+      const amount = need[needAt + r] as number;
+      const missing = amount - (slack[at] as number);
+      if (missing > 0) cost += (missing < amount ? missing : amount) * (this.loadWeight[r] as number);
+      const capacityAmount = need[capacityAt + r] as number;
+      const over = capacityAmount - (slack[at + 1] as number);
+      if (over > 0) cost += (over < capacityAmount ? over : capacityAmount) * (this.price[r] as number);
       if (cost > limit) return cost;
+      at += 2;
     }
-    return this.balances.length > 0 ? cost + this.balanceCost(machine, -1, process) : cost;
+    return cost;
   }
 
-  /** Rated cost of a machine with one of its processes exchanged; any number above `limit` when it would be above it. */
-  ratedExchanged(machine: number, leaving: number, coming: number, limit: number): number {
-    const resources = this.resources;
+  /** As `costOfPlacing`, on the machine as it is once its process `leaving` has left, whose gain is counted apart. */
+  costOfReplacing(machine: number, leaving: number, process: number, limit: number): number {
+    const { slack, need, resources } = this;
     const origin = this.model.origin;
+    const needAt = process * 2 * resources;
+    const capacityAt = origin[process] === machine ? needAt + resources : needAt;
     const leavingAt = leaving * 2 * resources;
-    const comingAt = coming * 2 * resources;
     const leavingCapacityAt = origin[leaving] === machine ? leavingAt + resources : leavingAt;
-    const comingCapacityAt = origin[coming] === machine ? comingAt + resources : comingAt;
-    const slackAt = machine * resources * 2;
-    let cost = this.model.openCost[machine] as number;
-    for (let r = 0; r < resources; r += 1) {
-      const at = slackAt + r * 2;
-      const toSafety =
-        (this.slack[at] as number) + (this.need[leavingAt + r] as number) - (this.need[comingAt + r] as number);
-      const toCapacity =
-        (this.slack[at + 1] as number) +
-        (this.need[leavingCapacityAt + r] as number) -
-        (this.need[comingCapacityAt + r] as number);
-      if (toSafety < 0) cost -= toSafety * (this.loadWeight[r] as number);
-      if (toCapacity < 0) cost -= toCapacity * (this.price[r] as number);
-      if (cost > limit) return cost;
+    let at = machine * resources * 2;
+    let cost = this.counts[machine] === 1 ? (this.model.openCost[machine] as number) : 0;
+    if (this.balances.length > 0) {
+      cost += this.balanceChange(machine, leaving, process) - this.balanceChange(machine, leaving, -1);
     }
-    return this.balances.length > 0 ? cost + this.balanceCost(machine, leaving, coming) : cost;
+    for (let r = 0; r < resources; r += 1) {
+      const amount = need[needAt + r] as number;
+      const missing = amount - (slack[at] as number) - (need[leavingAt + r] as number);
+      if (missing > 0) cost += (missing < amount ? missing : amount) * (this.loadWeight[r] as number);
+      const capacityAmount = need[capacityAt + r] as number;
+      const over = capacityAmount - (slack[at + 1] as number) - (need[leavingCapacityAt + r] as number);
+      if (over > 0) cost += (over < capacityAmount ? over : capacityAmount) * (this.price[r] as number);
+      if (cost > limit) return cost;
+      at += 2;
+    }
+    return cost;
   }
 
   /** What moving a process changes in move and placement costs; `from` or `to` may be -1. */
@@ -199,10 +233,14 @@ export class SearchState {
     return this.moveCostAt(process, to) - this.moveCostAt(process, from) + this.serviceMoveChange(process, from, to);
   }
 
+  isPinned(process: number): boolean {
+    return this.hasPins && this.model.pinned[process] === 1;
+  }
+
   /** Whether pins, forbidden machines and the limit per machine let a process be on a machine where it is not. */
   canPlace(process: number, machine: number): boolean {
     const { model } = this;
-    if (model.pinned[process] === 1 && model.origin[process] !== machine) return false;
+    if (this.isPinned(process) && model.origin[process] !== machine) return false;
     const service = model.service[process] as number;
     const row = this.machineRow[service] as number;
     if (
@@ -220,7 +258,12 @@ export class SearchState {
     const machine = this.assignment[process] as number;
     const otherMachine = this.assignment[other] as number;
     if (service[process] === service[other]) {
-      return this.isAllowed(process, otherMachine) && this.isAllowed(other, machine) && !this.isPinned(process, other);
+      return (
+        this.isAllowed(process, otherMachine) &&
+        this.isAllowed(other, machine) &&
+        !this.isPinned(process) &&
+        !this.isPinned(other)
+      );
     }
     return this.canPlace(process, otherMachine) && this.canPlace(other, machine);
   }
@@ -363,7 +406,7 @@ export class SearchState {
       if (toSafety < 0) cost -= toSafety * (this.loadWeight[r] as number);
       if (toCapacity < 0) excess -= toCapacity * (this.excessWeight[r] as number);
     }
-    cost += this.balanceCost(machine, -1, -1);
+    cost += this.balanceCost(machine);
     this.machineCosts += cost - (this.machineCost[machine] as number);
     // Sums of fractions drift: where nothing is over, nothing may be left of it.
     if (excess !== (this.excessOf[machine] as number)) {
@@ -373,41 +416,55 @@ export class SearchState {
       this.excessOf[machine] = excess;
     }
     this.machineCost[machine] = cost;
+    this.stamps[machine] = this.nextStamp;
+    this.nextStamp = (this.nextStamp + 1) | 0;
     this.rated[machine] = cost + excess * this.pricePerExcess;
   }
 
-  private balanceCost(machine: number, leaving: number, coming: number): number {
-    const { capacity, safety } = this.model;
-    const { balances, resources } = this;
+  private balanceCost(machine: number): number {
+    const { balances } = this;
     let cost = 0;
     for (let index = 0; index < balances.length; index += 4) {
-      const first = balances[index] as number;
-      const second = balances[index + 1] as number;
-      const firstAt = machine * resources + first;
-      const secondAt = machine * resources + second;
-      let firstFree = (capacity[firstAt] as number) - (safety[firstAt] as number) + (this.slack[firstAt * 2] as number);
-      let secondFree =
-        (capacity[secondAt] as number) - (safety[secondAt] as number) + (this.slack[secondAt * 2] as number);
-      if (leaving >= 0) {
-        firstFree += this.need[leaving * 2 * resources + first] as number;
-        secondFree += this.need[leaving * 2 * resources + second] as number;
-      }
-      if (coming >= 0) {
-        firstFree -= this.need[coming * 2 * resources + first] as number;
-        secondFree -= this.need[coming * 2 * resources + second] as number;
-      }
-      const missing = (balances[index + 2] as number) * firstFree - secondFree;
+      const missing =
+        (balances[index + 2] as number) * this.freeOf(machine, balances[index] as number) -
+        this.freeOf(machine, balances[index + 1] as number);
       if (missing > 0) cost += missing * (balances[index + 3] as number);
     }
     return cost;
   }
 
+  /** What balance costs change by when `leaving` leaves and `coming` comes; -1 for none. */
+  private balanceChange(machine: number, leaving: number, coming: number): number {
+    const { balances, need, resources } = this;
+    let change = 0;
+    for (let index = 0; index < balances.length; index += 4) {
+      const first = balances[index] as number;
+      const second = balances[index + 1] as number;
+      const target = balances[index + 2] as number;
+      const before = target * this.freeOf(machine, first) - this.freeOf(machine, second);
+      let after = before;
+      if (leaving >= 0) {
+        const at = leaving * 2 * resources;
+        after += target * (need[at + first] as number) - (need[at + second] as number);
+      }
+      if (coming >= 0) {
+        const at = coming * 2 * resources;
+        after -= target * (need[at + first] as number) - (need[at + second] as number);
+      }
+      change += ((after > 0 ? after : 0) - (before > 0 ? before : 0)) * (balances[index + 3] as number);
+    }
+    return change;
+  }
+
+  private freeOf(machine: number, resource: number): number {
+    const at = machine * this.resources + resource;
+    return (this.model.capacity[at] as number) - (this.model.safety[at] as number) + (this.slack[at * 2] as number);
+  }
+
   private moveCostAt(process: number, machine: number): number {
     if (machine < 0) return 0;
     const { model } = this;
-    const cell =
-      (model.placementGroup[process] as number) * model.machineClassCount + (model.machineClass[machine] as number);
-    const placement = this.placement[cell] as number;
+    const placement = this.hasPlacementCosts ? this.placementCostAt(process, machine) : 0;
     const origin = model.origin[process] as number;
     if (origin < 0 || origin === machine) return placement;
     const distanceAt =
@@ -417,6 +474,12 @@ export class SearchState {
       model.processMoveWeight * (model.moveCost[process] as number) +
       model.machineMoveWeight * (model.distance[distanceAt] as number)
     );
+  }
+
+  private placementCostAt(process: number, machine: number): number {
+    const { placementGroup, machineClass, machineClassCount } = this.model;
+    const cell = (placementGroup[process] as number) * machineClassCount + (machineClass[machine] as number);
+    return this.placement[cell] as number;
   }
 
   private isAway(process: number, machine: number): boolean {
@@ -470,11 +533,8 @@ export class SearchState {
     }
   }
 
-  private isPinned(process: number, other: number): boolean {
-    return this.model.pinned[process] === 1 || this.model.pinned[other] === 1;
-  }
-
   private isAllowed(process: number, machine: number): boolean {
+    if (!this.hasPlacementCosts) return true;
     const { model } = this;
     const cell =
       (model.placementGroup[process] as number) * model.machineClassCount + (model.machineClass[machine] as number);

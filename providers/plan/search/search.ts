@@ -66,39 +66,43 @@ function improve(
   budget: SearchBudget,
 ): number {
   const progressAt = (moves: number): number => (budget.kind === "moves" ? moves / budget.moves : budget.progress());
-  const descentShare = 0.1;
+  const sizes = sizesOf(state.model);
+  movable.sort((a, b) => (sizes[b] as number) - (sizes[a] as number) || a - b);
+  const descentShare = 0.02;
   const descended = anneal(state, incumbent, movable, random, {
     startTemperature: 1e-9,
     endTemperature: 1e-9,
     startPrice: HARD_PRICE,
-    minPrice: HARD_PRICE,
-    maxPrice: HARD_PRICE,
+    endPrice: HARD_PRICE,
+    sizes,
     progress: (moves) => progressAt(moves) / descentShare,
   });
   incumbent.restore();
-  const scale = temperatureScale(state);
+  const scale = Math.max(sizes.reduce((sum, size) => sum + size, 0) / sizes.length, 1e-6);
   return (
     descended +
     anneal(state, incumbent, movable, random, {
       startTemperature: scale * START_FACTOR,
       endTemperature: scale * END_FACTOR,
-      startPrice: 1,
-      minPrice: 0.2,
-      maxPrice: 100,
+      startPrice: 2,
+      endPrice: 3000,
+      sizes,
       progress: (moves) => progressAt(descended + moves),
     })
   );
 }
 
-const START_FACTOR = 0.3;
-const END_FACTOR = 0.0003;
+const START_FACTOR = 0.4;
+const END_FACTOR = 0.003;
 
-/** Mean weighted requirement of a process: what a careless move costs. */
-function temperatureScale(state: SearchState): number {
-  const { requirement, loadWeight, resourceCount, processCount } = state.model;
-  let sum = 0;
+/** `[p]` weighted requirement: what a process costs where all of it is above safety. */
+function sizesOf(model: PlacementModel): Float64Array {
+  const { requirement, loadWeight, resourceCount, processCount } = model;
+  const sizes = new Float64Array(processCount);
   for (let index = 0; index < requirement.length; index += 1) {
-    sum += (requirement[index] as number) * (loadWeight[index % resourceCount] as number);
+    const process = Math.floor(index / resourceCount);
+    const weight = loadWeight[index % resourceCount] as number;
+    sizes[process] = (sizes[process] as number) + (requirement[index] as number) * weight;
   }
-  return Math.max(sum / processCount, 1e-6);
+  return sizes;
 }

@@ -48,14 +48,20 @@ describe("placement search", () => {
           const isAllowed = isShift
             ? state.canPlace(process, to) && state.shiftKeepsRules(process, to)
             : state.canSwap(process, other) && state.swapKeepsRules(process, other);
-          const rest = before - (state.rated[from] ?? 0) - (state.rated[to] ?? 0);
-          const machines = isShift
-            ? state.ratedWithout(from, process) + state.ratedWith(to, process, Infinity)
-            : state.ratedExchanged(from, process, other, Infinity) + state.ratedExchanged(to, other, process, Infinity);
+          const gain = state.gainOf(process) + (isShift ? 0 : state.gainOf(other));
+          const cost = isShift
+            ? state.costOfPlacing(to, process, Infinity)
+            : state.costOfReplacing(from, process, other, Infinity) +
+              state.costOfReplacing(to, other, process, Infinity);
           const single = state.moveCostChange(process, from, to);
+          const otherSingle = state.moveCostChange(other, to, from);
           if (isShift) state.move(process, to);
           else state.swap(process, other);
-          if (isShift) assert.ok(Math.abs(rest + machines + single - state.ratedCost) < 1e-6);
+          if (isShift) assert.ok(Math.abs(before - gain + cost + single - state.ratedCost) < 1e-6);
+          else if (model.serviceMoveWeight === 0) {
+            const both = single + otherSingle;
+            assert.ok(Math.abs(before - gain + cost + both - state.ratedCost) < 1e-6);
+          }
           const broken = findBrokenRules(model, state.assignment).filter(({ kind }) => kind !== "capacity");
           assert.equal(broken.length === 0, isAllowed);
           if (isAllowed) continue;
@@ -63,7 +69,7 @@ describe("placement search", () => {
           else state.swap(process, other);
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 400 },
     );
   });
 
