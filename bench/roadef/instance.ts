@@ -4,7 +4,6 @@
  * Files of 5,000 machines hold 25 million move costs, so digits are read from the bytes, and machines whose rows of move
  * costs are alike share a class.
  */
-import * as fs from "node:fs";
 import { createModel, type PlacementModel } from "../../providers/plan/search/model";
 
 const ZERO = 48;
@@ -14,8 +13,8 @@ const NINE = 57;
  * Reads an instance.
  * @throws Error when a file ends early or goes on after its end
  */
-export function readInstance(modelFile: string, assignmentFile: string): PlacementModel {
-  const next = numbersOf(modelFile);
+export function readInstance(modelText: Uint8Array, assignmentText: Uint8Array): PlacementModel {
+  const next = numbersOf(modelText);
   const resources = next.one();
   const transient = new Uint8Array(resources);
   const loadWeight = new Float64Array(resources);
@@ -48,7 +47,7 @@ export function readInstance(modelFile: string, assignmentFile: string): Placeme
   }));
   const [processMoveWeight, serviceMoveWeight, machineMoveWeight] = [next.one(), next.one(), next.one()];
   next.end();
-  const origin = readAssignment(assignmentFile, processes);
+  const origin = readAssignment(assignmentText, processes);
   return createModel({
     resourceCount: resources,
     transient,
@@ -68,15 +67,16 @@ export function readInstance(modelFile: string, assignmentFile: string): Placeme
 }
 
 /** Reads one machine per process. */
-export function readAssignment(file: string, processes: number): Int32Array {
-  const next = numbersOf(file);
+function readAssignment(text: Uint8Array, processes: number): Int32Array {
+  const next = numbersOf(text);
   const assignment = Int32Array.from({ length: processes }, () => next.one());
   next.end();
   return assignment;
 }
 
-export function writeAssignment(file: string, assignment: Int32Array): void {
-  fs.writeFileSync(file, `${assignment.join(" ")}\n`);
+/** An assignment as the challenge writes it. */
+export function renderAssignment(assignment: Int32Array): string {
+  return `${assignment.join(" ")}\n`;
 }
 
 function readMachines(
@@ -131,15 +131,14 @@ interface NumberReader {
   end(): void;
 }
 
-/** Whole numbers of a file, one after the other. */
-function numbersOf(file: string): NumberReader {
-  const bytes = fs.readFileSync(file);
+/** Whole numbers of a text, one after the other. */
+function numbersOf(bytes: Uint8Array): NumberReader {
   const length = bytes.length;
   let position = 0;
   return {
     one: () => {
       while (position < length && !isDigit(bytes[position] as number)) position += 1;
-      if (position >= length) throw new Error(`${file} ends early`);
+      if (position >= length) throw new Error("the file ends early");
       let value = 0;
       for (; position < length && isDigit(bytes[position] as number); position += 1) {
         value = value * 10 + (bytes[position] as number) - ZERO;
@@ -148,7 +147,7 @@ function numbersOf(file: string): NumberReader {
     },
     end: () => {
       for (; position < length; position += 1) {
-        if (isDigit(bytes[position] as number)) throw new Error(`${file} goes on after its end`);
+        if (isDigit(bytes[position] as number)) throw new Error("the file goes on after its end");
       }
     },
   };

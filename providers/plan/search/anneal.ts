@@ -17,9 +17,8 @@ import type { SearchState } from "./search-state";
 export interface AnnealSchedule {
   readonly startTemperature: number;
   readonly endTemperature: number;
-  /** Price of excess at first and at the end. */
-  readonly startPrice: number;
-  readonly endPrice: number;
+  /** Price of excess at a temperature. */
+  readonly priceAt: (temperature: number) => number;
   /** `[p]` what a process costs where all it needs is above safety: the temperature at which it is frozen. */
   readonly sizes: Float64Array;
   /** Share of the walk that is done, 0..1; the walk ends at 1. Called once in `MOVES_PER_LOOK` moves. */
@@ -51,15 +50,13 @@ export function anneal(
 ): number {
   if (movable.length === 0 || state.model.machineCount < 2) return 0;
   const walk = new Walk(state, incumbent, random);
-  const rise = Math.log(schedule.endPrice / schedule.startPrice);
   const cooling = Math.log(schedule.endTemperature / schedule.startTemperature);
-  let price = schedule.startPrice;
-  state.setPrice(price);
+  let price = 0;
   for (;;) {
     const progress = schedule.progress(walk.moves);
     if (progress >= 1) break;
     walk.temperature = schedule.startTemperature * Math.exp(cooling * progress);
-    const wanted = schedule.startPrice * Math.exp(rise * progress);
+    const wanted = schedule.priceAt(walk.temperature);
     if (wanted > price * PRICE_STEP) {
       price = wanted;
       state.setPrice(price);

@@ -13,6 +13,7 @@
  * 2. With a budget of moves the result depends on model, start and seed alone.
  */
 import { anneal } from "./anneal";
+import { lowerBound } from "./bound";
 import { evaluateCost, findBrokenRules } from "./evaluate";
 import type { BrokenRule, PlacementCost } from "./evaluate";
 import { Incumbent } from "./incumbent";
@@ -27,11 +28,33 @@ export type SearchBudget =
   /** `progress` returns the share of the time that has passed; the search ends at 1. */
   | { readonly kind: "clock"; readonly progress: () => number };
 
+/** The best of searches that run at the same time. */
+export interface SearchExchange {
+  /** Offers an assignment that is feasible. */
+  publish(cost: number, assignment: Int32Array): void;
+  /** The best that was published by any of them. */
+  best(): { readonly cost: number; readonly assignment: Int32Array } | undefined;
+}
+
+/** Shares of the budget at which the descent and the walk from hot to cold end. */
+const DESCENT_SHARE = 0.02;
+const MAIN_SHARE = 0.88;
+/** Temperatures, in mean sizes of processes; the coldest one for a single process on a machine. */
+const HOTTEST = 0.4;
+const COLDEST = 0.3;
+/** Where the last walk begins, in coldest temperatures. */
+const LUKEWARM = 8;
+/** Price of excess: low while it is hot, so that large processes push others aside, and a rule when it is cold. */
+const PRICE_AT_MEAN_SIZE = 0.5;
+const PRICE_POWER = 1.5;
+
 export interface SearchOptions {
   readonly seed: number;
   readonly budget: SearchBudget;
   /** Where the search begins, -1 for processes that are nowhere yet. @default the model's origin */
   readonly start?: Int32Array;
+  /** Takes part in searches of the same model that run at the same time; what comes of it cannot be repeated. */
+  readonly exchange?: SearchExchange;
 }
 
 export interface SearchResult {
@@ -53,47 +76,61 @@ export function searchPlacement(model: PlacementModel, options: SearchOptions): 
   const movable = Int32Array.from(model.origin.keys()).filter(
     (process) => model.pinned[process] === 0 && (state.assignment[process] as number) >= 0,
   );
-  const moves = state.excess === 0 ? improve(state, incumbent, movable, random, options.budget) : 0;
+  const moves = state.excess === 0 ? improve(state, incumbent, movable, random, options) : 0;
   const { assignment } = incumbent;
   return { assignment, cost: evaluateCost(model, assignment), broken: findBrokenRules(model, assignment), moves };
 }
 
+/** Descends, walks from hot to cold, then from lukewarm to cold again, from the best that any search has by then. */
 function improve(
   state: SearchState,
   incumbent: Incumbent,
   movable: Int32Array,
   random: FastRandom,
-  budget: SearchBudget,
+  { budget, exchange }: SearchOptions,
 ): number {
-  const progressAt = (moves: number): number => (budget.kind === "moves" ? moves / budget.moves : budget.progress());
-  const sizes = sizesOf(state.model);
+  const { model } = state;
+  const sizes = sizesOf(model);
   movable.sort((a, b) => (sizes[b] as number) - (sizes[a] as number) || a - b);
-  const descentShare = 0.02;
-  const descended = anneal(state, incumbent, movable, random, {
-    startTemperature: 1e-9,
-    endTemperature: 1e-9,
-    startPrice: HARD_PRICE,
-    endPrice: HARD_PRICE,
-    sizes,
-    progress: (moves) => progressAt(moves) / descentShare,
-  });
-  incumbent.restore();
-  const scale = Math.max(sizes.reduce((sum, size) => sum + size, 0) / sizes.length, 1e-6);
-  return (
-    descended +
-    anneal(state, incumbent, movable, random, {
-      startTemperature: scale * START_FACTOR,
-      endTemperature: scale * END_FACTOR,
-      startPrice: 2,
-      endPrice: 3000,
+  const meanSize = Math.max(sizes.reduce((sum, size) => sum + size, 0) / sizes.length, Number.EPSILON);
+  const perMachine = Math.max(1, model.processCount / model.machineCount);
+  const coldest = (meanSize * COLDEST) / perMachine ** 2;
+  let moves = 0;
+  const walk = (hottest: number, until: number): void => {
+    const from = progressAt(budget, moves);
+    if (from >= until) return;
+    const before = moves;
+    moves += anneal(state, incumbent, movable, random, {
+      startTemperature: Math.max(hottest, coldest),
+      endTemperature: coldest,
       sizes,
-      progress: (moves) => progressAt(descended + moves),
-    })
-  );
+      priceAt: (temperature) => Math.min(HARD_PRICE, PRICE_AT_MEAN_SIZE * (meanSize / temperature) ** PRICE_POWER),
+      progress: (walked) => (progressAt(budget, before + walked) - from) / (until - from),
+    });
+    incumbent.restore();
+  };
+  walk(0, DESCENT_SHARE);
+  // The hotter, the more the descent left over what cannot be avoided, a machine.
+  const left = (incumbent.cost - lowerBound(model)) / model.machineCount;
+  walk(Math.min(meanSize * HOTTEST, left), MAIN_SHARE);
+  exchange?.publish(incumbent.cost, incumbent.assignment);
+  const best = exchange?.best();
+  if (best !== undefined && best.cost < incumbent.cost) {
+    best.assignment.forEach((machine, process) => {
+      if (state.assignment[process] === machine) return;
+      state.move(process, machine);
+      incumbent.note(process);
+    });
+    incumbent.improve();
+    incumbent.keep();
+  }
+  walk(coldest * LUKEWARM, 1);
+  return moves;
 }
 
-const START_FACTOR = 0.4;
-const END_FACTOR = 0.003;
+function progressAt(budget: SearchBudget, moves: number): number {
+  return budget.kind === "moves" ? moves / budget.moves : budget.progress();
+}
 
 /** `[p]` weighted requirement: what a process costs where all of it is above safety. */
 function sizesOf(model: PlacementModel): Float64Array {
