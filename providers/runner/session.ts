@@ -212,15 +212,10 @@ async function fenceOff(session: RunSession, hosts: readonly string[]): Promise<
     }
   };
   const { capacity } = platform;
-  const fenced = Promise.all(
-    hosts.map((host) => fence(host, { host }, (context) => platform.hosts.fenceOff(host, context))),
-  );
-  const isCapacityFenced = await fence(
-    "reserve",
-    "run",
-    (context) => capacity.fenceOff?.(context) ?? Promise.resolve(),
-  );
-  await fenced;
+  const [isCapacityFenced] = await Promise.all([
+    fence("reserve", "run", (context) => capacity.fenceOff?.(context) ?? Promise.resolve()),
+    ...hosts.map((host) => fence(host, { host }, (context) => platform.hosts.fenceOff(host, context))),
+  ]);
   // A platform that cannot refuse an old owner may still get the last call of what was under way.
   const isOpen = (kinds: readonly StepKind[] | undefined): boolean =>
     journal.state().steps.some(({ step, status }) => OPEN.has(status) && (kinds?.includes(step.kind) ?? true));

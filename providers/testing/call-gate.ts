@@ -46,6 +46,8 @@ export class CallGate {
   private readonly mutations = new Map<string, number>();
   /** Results by scope and key; a call under way is joined. */
   private readonly results = new Map<string, Promise<unknown>>();
+  /** Keys whose call took effect in part and failed; repeating it ends the same effect. */
+  private readonly halfDone = new Set<string>();
   private readonly lowestEpochs = new Map<string, number>();
 
   constructor(
@@ -191,10 +193,13 @@ export class CallGate {
     const result = (async () => {
       try {
         const answer = await this.state.change(body);
-        logEffect();
+        if (!this.halfDone.has(id)) logEffect();
         return answer;
       } catch (error) {
-        if (mode === "partial") logEffect();
+        if (mode === "partial") {
+          logEffect();
+          this.halfDone.add(id);
+        }
         throw error;
       }
     })();

@@ -37,6 +37,28 @@ describe("faults: scenarios that broke a promise once", () => {
     });
   });
 
+  it("names the copy that is left standing by where the host of the old one died in a hand-over", async () => {
+    await assertKeeps({
+      seed: 200665,
+      hosts: 4,
+      hostsAtOnce: 2,
+      failback: "origin",
+      demand: 0.6065272120758891,
+      updateMs: 2199,
+      bootMs: 3267,
+      requestsPerSecond: 56,
+      incidents: [
+        { kind: "crash", afterMs: 21_050, backAfterMs: 16_336 },
+        { kind: "hosts-die", afterMs: 37_846, hosts: ["host-02"] },
+      ],
+    });
+  });
+
+  it("takes a release that was repeated under its key after a half-done one for the same effect", async () => {
+    const effect = { kind: "partial" } as const;
+    await assertKeeps({ incidents: [{ kind: "call", fault: { call: "capacity.release", nth: 1, times: 1, effect } }] });
+  });
+
   it("leaves no backend of the copy that goes when bringing a single writer back is cut short and resumed", async () => {
     await assertKeeps({
       seed: 3742,

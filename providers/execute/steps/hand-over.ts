@@ -2,8 +2,8 @@
  * `hand-over`: an exclusive workload moves to another host. The protocol is in hand-over-protocol.ts; here are the
  * second try, resuming, and the way back, which is the same protocol in the other direction.
  */
-import { DriverError } from "../../../sdk/model";
-import type { Workload } from "../../../sdk/model";
+import { DriverError, isKind } from "../../../sdk/model";
+import type { Json, Workload } from "../../../sdk/model";
 import type { Step, StepContext, StepOf, StepOutcome } from "../step";
 import { generousDeadlineMs } from "../step";
 import type { HandOver, HandOverResult } from "./hand-over-protocol";
@@ -47,28 +47,53 @@ export const handOverStep: Step<StepOf<"hand-over">> = {
   },
 
   async undo(context, prior) {
-    const { step } = context;
-    const forth = describeHandOver(context);
-    const { owner: ownerBefore } = prior as unknown as { readonly owner: string | null };
-    if (ownerBefore !== step.fromReplica) return undefined;
-    const owner = await findOwner(context, forth.workload);
-    const back: HandOver = { ...forth, from: forth.to, to: forth.from };
-    if (owner === step.fromReplica) {
-      // Either it never left, or an earlier undo has brought it back and was cut short.
-      if ((await findReplica(context, step.toReplica)) === undefined) return undefined;
-      await revertHandOver(context, forth);
-      return `${step.workload} is on ${step.fromHost}`;
+    try {
+      return await bringBack(context, prior);
+    } catch (error) {
+      throw await withCopyLeft(context, error);
     }
-    // Cut over, but the old copy is still there: the forward direction ends first.
-    if ((await findReplica(context, step.fromReplica)) !== undefined) await completeHandOver(context, forth);
-    else await revertHandOver(context, back);
-    const outcome = await move(context, back);
-    if (outcome.state === "failed") throw new DriverError("failed", step.workload, outcome.reason);
-    return `${step.workload} is back on ${step.fromHost}`;
   },
 
   deadlineMs: ({ step, spec }) => generousDeadlineMs(step, FLOOR_MS) + spec.limits.drainMs,
 };
+
+async function bringBack(context: HandOverContext, prior: Json): Promise<string | undefined> {
+  const { step } = context;
+  const forth = describeHandOver(context);
+  const { owner: ownerBefore } = prior as unknown as { readonly owner: string | null };
+  if (ownerBefore !== step.fromReplica) return undefined;
+  const owner = await findOwner(context, forth.workload);
+  const back: HandOver = { ...forth, from: forth.to, to: forth.from };
+  if (owner === step.fromReplica) {
+    // Either it never left, or an earlier undo has brought it back and was cut short.
+    if ((await findReplica(context, step.toReplica)) === undefined) return undefined;
+    await revertHandOver(context, forth);
+    return `${step.workload} is on ${step.fromHost}`;
+  }
+  // Cut over, but the old copy is still there: the forward direction ends first.
+  if ((await findReplica(context, step.fromReplica)) !== undefined) await completeHandOver(context, forth);
+  else await revertHandOver(context, back);
+  const outcome = await move(context, back);
+  if (outcome.state === "failed") throw new DriverError("failed", step.workload, outcome.reason);
+  return `${step.workload} is back on ${step.fromHost}`;
+}
+
+/**
+ * Where the old copy cannot be asked, the new one is left as it is: it may hold the only state that is left. It is named,
+ * so that somebody decides.
+ */
+async function withCopyLeft(context: HandOverContext, error: unknown): Promise<unknown> {
+  if (!isKind(error, "DriverError")) return error;
+  const { toReplica, toHost } = context.step;
+  const copy = await findReplica(context, toReplica).catch(() => undefined);
+  if (!copy) return error;
+  const { code, subject, message, remedy } = error as DriverError;
+  const text = message.startsWith(`${subject}: `) ? message.slice(subject.length + 2) : message;
+  return new DriverError(code, subject, `${text}; ${toReplica} is left ${copy.state} on ${toHost}`, {
+    ...(remedy === undefined ? {} : { remedy }),
+    cause: error,
+  });
+}
 
 async function move(context: HandOverContext, handOver: HandOver): Promise<StepOutcome> {
   const { workload, from, maxPauseMs } = handOver;
