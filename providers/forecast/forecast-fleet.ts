@@ -16,10 +16,11 @@ import { alignBefore } from "./align-series";
 import { estimateDependencies } from "./dependencies/estimate-dependencies";
 import { createProfiles } from "./joint/demand-profiles";
 import type { PathSource } from "./joint-paths";
-import { sampleJointPaths } from "./joint-paths";
+import { pathLevels, sampleJointPaths } from "./joint-paths";
 import type { FittedModel, Model } from "./model";
 import { ensemble } from "./ensemble";
 import { describeFlatness } from "./prepare";
+import type { ForecastAsked } from "./remembered";
 
 /** What {@link forecastFleet} needs. */
 export interface ForecastFleetInput {
@@ -89,6 +90,39 @@ export function forecastFleet(input: ForecastFleetInput): Forecast {
       seed: input.seed,
     }),
   };
+}
+
+/**
+ * What {@link forecastFleet} will fit and ask with this input: for whoever fits ahead of it, in threads or from a cache.
+ * Demand profiles are not among them: their model costs next to nothing.
+ */
+export function listFits(
+  input: Pick<ForecastFleetInput, "histories" | "workloads" | "fromMs" | "horizonMs" | "stepMs" | "paths">,
+): readonly { readonly series: Series; readonly asked: readonly ForecastAsked[] }[] {
+  const { stepMs } = input;
+  const startMs = floorToGrid(input.fromMs, stepMs);
+  const steps = Math.max(1, Math.ceil((input.fromMs + input.horizonMs - startMs) / stepMs));
+  const histories = new Map(input.histories.map((history) => [history.workload, history]));
+  const askedOf = (series: Series, length: number, levels: readonly number[]): ForecastAsked => {
+    const lead = Math.max(0, Math.round((startMs - seriesEndMs(series)) / series.stepMs));
+    return { horizon: lead + length, levels, skip: lead };
+  };
+  return input.workloads.flatMap((workload) => {
+    const history = histories.get(workload.name);
+    const cpu = history && resolveCpu(workload, history, startMs, stepMs).series;
+    const memory = memorySeries(history?.memory, startMs);
+    const levels = pathLevels(input.paths ?? DEFAULT_PATHS);
+    return [
+      ...(cpu ? [{ series: cpu, asked: [askedOf(cpu, steps, levels), askedOf(cpu, steps, BAND_LEVELS)] }] : []),
+      ...(memory
+        ? [{ series: memory, asked: [askedOf(memory, stepsOf(steps * stepMs, memory), [MEMORY_LEVEL])] }]
+        : []),
+    ];
+  });
+}
+
+function stepsOf(horizonMs: number, { stepMs }: Series): number {
+  return Math.max(1, Math.ceil(horizonMs / stepMs));
 }
 
 /** Nothing is said where nobody calls anybody. */
@@ -215,10 +249,7 @@ function memoryOfReplica(
   startMs: number,
   horizonMs: number,
 ): number {
-  if (memory === undefined) return workload.request.memoryBytes;
-  const isLong = memory.values.length * memory.stepMs >= MEMORY_HOURLY_FROM_MS;
-  const stepMs = isLong ? Math.max(HOUR_MS, memory.stepMs) : memory.stepMs;
-  const series = alignBefore(memory, startMs, stepMs);
+  const series = memorySeries(memory, startMs);
   if (series === undefined) return workload.request.memoryBytes;
   let fitted: FittedModel;
   try {
@@ -227,9 +258,16 @@ function memoryOfReplica(
     if (!isKind(error, "SeriesError")) throw error;
     return workload.request.memoryBytes;
   }
-  const lead = Math.max(0, Math.round((startMs - seriesEndMs(series)) / stepMs));
-  const { rows } = fitted.predict(lead + Math.max(1, Math.ceil(horizonMs / stepMs)), [MEMORY_LEVEL], lead);
+  const lead = Math.max(0, Math.round((startMs - seriesEndMs(series)) / series.stepMs));
+  const { rows } = fitted.predict(lead + stepsOf(horizonMs, series), [MEMORY_LEVEL], lead);
   return Math.round(Math.max(0, ...(rows[0] ?? [])));
+}
+
+/** A memory history as it is forecast, on hours where there are enough of them; undefined: nothing was measured. */
+function memorySeries(memory: Series | undefined, startMs: number): Series | undefined {
+  if (memory === undefined) return undefined;
+  const isLong = memory.values.length * memory.stepMs >= MEMORY_HOURLY_FROM_MS;
+  return alignBefore(memory, startMs, isLong ? Math.max(HOUR_MS, memory.stepMs) : memory.stepMs);
 }
 
 function renderBand(

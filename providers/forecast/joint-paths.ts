@@ -53,7 +53,7 @@ export function sampleJointPaths(input: JointPathsInput): readonly (readonly num
   const origins = drawOrigins(input, random);
   // Sources without residuals follow one order common to all of them: the careful guess, for sums spread widest then.
   const commonOrder = shuffledRanks(paths, random);
-  const levels = Array.from({ length: paths }, (_, i) => (i + 0.5) / paths);
+  const levels = pathLevels(paths);
   const result = Array.from({ length: paths }, () => new Array<number>(sources.length * steps).fill(0));
   sources.forEach((source, w) => {
     const lead = Math.max(0, Math.round((input.startMs - source.endMs) / input.stepMs));
@@ -72,6 +72,11 @@ export function sampleJointPaths(input: JointPathsInput): readonly (readonly num
     }
   });
   return result;
+}
+
+/** Quantile levels whose values a number of paths takes. */
+export function pathLevels(paths: number): readonly number[] {
+  return Array.from({ length: paths }, (_, i) => (i + 0.5) / paths);
 }
 
 /** `origins[p][h]`: how many steps back path p looks at step h; whole days and a jitter, the same for all sources. */

@@ -19,7 +19,8 @@ import {
 import { currentOpening, nextOpenings } from "../calendar";
 import type { Clock } from "../clock";
 import type { Platform } from "../drivers/contracts";
-import { forecastFleet } from "../forecast/forecast-fleet";
+import { createFitter } from "../forecast-cache/fitter";
+import { forecastFleet, listFits } from "../forecast/forecast-fleet";
 import { parseFileUrl } from "../journal/file-store";
 import { openRunStore, requireSharedStore } from "../journal/open-store";
 import type { RunStore } from "../journal/run-store";
@@ -98,6 +99,7 @@ export async function openRunEnvironment(
     if (!opened) requireSharedStore(storeUrl, platform.singleMachine);
     const store = opened ?? (await openRunStore(storeUrl));
     const planner = createPlanWorker();
+    const fitter = createFitter({ version: packageVersion() });
     return {
       spec: declared,
       platform,
@@ -124,7 +126,7 @@ export async function openRunEnvironment(
           observeHistory(platform, spec, fleet, { fromMs: slotMs - HISTORY_MS, toMs: slotMs }, STEP_MS, signal),
           observeCalls(platform, spec, { fromMs: slotMs - CALLS_MS, toMs: slotMs }, signal),
         ]);
-        return forecastFleet({
+        const input = {
           histories: addBandwidth(histories, fleet, calls, STEP_MS),
           calls,
           workloads: fleet.workloads,
@@ -133,12 +135,16 @@ export async function openRunEnvironment(
           horizonMs,
           stepMs: STEP_MS,
           seed: spec.seed,
-        });
+        };
+        const forecast = forecastFleet({ ...input, model: await fitter.prepare(listFits(input)) });
+        fitter.flush();
+        return forecast;
       },
       plan: (input) => planner.plan(input),
       openAlarms: (alarms) => createAlarmSource(alarms, { clock }),
       close: async () => {
         await planner.close();
+        await fitter.close();
         await platform.close();
       },
     };

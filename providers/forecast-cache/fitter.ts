@@ -1,0 +1,80 @@
+/**
+ * Fits for a fleet: those that are kept from the folder, the rest by threads, and a model that gives them all.
+ *
+ * Invariant: forecasts are those of the model without cache and threads, rounded to 32-bit floats.
+ */
+import * as fs from "node:fs";
+import { availableParallelism, homedir } from "node:os";
+import * as path from "node:path";
+import { ensemble } from "../forecast/ensemble";
+import type { Model } from "../forecast/model";
+import { remembered } from "../forecast/remembered";
+import { openFitCache } from "./fit-cache";
+import { createFitPool, type FitPool } from "./fit-pool";
+import type { FitOrder } from "./fit-worker";
+
+/** Makes forecasts of fleets cheap. */
+export interface Fitter {
+  /** A model that knows the fits of all orders. */
+  prepare(orders: readonly FitOrder[]): Promise<Model>;
+  /** Writes what was learned to the folder. */
+  flush(): void;
+  close(): Promise<void>;
+}
+
+/** Fewer missing fits than this are made here: starting threads would cost more. */
+const FEWEST_FOR_THREADS = 16;
+const MOST_THREADS = 4;
+
+/** Options of {@link createFitter}. */
+export interface FitterOptions {
+  /** @default `$ARCHIPELAGO_CACHE/forecasts`, else `~/.cache/archipelago/forecasts` by the rules of XDG */
+  readonly folder?: string;
+  /** Version of the package. */
+  readonly version: string;
+  /** Threads at most. @default one for each core, up to 4 */
+  readonly threads?: number;
+}
+
+/** Creates a fitter over a folder. */
+export function createFitter({ folder = cacheFolder(), version, threads = MOST_THREADS }: FitterOptions): Fitter {
+  const cache = openFitCache({ folder, version: `${version} ${codeOf(path.join(__dirname, "..", "forecast"))}` });
+  const base = ensemble();
+  let pool: FitPool | undefined;
+  return {
+    prepare: async (orders) => {
+      const missing = orders.filter(({ series }) => !cache.has(series, base.name));
+      if (missing.length >= FEWEST_FOR_THREADS) {
+        pool ??= createFitPool(Math.max(1, Math.min(threads, availableParallelism())));
+        await pool.fit(missing, ({ series }, fit) => {
+          if (fit) cache.write(series, base.name, fit);
+        });
+      }
+      return remembered(base, cache);
+    },
+    flush: () => cache.flush(),
+    close: async () => {
+      await pool?.close();
+    },
+  };
+}
+
+/** Contents have the same name in every project, so that one folder serves all. */
+function cacheFolder(): string {
+  const { ARCHIPELAGO_CACHE, XDG_CACHE_HOME } = process.env;
+  const root = ARCHIPELAGO_CACHE ?? path.join(XDG_CACHE_HOME ?? path.join(homedir(), ".cache"), "archipelago");
+  return path.join(root, "forecasts");
+}
+
+/** Sizes and times of the models' files: another build of the same version may forecast otherwise. */
+function codeOf(folder: string): string {
+  return fs
+    .readdirSync(folder)
+    .filter((name) => name.endsWith(".js"))
+    .map((name) => {
+      const { size, mtimeMs } = fs.statSync(path.join(folder, name));
+      return `${name} ${String(size)} ${String(Math.round(mtimeMs))}`;
+    })
+    .sort()
+    .join(",");
+}
