@@ -6,6 +6,7 @@ import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { parseArgs } from "node:util";
+import { endEarlierFleet } from "../../examples/quickstart/demonstration";
 import { prepare } from "../../examples/quickstart/prepare";
 import { folder, hostImage, root, workloads } from "../../examples/quickstart/settings";
 import { createLocalFleet, deleteLocalFleet } from "../../providers/drivers/local-fleet";
@@ -30,6 +31,7 @@ async function main(): Promise<void> {
     return;
   }
   const rounds = values.quick ? 3 : 9;
+  await endEarlierFleet(console.log);
   prepare();
   const directory = path.join(folder, "fleet");
   const fleet = await createLocalFleet({

@@ -20,6 +20,10 @@ The fleet is still running, without traffic. With the pulumi CLI, in this folder
   pulumi preview    # nothing to do; for another update: pulumi config set version 3.0.0
 To end the fleet: npm run quickstart -- --stop`;
 
+/** A run that is told to stop ends the step under way first. */
+const STOP_MS = 30_000;
+/** Exit code of a program that Ctrl-C has ended. */
+const EXIT_INTERRUPTED = 130;
 /** Traffic before the update, so that the steady state is measured. */
 const STEADY_MS = 6000;
 /** Traffic after the update. */
@@ -35,6 +39,7 @@ async function main(): Promise<number> {
     if (!(await endEarlierFleet(console.log))) console.log("there is no fleet of an earlier run");
     return 0;
   }
+  endOnInterrupt(values.keep);
   const started = Date.now();
   heading("A fleet of six hosts on this machine");
   const demonstration = await startDemonstration({
@@ -54,6 +59,38 @@ async function main(): Promise<number> {
   return isGood ? 0 : 1;
 }
 
+/** What the engine does just now. */
+let underWay: Promise<unknown> = Promise.resolve();
+let isInterrupted = false;
+
+/** Waits for an operation of the engine; after Ctrl-C nothing follows it. */
+async function operate<T>(operation: Promise<T>): Promise<T> {
+  underWay = operation;
+  const result = await operation;
+  if (isInterrupted) await new Promise(() => undefined);
+  return result;
+}
+
+/** On Ctrl-C, of which a terminal tells the engine too: waits for the engine, then ends the fleet. */
+function endOnInterrupt(keep: boolean): void {
+  process.once("SIGINT", () => {
+    isInterrupted = true;
+    console.log(
+      "\nCtrl-C: the run stops at its next step border, then the fleet is ended; Ctrl-C again leaves it there",
+    );
+    const ended = Promise.race([underWay.catch(() => undefined), sleep(STOP_MS)]);
+    ended
+      .then(async () => {
+        if (keep) console.log("the fleet is still running: npm run quickstart -- --stop");
+        else await endEarlierFleet(() => undefined);
+      })
+      .catch((error: unknown) => {
+        console.error(error instanceof Error ? error.message : error);
+      })
+      .finally(() => process.exit(EXIT_INTERRUPTED));
+  });
+}
+
 async function updateHosts(
   { update, load, endpoints }: Demonstration,
   fail: boolean,
@@ -63,7 +100,7 @@ async function updateHosts(
   await sleep(STEADY_MS);
 
   heading("pulumi preview");
-  const preview = await update.preview({ onOutput: show });
+  const preview = await operate(update.preview({ onOutput: show }));
   if (preview.exitCode !== 0) {
     console.log("\nNOT OK: the preview failed; nothing was changed");
     return false;
@@ -71,7 +108,7 @@ async function updateHosts(
 
   heading("pulumi up");
   await load.mark("window");
-  const up = await update.up({ onOutput: show });
+  const up = await operate(update.up({ onOutput: show }));
   await load.mark("after");
   await sleep(AFTER_MS);
   const measured = await load.stop();

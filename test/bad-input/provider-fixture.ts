@@ -130,7 +130,7 @@ export function updateSpec(
   changes: Partial<HostUpdateSpec>,
   island: Partial<IslandSpec>,
 ): HostUpdateSpec {
-  const policy = { criticality: "normal", maxPauseMs: 2000, hooks: {} } as const;
+  const policy = { criticality: "normal", maxPauseMs: 20_000, hooks: {} } as const;
   return {
     v: 1,
     name: "tool",

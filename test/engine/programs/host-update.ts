@@ -18,7 +18,8 @@ const shop = new archipelago.ResourceIsland("shop", {
   hosts: { agents: { inventory } },
   workloads: [
     { name: "front", copies: 2, budget: { maxUnavailable: 0 } },
-    { name: "ledger", copies: "exclusive" },
+    // Longer than a machine that is busy with tests ever takes.
+    { name: "ledger", copies: "exclusive", maxPause: "20 seconds" },
   ],
   metrics: { recorded: { file: config.require("history") } },
 });
