@@ -70,9 +70,10 @@ export const BOUNDARIES = [
       "providers/http-json",
       "providers/drivers",
       "providers/forecast",
+      "providers/calendar",
     ],
     types: [],
-    packages: ["node:*", "@aws-sdk/*"],
+    packages: ["node:*", "@aws-sdk/*", "ical.js", "date-holidays"],
   },
   { folder: "providers/journal", may: ["sdk/model", "providers/clock"], types: [], packages: ["node:*", "@aws-sdk/*"] },
 

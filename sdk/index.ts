@@ -7,7 +7,13 @@
 import { requireNode } from "./components/node-version";
 
 export { ResourceIsland } from "./components/resource-island";
-export type { HostSourceArgs, MetricsArgs, ResourceIslandArgs, ValidateArgs } from "./components/resource-island";
+export type {
+  HostSourceArgs,
+  MetricsArgs,
+  ResourceIslandArgs,
+  SignalArgs,
+  ValidateArgs,
+} from "./components/resource-island";
 export { CapacityPool } from "./components/capacity-pool";
 export type { CapacityPoolArgs } from "./components/capacity-pool";
 export { MaintenanceWindow } from "./components/maintenance-window";

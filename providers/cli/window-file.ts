@@ -11,6 +11,7 @@ import * as path from "node:path";
 import { isMap, LineCounter, parseDocument, type Document } from "yaml";
 import { resolveWindowFile } from "../../sdk/arguments";
 import { messageOf, MistakeError, type HostUpdateSpec, type IslandSpec, type Mistake } from "../../sdk/model";
+import { resolveSignal } from "../runner/resolve-signal";
 import { findMistakes } from "../runner/validate-spec";
 import { runFamily } from "../runner/run-family";
 
@@ -73,10 +74,11 @@ function resolvePaths(spec: HostUpdateSpec, folder: string): HostUpdateSpec {
 }
 
 function resolveIsland(island: IslandSpec, folder: string): IslandSpec {
-  const { source, metrics } = island;
+  const { source, metrics, signals } = island;
   return {
     ...island,
     source: source.kind === "agents" ? { ...source, inventory: path.resolve(folder, source.inventory) } : source,
+    ...(signals ? { signals: signals.map((signal) => resolveSignal(signal, folder)) } : {}),
     metrics: metrics.kind === "recorded" ? { ...metrics, file: path.resolve(folder, metrics.file) } : metrics,
   };
 }

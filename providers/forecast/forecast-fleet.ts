@@ -10,9 +10,19 @@
  * 3. Every workload has its place in the paths; one without usable metrics counts with its request and is named in
  *    `missing`.
  */
-import type { Forecast, QuantileForecast, Series, ServiceCalls, Workload, WorkloadHistory } from "../../sdk/model";
+import type {
+  Forecast,
+  QuantileForecast,
+  Series,
+  ServiceCalls,
+  SignalTimeline,
+  Workload,
+  WorkloadHistory,
+} from "../../sdk/model";
 import { floorToGrid, isKind, messageOf, overlaySeries, seriesEndMs } from "../../sdk/model";
 import { alignBefore } from "./align-series";
+import { scaleForecast } from "./dependencies/propagate";
+import { signalEffects } from "./signals/signal-effects";
 import { estimateDependencies } from "./dependencies/estimate-dependencies";
 import { createProfiles } from "./joint/demand-profiles";
 import type { PathSource } from "./joint-paths";
@@ -38,6 +48,8 @@ export interface ForecastFleetInput {
   readonly paths?: number;
   /** Calls counted before `nowMs`. @default none: declared dependencies are told from loads alone */
   readonly calls?: readonly ServiceCalls[];
+  /** Signals around the time that is forecast. @default none */
+  readonly signals?: readonly SignalTimeline[];
   /** @default ensemble() */
   readonly model?: Model;
 }
@@ -64,7 +76,7 @@ export function forecastFleet(input: ForecastFleetInput): Forecast {
   const paths = input.paths ?? DEFAULT_PATHS;
   const sampled = sampleJointPaths({ sources, startMs, stepMs, steps, paths, seed: input.seed });
 
-  return {
+  const forecast: Forecast = {
     demand: {
       startMs,
       stepMs,
@@ -90,6 +102,19 @@ export function forecastFleet(input: ForecastFleetInput): Forecast {
       seed: input.seed,
     }),
   };
+  return withSignals(forecast, input);
+}
+
+/** Signals change demand after the models have spoken: these know the usual, signals what is not usual. */
+function withSignals(forecast: Forecast, { signals = [], histories, stepMs }: ForecastFleetInput): Forecast {
+  if (signals.length === 0) return forecast;
+  const { demand, dependencies = [] } = forecast;
+  const known = histories.map(({ workload, cpu }): WorkloadHistory => {
+    const before = alignBefore(cpu, demand.startMs, stepMs);
+    return { workload, ...(before === undefined ? {} : { cpu: before }) };
+  });
+  const { applied, factors } = signalEffects({ signals, histories: known, dependencies, grid: demand });
+  return { ...scaleForecast(forecast, factors), signals: applied };
 }
 
 /**

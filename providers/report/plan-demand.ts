@@ -6,6 +6,7 @@
 import {
   formatDurationShort,
   formatPercentage,
+  type AppliedSignal,
   type DemandProfile,
   type DependencyEstimate,
   type Forecast,
@@ -26,9 +27,31 @@ const SPANS = { window: "over the window", day: "next 24 hours" } as const;
 /** The sections, those that have something to say. */
 export function demandSections(forecast: Forecast, timezone: string): readonly Section[] {
   return [
+    ...signalSections(forecast.signals ?? [], timezone),
     ...dependencySections(forecast.dependencies ?? []),
     ...impactSections(forecast.impact),
     ...profileSections(forecast.profiles ?? [], timezone),
+  ];
+}
+
+function signalSections(signals: readonly AppliedSignal[], timezone: string): readonly Section[] {
+  if (signals.length === 0) return [];
+  const when = new Intl.DateTimeFormat("en-GB", { timeZone: timezone, dateStyle: "short", timeStyle: "short" });
+  return [
+    section(
+      "Signals",
+      table({
+        caption: "What is known of the time ahead",
+        columns: ["Signal", "Type", "In the forecast", "Effect"],
+        rows: signals.map(({ name, type, ahead, reason }) => [
+          name,
+          type,
+          ahead.length === 0 ? "not on" : ahead.map(({ fromMs, toMs }) => when.formatRange(fromMs, toMs)).join(", "),
+          reason,
+        ]),
+      }),
+      "The demand above has them; what calls each other has them in turn.",
+    ),
   ];
 }
 

@@ -27,6 +27,7 @@ import type { RunStore } from "../journal/run-store";
 import { setNiceOfAllThreads } from "../niceness";
 import { createAlarmSource } from "../observe/alarms";
 import { addBandwidth, observeCalls } from "../observe/calls";
+import { observeSignals } from "../observe/signals";
 import { observeFleet } from "../observe/fleet";
 import { observePrices } from "../observe/prices";
 import { observeEvents } from "../observe/provider-events";
@@ -36,6 +37,7 @@ import { planningSlot } from "../plan/plan-input";
 import { createPlanWorker } from "../plan/plan-in-worker";
 import { learnFromRuns } from "./earlier-runs";
 import { describeRunner, listRunners } from "./heartbeat";
+import { resolveSignal } from "./resolve-signal";
 
 /** Grid of history and forecasts. */
 const STEP_MS = 5 * 60_000;
@@ -122,13 +124,15 @@ export async function openRunEnvironment(
           MAXIMUM_HORIZON_MS,
           Math.max(STEP_MS, (opening?.endMs ?? fromMs + STEP_MS) - fromMs),
         );
-        const [histories, calls] = await Promise.all([
+        const [histories, calls, signals] = await Promise.all([
           observeHistory(platform, spec, fleet, { fromMs: slotMs - HISTORY_MS, toMs: slotMs }, STEP_MS, signal),
           observeCalls(platform, spec, { fromMs: slotMs - CALLS_MS, toMs: slotMs }, signal),
+          observeSignals(spec, { fromMs: slotMs - HISTORY_MS, toMs: fromMs + horizonMs }),
         ]);
         const input = {
           histories: addBandwidth(histories, fleet, calls, STEP_MS),
           calls,
+          signals,
           workloads: fleet.workloads,
           nowMs: slotMs,
           fromMs,
@@ -201,8 +205,9 @@ function resolvePaths(spec: HostUpdateSpec, folder: string): HostUpdateSpec {
     ...spec,
     ...(events?.file === undefined ? {} : { events: { ...events, file: path.resolve(folder, events.file) } }),
     ...(prices?.file === undefined ? {} : { prices: { ...prices, file: path.resolve(folder, prices.file) } }),
-    islands: spec.islands.map(({ source, metrics, ...island }) => ({
+    islands: spec.islands.map(({ source, metrics, signals, ...island }) => ({
       ...island,
+      ...(signals ? { signals: signals.map((signal) => resolveSignal(signal, folder)) } : {}),
       source: source.kind === "agents" ? { ...source, inventory: path.resolve(folder, source.inventory) } : source,
       metrics: metrics.kind === "recorded" ? { ...metrics, file: path.resolve(folder, metrics.file) } : metrics,
     })),

@@ -4,12 +4,22 @@
  *
  * Not for: the arguments themselves (sdk/arguments).
  */
-import type { HostUpdateSpec, Mistake } from "../../sdk/model";
-import { validateWindows } from "../calendar";
+import type { HostUpdateSpec, IslandSpec, Mistake } from "../../sdk/model";
+import { validateWindow, validateWindows } from "../calendar";
 
 /** All mistakes of a spec. */
 export function findMistakes(spec: HostUpdateSpec): readonly Mistake[] {
-  return [...validateWindows(spec.windows), ...findDuplicates(spec)];
+  return [...validateWindows(spec.windows), ...findDuplicates(spec), ...spec.islands.flatMap(findInSignals)];
+}
+
+/** Patterns of signals are those of windows. */
+function findInSignals({ signals = [] }: IslandSpec, island: number): Mistake[] {
+  return signals.flatMap(({ times }, index) => {
+    if (times.kind !== "pattern") return [];
+    const { kind: _, ...pattern } = times;
+    const field = `islands[${String(island)}].signals[${String(index)}]`;
+    return validateWindow({ name: field, ...pattern, freezes: [] });
+  });
 }
 
 /** Names that two islands of the update share. A copy belongs to one workload of one island. */

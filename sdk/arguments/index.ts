@@ -1,6 +1,7 @@
 /** What users write, checked and resolved: shared by the components and by window files. Imports the model alone. */
 export * from "./rules";
 export * from "./workload";
+export * from "./signals";
 export * from "./island";
 export * from "./pool";
 export * from "./window";

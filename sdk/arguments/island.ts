@@ -1,6 +1,7 @@
 /** Rules of a resource island's arguments, and their resolved form. */
 import type { IslandSpec, MetricsSpec, Mistake, ValidateSpec } from "../model";
 import { duration, list, object, optional, percentage, required, text, type Rule, type SpecOf } from "./rules";
+import { normalizeSignal, signalsRule, validateSignals } from "./signals";
 import { normalizeWorkload, validateWorkloads, workloadRule } from "./workload";
 
 const DEFAULT_VALIDATE_TIMEOUT_MS = 10_000;
@@ -56,6 +57,7 @@ export function islandRule<T>(late: Rule<T>) {
       ),
       [],
     ),
+    signals: optional(signalsRule(late), undefined),
   });
 }
 /** The arguments once each field has been checked. */
@@ -72,6 +74,11 @@ export function validateIsland<T>(island: CheckedIsland<T>, mistakes: Mistake[])
     });
   }
   validateWorkloads(island.workloads, "workloads", mistakes);
+  validateSignals(
+    island.signals ?? [],
+    island.workloads.map(({ name }) => name),
+    mistakes,
+  );
   const sources = Object.entries(island.metrics ?? {}).flatMap(([name, source]) =>
     source === undefined ? [] : [name],
   );
@@ -99,6 +106,7 @@ export function normalizeIsland<T>(name: string, island: CheckedIsland<T>): Spec
     workloads: island.workloads.map(normalizeWorkload),
     metrics: normalizeMetrics(island.metrics),
     validate: island.validate.map((check) => normalizeCheck<T>(check)),
+    ...(island.signals ? { signals: island.signals.map((signal) => normalizeSignal<T>(signal)) } : {}),
   };
 }
 

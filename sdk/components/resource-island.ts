@@ -20,6 +20,34 @@ export interface ResourceIslandArgs {
   metrics?: MetricsArgs;
   /** Checks that must be green after a host's update and before it takes work again. */
   validate?: ValidateArgs[];
+  /** What is known of the time ahead that no history tells: campaigns, deployments, holidays, jobs. @default nothing */
+  signals?: SignalArgs[];
+}
+
+/** Something that changes demand for a while. Exactly one of `at`, `cron`, `rrule`, `file` and `country` says when. */
+export interface SignalArgs {
+  name: string;
+  /** What it is. `cron` needs `cron`, `calendar` needs `file`, `holidays` needs `country`. */
+  type: "event" | "marketing" | "deployment" | "season" | "cron" | "calendar" | "holidays";
+  /** Moments with their offset, like "2026-11-27T08:00:00+01:00". */
+  at?: string[];
+  /** Five-field cron, in `timezone`. */
+  cron?: string;
+  /** Recurrence rule of RFC 5545, like "FREQ=MONTHLY;BYDAY=-1FR;BYHOUR=18", in `timezone`. */
+  rrule?: string;
+  /** @default "UTC" */
+  timezone?: string;
+  /** How long it lasts, like "2 hours"; with `at`, `cron` and `rrule`. */
+  for?: string;
+  /** Path of an iCalendar file; each of its events is one. */
+  file?: pulumi.Input<string>;
+  /** Country whose public holidays they are, such as "DE", and its region, such as "BE". Needs the package date-holidays. */
+  country?: string;
+  region?: string;
+  /** Change of the demand while it is on, like "+40%" or "-20%". @default learned from earlier times in the history */
+  effect?: string;
+  /** Whom it concerns first; what they call follows. @default all workloads of the island */
+  workloads?: string[];
 }
 
 /** Where hosts come from. */

@@ -5,6 +5,7 @@
  *
  * Invariants: quantile rows never cross, hold no NaN, and are >= 0 for the non-negative units of series.ts.
  */
+import type { AppliedSignal } from "./signals";
 
 /** Quantiles of one series over a horizon. */
 export interface QuantileForecast {
@@ -125,6 +126,8 @@ export interface Forecast {
   readonly profiles?: readonly DemandProfile[];
   /** Who causes whose demand; without cycles. Absent: nobody is known to call anybody. */
   readonly dependencies?: readonly DependencyEstimate[];
+  /** Signals around the time ahead, with their effects; the demand has them. Absent: none are declared. */
+  readonly signals?: readonly AppliedSignal[];
   /** The update's own load, from its package and earlier runs. Absent: nothing is known of it. */
   readonly impact?: UpdateImpact;
 }

@@ -7,6 +7,7 @@ export * from "./grid";
 export * from "./forecast";
 export * from "./joint-demand";
 export * from "./calls";
+export * from "./signals";
 export * from "./dependency-graph";
 export * from "./policy";
 export * from "./prices";

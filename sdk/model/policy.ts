@@ -6,6 +6,7 @@
  */
 import type { Criticality, MaintenanceEvent, ProcessSpec, Resources, WorkloadDependency, WorkloadHooks } from "./fleet";
 import type { UpdatePackage } from "./forecast";
+import type { SignalSpec } from "./signals";
 import type { ApprovalSpec, NoticeTarget, SilenceTarget, StopRule } from "./guard";
 import type { PricesSpec } from "./prices";
 
@@ -76,6 +77,8 @@ export interface IslandSpec {
   readonly workloads: readonly WorkloadPolicy[];
   readonly metrics: MetricsSpec;
   readonly validate: readonly ValidateSpec[];
+  /** What is known of the time ahead; absent: nothing. */
+  readonly signals?: readonly SignalSpec[];
 }
 
 /**

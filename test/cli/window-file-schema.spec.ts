@@ -36,6 +36,12 @@ islands:
     validate:
       - { http: "https://shop.example/healthz", timeout: 10 seconds }
       - { command: test -s release }
+    signals:
+      - { name: sale, type: marketing, at: ["2026-11-27T08:00:00+01:00"], for: 2 hours, effect: +40%, workloads: [front] }
+      - { name: backup, type: cron, cron: 30 2 * * 6, timezone: Europe/Berlin, for: 30 minutes }
+      - { name: closing, type: event, rrule: FREQ=MONTHLY;BYDAY=-1FR;BYHOUR=18, for: 3 hours }
+      - { name: releases, type: calendar, file: releases.ics }
+      - { name: holidays, type: holidays, country: DE, region: BE }
   back:
     hosts: { agents: { inventory: inventory.json } }
     workloads: [{ name: jobs }]
@@ -126,6 +132,9 @@ const BEYOND_SCHEMA: readonly RegExp[] = [
   /must be after start/,
   /must be a workload of one of the update's islands/,
   /must not go round/,
+  /needs (file|country|cron), not/,
+  /must be a workload of this island/,
+  /\.for$/,
   /must be above 0% and below 100%/,
   /must be shorter than long/,
   /must say who may approve/,

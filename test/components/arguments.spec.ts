@@ -104,6 +104,32 @@ describe("arguments of components", () => {
     );
   });
 
+  it("refuses signals of a type that is not known, and those that do not say when, all at once", () => {
+    const island = (signals: NonNullable<ResourceIslandArgs["signals"]>): unknown =>
+      new ResourceIsland("signals", {
+        hosts: { agents: { inventory: "i" } },
+        workloads: [{ name: "front" }],
+        signals,
+      });
+    assert.deepEqual(
+      mistakesOf(() => island([{ name: "sale", type: "marketting" as never, at: ["2026-11-27"] }])),
+      [
+        'signals[0].type must be "event" or "marketing" or "deployment" or "season" or "cron" or "calendar" or "holidays"; did you mean "marketing"?',
+        'signals[0].at[0] must be a moment with its offset from UTC; write it like "2026-11-27T08:00:00+01:00"',
+      ],
+    );
+    const mistakes = mistakesOf(() =>
+      island([
+        { name: "a", type: "holidays", at: ["2026-11-27T08:00:00Z"], workloads: ["back"] },
+        { name: "a", type: "event", cron: "0 2 * * *", rrule: "FREQ=DAILY", effect: "+10%", for: "1 hour" },
+      ]),
+    );
+    assert.deepEqual(
+      mistakes.map((line) => line.split(" ")[0]),
+      ["signals[0].type", "signals[0].for", "signals[0].workloads[0]", "signals[1].at", "signals[1].name"],
+    );
+  });
+
   it("refuses calls to nobody and calls that go round, over all islands of an update", () => {
     const hosts = { agents: { inventory: "i" } };
     const update = (workloads: ResourceIslandArgs["workloads"]): unknown =>
