@@ -27,6 +27,8 @@ export type {
   StopActionName,
   StopRulesArgs,
 } from "./components/guard-arguments";
+export { Rebalance } from "./components/rebalance";
+export type { RebalanceArgs } from "./components/rebalance";
 export { LocalFleet } from "./components/local-fleet";
 export type { LocalFleetArgs } from "./components/local-fleet";
 export type { WorkloadArgs } from "./arguments";

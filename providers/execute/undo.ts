@@ -10,7 +10,7 @@
  * 2. Undoing passes the same budget gate as doing.
  * 3. Undone steps are not undone again; a crash in the middle is resumed by undoing the rest.
  */
-import { isKind, messageOf } from "../../sdk/model";
+import { isKind, isMovesOnly, messageOf } from "../../sdk/model";
 import type { DriverError, Move, StepKind, StepRecord, Wave } from "../../sdk/model";
 import type { Execution } from "./execution";
 import { createStepContext } from "./execution";
@@ -41,7 +41,7 @@ const HOST_KINDS: ReadonlySet<StepKind> = new Set(["snapshot", "update", "reboot
  */
 export async function undoWave(execution: Execution, wave: Wave): Promise<UndoOutcome> {
   const { journal, stop, progress } = execution;
-  const whole = wave.kind === "failback" ? wholeMoves(execution, wave) : new Set<string>();
+  const whole = isMovesOnly(wave) ? wholeMoves(execution, wave) : new Set<string>();
   const records = wave.steps
     .filter((step) => !("move" in step && whole.has(step.move)))
     .flatMap((step) => journal.step(step.id) ?? []);

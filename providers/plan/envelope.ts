@@ -4,10 +4,11 @@
  *
  * Not for: the schedule inside it.
  */
-import type { Envelope, Fleet, HostUpdateSpec, WindowSpec } from "../../sdk/model";
+import type { Envelope, Fleet, HostUpdateSpec, RebalanceSpec, WindowSpec } from "../../sdk/model";
 import { canonicalJson, formatDuration, formatDurationShort, formatPercentage } from "../../sdk/model";
 
 import { updateDigest } from "./digest";
+import type { PlanInput } from "./plan-input";
 
 /** The envelope of a spec on a fleet. */
 export function createEnvelope(spec: HostUpdateSpec, fleet: Fleet): Envelope {
@@ -20,7 +21,9 @@ export function createEnvelope(spec: HostUpdateSpec, fleet: Fleet): Envelope {
     Object.fromEntries([...entries].sort(([a], [b]) => (a < b ? -1 : 1)));
   return {
     updateDigest: updateDigest(spec.update),
-    update: `${spec.name}: until \`${spec.update.probe}\` prints ${spec.update.expect}`,
+    update: spec.rebalance
+      ? describeRebalance(spec.name, spec.rebalance)
+      : `${spec.name}: until \`${spec.update.probe}\` prints ${spec.update.expect}`,
     hosts: fleet.hosts
       .filter((host) => host.role === "member" && inIslands.has(host.id))
       .map((host) => host.id)
@@ -95,6 +98,20 @@ export function compareEnvelopes(approved: Envelope, actual: Envelope): string[]
   const rules = without(approved.stopRules ?? [], actual.stopRules ?? []);
   if (rules.length > 0) differences.push(`stop rules that were approved and are gone or changed: ${rules.join(", ")}`);
   return differences;
+}
+
+/** A run under way keeps what was approved as long as it stays inside. */
+export function resolveEnvelope(input: PlanInput): Envelope {
+  const actual = createEnvelope(input.spec, input.fleet);
+  const approved = input.progress?.approvedEnvelope;
+  return approved && compareEnvelopes(approved, actual).length === 0 ? approved : actual;
+}
+
+function describeRebalance(name: string, { horizonMs, target, tolerance, maximumMoves }: RebalanceSpec): string {
+  return (
+    `${name}: at most ${String(maximumMoves)} moves, where a host would be over ${formatPercentage(target)} in the next ` +
+    `${formatDuration(horizonMs)}, or more than ${formatPercentage(tolerance)} fuller than another one`
+  );
 }
 
 /** A window with all that decides when it opens: when work happens is part of what is approved. */

@@ -4,7 +4,7 @@
  * Not for: the calendar itself (providers/calendar).
  */
 import type { Blocker, Opening } from "../../sdk/model";
-import { formatDurationShort } from "../../sdk/model";
+import { formatDurationShort, isMovesOnly } from "../../sdk/model";
 import { currentOpening, nextOpenings } from "../calendar";
 
 import { undoDuration, type StepDurations } from "./durations";
@@ -49,7 +49,7 @@ export function neededTime(schedule: Schedule, input: PlanInput, durations: Step
   const startMs = schedule.waves[0]?.startMs ?? 0;
   const undoMs = undoDuration(input.spec, durations);
   const waves = input.progress ? schedule.waves.slice(0, 1) : schedule.waves;
-  return Math.max(0, ...waves.map((wave) => wave.endP95Ms - startMs + (wave.kind === "failback" ? 0 : undoMs)));
+  return Math.max(0, ...waves.map((wave) => wave.endP95Ms - startMs + (isMovesOnly(wave) ? 0 : undoMs)));
 }
 
 /** The first opening that has room for `neededMs`. */

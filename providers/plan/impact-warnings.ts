@@ -5,7 +5,7 @@
  * Not for: capacity in service; a host that is updated counts as out of it (waves.ts).
  */
 import { formatCpu, hostShares, peakQuantiles, sumPaths } from "../../sdk/model";
-import type { UpdateImpact, Wave } from "../../sdk/model";
+import { isMovesOnly, type UpdateImpact, type Wave } from "../../sdk/model";
 import type { PlanInput } from "./plan-input";
 
 const LEVEL = 0.95;
@@ -16,7 +16,7 @@ export function impactWarnings({ fleet, forecast }: PlanInput, waves: readonly W
   if (!impact) return [];
   const updateMillis = peakCpuMillis(impact);
   return waves
-    .filter(({ kind }) => kind !== "failback")
+    .filter((wave) => !isMovesOnly(wave))
     .flatMap((wave) =>
       wave.hosts.flatMap((id) => {
         const capacity = fleet.hosts.find((host) => host.id === id)?.capacity.cpuMillis ?? 0;

@@ -9,15 +9,7 @@
  * 2. A plan of a run under way is right from any state between two waves: it continues from where copies are.
  * 3. Every member host is in a wave, skipped, or behind a blocker.
  */
-import type {
-  Blocker,
-  CostLine,
-  DurationQuantiles,
-  Envelope,
-  MigrationPlan,
-  Opening,
-  SkippedHost,
-} from "../../sdk/model";
+import type { Blocker, CostLine, DurationQuantiles, MigrationPlan, Opening, SkippedHost } from "../../sdk/model";
 
 import { findCheaper } from "./alternatives";
 import { judgeFleet } from "./blockers";
@@ -26,7 +18,7 @@ import { planCost } from "./cost";
 import { envelopeDigest } from "./digest";
 import { describeFailure } from "./explain";
 import { resolveDurations, type StepDurations } from "./durations";
-import { compareEnvelopes, createEnvelope } from "./envelope";
+import { resolveEnvelope } from "./envelope";
 import {
   chooseOpening,
   findOpenings,
@@ -45,6 +37,7 @@ import { impactWarnings } from "./impact-warnings";
 import type { PlanInput } from "./plan-input";
 import { createProblem, type Problem } from "./problem";
 import { deferForEvents, eventBlocker, eventWarnings } from "./provider-events";
+import { planRebalance } from "./rebalance/plan-rebalance";
 import { findSchedule } from "./reserve";
 import { createScheduleContext, type Schedule, type ScheduleFailure } from "./schedule";
 
@@ -63,8 +56,12 @@ interface Draft {
   readonly fits: boolean;
 }
 
-/** Plans a host update, or what is left of one. */
+/** Plans a host update or a rebalance, or what is left of one. */
 export function plan(input: PlanInput): MigrationPlan {
+  return input.spec.rebalance ? planRebalance(input) : planUpdate(input);
+}
+
+function planUpdate(input: PlanInput): MigrationPlan {
   const durations = resolveDurations(input.spec, input.durations);
   const scope = findHostsToUpdate(input.fleet, input.spec, input.progress);
   const openings = findOpenings(input);
@@ -208,13 +205,6 @@ function describeCapacity(
     planCost(planAgain(changed), changed),
   );
   return { blockers: [capacityBlocker(problem, failure, conflict, fixes)], warnings: [] };
-}
-
-/** A run under way keeps what was approved as long as it stays inside. */
-function resolveEnvelope(input: PlanInput): Envelope {
-  const actual = createEnvelope(input.spec, input.fleet);
-  const approved = input.progress?.approvedEnvelope;
-  return approved && compareEnvelopes(approved, actual).length === 0 ? approved : actual;
 }
 
 function describeReserve(schedule: Schedule | undefined, scope: HostsToUpdate): string {

@@ -114,6 +114,36 @@ export function createFailbackSteps(
   return steps;
 }
 
+/**
+ * Steps of a rebalance wave: each source is cordoned while copies leave it, then source and targets are validated.
+ */
+export function createRebalanceSteps(
+  index: number,
+  sources: readonly string[],
+  moves: readonly WorkloadMove[],
+  options: StepOptions,
+): PlanStep[] {
+  const { durations } = options;
+  const steps: PlanStep[] = [];
+  for (const host of sources) {
+    const here = moves.filter(({ move }) => move.from === host);
+    const id = (kind: string): string => `w${String(index)}/${host}/${kind}`;
+    steps.push({ id: id("cordon"), kind: "cordon", host, after: [], expected: durations.cordon });
+    const ends = here.flatMap((move) => {
+      const leave = createLeaveSteps(id, move, [id("cordon")], options);
+      steps.push(...leave);
+      return leave.slice(-1).map((step) => step.id);
+    });
+    const touched = [...new Set([host, ...here.flatMap(({ move }) => move.to ?? [])])].sort();
+    const checks = touched.map((checked) => id(`validate/${checked}`));
+    touched.forEach((checked, at) => {
+      steps.push({ id: checks[at] ?? "", kind: "validate", host: checked, after: ends, expected: durations.validate });
+    });
+    steps.push({ id: id("uncordon"), kind: "uncordon", host, after: checks, expected: durations.uncordon });
+  }
+  return steps;
+}
+
 /** Steps after which a copy no longer runs on its host. */
 function createLeaveSteps(
   id: (kind: string) => string,

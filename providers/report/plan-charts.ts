@@ -3,7 +3,7 @@
  *
  * Not for: drawing (html/) and the rest of the page (plan-page.ts).
  */
-import type { Forecast, MigrationPlan, Wave } from "../../sdk/model";
+import { isMovesOnly, type Forecast, type MigrationPlan, type Wave } from "../../sdk/model";
 import { lanesChart, type Bar, type BarStyle } from "./html/lanes-chart";
 import { lineChart } from "./html/line-chart";
 import { markup, type Markup } from "./html/markup";
@@ -87,7 +87,7 @@ export function demandChart(plan: MigrationPlan, forecast: Forecast, timezone: s
 function barOf(host: string, wave: Wave): Bar | undefined {
   const label = `wave ${String(wave.index)} (${wave.kind})`;
   const span = { startMs: wave.startMs, endMs: wave.endMs };
-  if (wave.kind !== "failback" && wave.hosts.includes(host))
+  if (!isMovesOnly(wave) && wave.hosts.includes(host))
     return { ...span, label: `${label}: updated`, style: STYLES.out, text: `wave ${String(wave.index)}` };
   const coming = wave.moves.filter(({ to }) => to === host).map(({ workload }) => workload);
   if (coming.length > 0) return { ...span, label: `${label}: receives ${coming.join(", ")}`, style: STYLES.receives };

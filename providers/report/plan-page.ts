@@ -1,6 +1,7 @@
 /** The HTML page of a plan: what will happen, when, why, and what stands in its way. */
 import {
   formatDurationShort,
+  isMovesOnly,
   renderOpening,
   type Forecast,
   type HostUpdateSpec,
@@ -86,11 +87,11 @@ function answer(plan: MigrationPlan, timezone: string): string {
 }
 
 function hostCount(plan: MigrationPlan): number {
-  return plan.waves.filter(({ kind }) => kind !== "failback").reduce((sum, wave) => sum + wave.hosts.length, 0);
+  return plan.waves.filter((wave) => !isMovesOnly(wave)).reduce((sum, wave) => sum + wave.hosts.length, 0);
 }
 
 function waveCount(plan: MigrationPlan): number {
-  return plan.waves.filter(({ kind }) => kind !== "failback").length;
+  return plan.waves.filter((wave) => !isMovesOnly(wave)).length;
 }
 
 function planTiles(plan: MigrationPlan): Tile[] {

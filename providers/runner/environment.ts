@@ -122,7 +122,8 @@ export async function openRunEnvironment(
         const fromMs = Math.max(slotMs, opening?.startMs ?? slotMs);
         const horizonMs = Math.min(
           MAXIMUM_HORIZON_MS,
-          Math.max(STEP_MS, (opening?.endMs ?? fromMs + STEP_MS) - fromMs),
+          // A rebalance looks further than its window: it moves before the load comes.
+          Math.max(STEP_MS, spec.rebalance?.horizonMs ?? 0, (opening?.endMs ?? fromMs + STEP_MS) - fromMs),
         );
         const [histories, calls, signals] = await Promise.all([
           observeHistory(platform, spec, fleet, { fromMs: slotMs - HISTORY_MS, toMs: slotMs }, STEP_MS, signal),

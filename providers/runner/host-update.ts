@@ -95,7 +95,9 @@ export async function performHostUpdate(environment: RunEnvironment, caller: Upd
   if (same && (latest.phase === "failed" || latest.phase === "cancelled"))
     return { phase: latest.phase, reason: latest.phaseReason, run: latest };
   const { plan, bundle } = await planNow(environment, caller.signal);
-  if (plan.decision === "nothing") return { phase: "done", reason: "every host matches already", plan };
+  if (plan.decision === "nothing" && !spec.rebalance) {
+    return { phase: "done", reason: "every host matches already", plan };
+  }
 
   const opening = currentOpening(spec.windows, clock.now());
   const isArmed = same && latest.phase === "armed";
@@ -173,6 +175,8 @@ function judge(
   role: UpdateCaller["role"],
 ): { readonly phase: Phase; readonly reason: string } {
   const next = plan.nextOpenings[0];
+  // A rebalance with nothing to move waits armed: load changes, and whoever looks again finds something to do.
+  if (plan.balance && plan.decision === "nothing") return { phase: "armed", reason: plan.balance.reason };
   const mayStart = spec.startedBy === "up" || (role !== undefined && role !== "up");
   const blockers = plan.blockers.filter(({ code }) => code !== "no-runner" || !mayStart);
   if (blockers.length > 0) {
@@ -243,6 +247,7 @@ async function carryOutAndReport(
     });
   }
   const hasWorked = run.startedAt !== undefined;
+  if (run.phase === "done") await armNextRebalance(environment, caller, run);
   if (!isFinalPhase(run.phase) || !hasWorked) return { phase: run.phase, reason: run.phaseReason, run };
   try {
     const report = await recorder.report(run, caller.engine);
@@ -252,6 +257,21 @@ async function carryOutAndReport(
     caller.progress.line(`the report could not be written: ${messageOf(error)}`);
     return { phase: run.phase, reason: run.phaseReason, run };
   }
+}
+
+/** After a rebalance comes the next one: it rests, then looks at the load again. */
+async function armNextRebalance(environment: RunEnvironment, caller: UpdateCaller, run: RunState): Promise<void> {
+  const { rebalance } = run.bundle.spec;
+  if (!rebalance) return;
+  const notBeforeMs = environment.clock.now() + rebalance.restMs;
+  await createRun(dependenciesOf(environment, caller), {
+    runId: nextRunId(caller.family, run.id),
+    spec: run.bundle.spec,
+    plan: run.plan,
+    bundle: { ...run.bundle, notBeforeMs },
+    phase: "armed",
+    reason: `rests until ${new Date(notBeforeMs).toISOString()} after ${run.id}`,
+  });
 }
 
 /** A run that another process has brought to its end, with the report that it wrote where that can be seen from here. */

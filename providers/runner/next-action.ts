@@ -44,6 +44,9 @@ export function nextAction(run: RunState, request: RunRequest | undefined, nowMs
         : { kind: "recover", reason: "it was begun, and its window is closed" };
     case "armed":
       if (request && (wish === "cancel" || wish === "pause")) return settle(describeRequest(request));
+      if (run.bundle.notBeforeMs !== undefined && nowMs < run.bundle.notBeforeMs) {
+        return { kind: "wait", reason: `rests until ${new Date(run.bundle.notBeforeMs).toISOString()}` };
+      }
       if (open) return { kind: "start", reason: `window ${open.window} is open`, opening: open };
       return next ? waitFor(next) : settle("no opening is left");
     case "paused":

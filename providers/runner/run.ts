@@ -150,7 +150,11 @@ async function drive(session: RunSession): Promise<RunState> {
         await journal.write({ kind: "wave-planned", wave: next.wave, note: next.note });
         break;
       case "finished":
-        await enterPhase(session, "done", "every host is updated and validated");
+        await enterPhase(
+          session,
+          "done",
+          state.bundle.spec.rebalance ? "every move is made and checked" : "every host is updated and validated",
+        );
         return journal.state();
       case "closed":
         await enterPhase(session, "recovering", next.reason);

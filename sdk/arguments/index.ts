@@ -9,4 +9,5 @@ export * from "./events";
 export * from "./prices";
 export * from "./guard";
 export * from "./update";
+export * from "./rebalance";
 export * from "./window-file";

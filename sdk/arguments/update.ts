@@ -33,23 +33,32 @@ const DEFAULT_LIMITS: LimitsSpec = {
  */
 export function updateFields<T>(late: Rule<T>) {
   return {
-    update: required(
-      object({
-        probe: required(late, 'give a command that prints the version, like "uname -r"'),
-        expect: required(late, 'say what the probe shall print, like "6.12.58*"'),
-        command: required(late, "give the command that updates a host"),
-        undo: optional(late, undefined),
-        irreversible: optional(flag, false),
-        reboot: optional(flag, false),
-        timeout: optional(duration(1000), 15 * MINUTE_MS),
-        expected: optional(duration(1), undefined),
-        package: optional(
-          object({ size: optional(byteSize, undefined), load: optional(oneOf(["cpu", "disk", "network"]), undefined) }),
-          undefined,
-        ),
-      }),
-      "say what the update is: { probe, expect, command, undo }",
+    update: required(updateRule(late), "say what the update is: { probe, expect, command, undo }"),
+    ...runFields(late),
+  };
+}
+
+/** Rule of the update itself. */
+export function updateRule<T>(late: Rule<T>) {
+  return object({
+    probe: required(late, 'give a command that prints the version, like "uname -r"'),
+    expect: required(late, 'say what the probe shall print, like "6.12.58*"'),
+    command: required(late, "give the command that updates a host"),
+    undo: optional(late, undefined),
+    irreversible: optional(flag, false),
+    reboot: optional(flag, false),
+    timeout: optional(duration(1000), 15 * MINUTE_MS),
+    expected: optional(duration(1), undefined),
+    package: optional(
+      object({ size: optional(byteSize, undefined), load: optional(oneOf(["cpu", "disk", "network"]), undefined) }),
+      undefined,
     ),
+  });
+}
+
+/** Fields of any run, with an update or without. */
+export function runFields<T>(late: Rule<T>) {
+  return {
     limits: optional(
       object({
         hostsAtOnce: optional(wholeNumber(1, 1000), DEFAULT_LIMITS.hostsAtOnce),
@@ -76,13 +85,13 @@ export function updateFields<T>(late: Rule<T>) {
 }
 /** The arguments once each field has been checked. */
 export type CheckedUpdate<T> = Resolved<ReturnType<typeof updateFields<T>>>;
+/** The same of any run. */
+export type CheckedRun<T> = Resolved<ReturnType<typeof runFields<T>>>;
 
 /** Checks that need several fields at once. */
 export function validateUpdate<T>(checked: CheckedUpdate<T>, mistakes: Mistake[]): void {
-  const { update, limits } = checked;
-  validateGuard(checked, mistakes);
-  validatePrices(checked.prices, mistakes);
-  validateEvents(checked.events?.listed ?? [], "events.listed", mistakes);
+  const { update } = checked;
+  validateRun(checked, mistakes);
   if (update.undo === undefined && !update.irreversible) {
     mistakes.push({
       field: "update.undo",
@@ -107,6 +116,14 @@ export function validateUpdate<T>(checked: CheckedUpdate<T>, mistakes: Mistake[]
       remedy: "raise timeout",
     });
   }
+}
+
+/** Checks of the fields of any run that need several at once. */
+export function validateRun<T>(checked: CheckedRun<T>, mistakes: Mistake[]): void {
+  const { limits } = checked;
+  validateGuard(checked, mistakes);
+  validatePrices(checked.prices, mistakes);
+  validateEvents(checked.events?.listed ?? [], "events.listed", mistakes);
   if (limits && limits.canaryHosts > limits.hostsAtOnce) {
     mistakes.push({
       field: "limits.canaryHosts",
@@ -127,7 +144,7 @@ export interface UpdateParts<T> {
 
 /** Checked arguments to the spec that plans and runs are made of. */
 export function normalizeUpdate<T>(parts: UpdateParts<T>, checked: CheckedUpdate<T>): SpecOf<HostUpdateSpec, T> {
-  const { update, limits } = checked;
+  const { update } = checked;
   const updateSpec: SpecOf<UpdateSpec, T> = {
     probe: update.probe,
     expect: update.expect,
@@ -146,10 +163,18 @@ export function normalizeUpdate<T>(parts: UpdateParts<T>, checked: CheckedUpdate
         }
       : {}),
   };
+  return { ...normalizeRun(parts, checked), update: updateSpec };
+}
+
+/** Checked arguments of any run to its spec, all but what it does. */
+export function normalizeRun<T>(
+  parts: UpdateParts<T>,
+  checked: CheckedRun<T>,
+): Omit<SpecOf<HostUpdateSpec, T>, "update"> {
+  const { limits } = checked;
   return {
     v: 1,
     ...parts,
-    update: updateSpec,
     limits: limits
       ? {
           hostsAtOnce: limits.hostsAtOnce,

@@ -9,7 +9,8 @@ import type { HostUpdateSpec, Mistake } from "../model";
 import { islandRule, normalizeIsland, validateIsland } from "./island";
 import { normalizePool, poolFields } from "./pool";
 import { name, named, object, optional, required, text, type Rule } from "./rules";
-import { normalizeUpdate, updateFields, validateUpdate } from "./update";
+import { balanceRule, normalizeRebalance, validateBalance } from "./rebalance";
+import { normalizeUpdate, runFields, updateRule, validateRun, validateUpdate } from "./update";
 import { normalizeWindow, validateWindowArguments, windowRule } from "./window";
 import { validateDependencies } from "./workload";
 
@@ -27,7 +28,9 @@ const documentRule = object({
   islands: required(named(islandRule<string>(text), "shop"), "declare the islands whose hosts are updated"),
   windows: required(named(windowRule, "saturdays"), "declare at least one window"),
   pool: optional(object({ name: optional(name, DEFAULT_POOL_NAME), ...poolFields }), undefined),
-  ...updateFields<string>(text),
+  update: optional(updateRule<string>(text), undefined),
+  rebalance: optional(balanceRule, undefined),
+  ...runFields<string>(text),
 });
 type CheckedDocument = NonNullable<ReturnType<typeof documentRule>>;
 
@@ -49,7 +52,7 @@ export function resolveWindowFile(document: unknown, mistakes: Mistake[]): HostU
     validateWindowArguments(window, found);
     mistakes.push(...found.map((mistake) => ({ ...mistake, field: `windows.${key}.${mistake.field}` })));
   }
-  validateUpdate(checked, mistakes);
+  validatePurpose(checked, mistakes);
   validateDependencies(
     Object.entries(checked.islands).flatMap(([key, { workloads }]) =>
       workloads.map(({ name: workload, dependsOn }, index) => ({
@@ -63,6 +66,25 @@ export function resolveWindowFile(document: unknown, mistakes: Mistake[]): HostU
   return mistakes.length > before ? undefined : specOf(checked);
 }
 
+/** One of update and rebalance. */
+function validatePurpose(checked: CheckedDocument, mistakes: Mistake[]): void {
+  const { update, rebalance } = checked;
+  if (update && !rebalance) {
+    validateUpdate({ ...checked, update }, mistakes);
+    return;
+  }
+  validateRun(checked, mistakes);
+  if (rebalance && !update) {
+    validateBalance(rebalance, "rebalance.", mistakes);
+    return;
+  }
+  const rule = update ? "must not be given together with rebalance" : "must be given";
+  const remedy = update
+    ? "make a file of its own for each"
+    : "say what the update is: { probe, expect, command, undo }, or give rebalance: {} to move load alone";
+  mistakes.push({ field: "update", value: update && "both", rule, remedy });
+}
+
 function specOf(checked: CheckedDocument): HostUpdateSpec {
   const { islands, windows, pool } = checked;
   const parts = {
@@ -71,5 +93,8 @@ function specOf(checked: CheckedDocument): HostUpdateSpec {
     windows: Object.entries(windows).map(([key, window]) => normalizeWindow(key, window)),
     ...(pool ? { pool: normalizePool(pool.name, pool) } : {}),
   };
-  return normalizeUpdate(parts, checked);
+  const { update, rebalance } = checked;
+  if (rebalance) return normalizeRebalance(parts, checked, rebalance);
+  if (!update) throw new TypeError("neither an update nor a rebalance");
+  return normalizeUpdate(parts, { ...checked, update });
 }

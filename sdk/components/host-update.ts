@@ -1,26 +1,7 @@
 /** A host update: what every host of some islands shall match, and how far a run may go to get there. */
-import * as fs from "node:fs";
-import * as path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import {
-  normalizeUpdate,
-  object,
-  optional,
-  required,
-  updateFields,
-  validateDependencies,
-  validateUpdate,
-  type Rule,
-} from "../arguments";
-import {
-  isFinalPhase,
-  renderPlanTable,
-  renderUnplanned,
-  stopRequestPath,
-  type HostUpdateSpec,
-  type Mistake,
-  type Phase,
-} from "../model";
+import { normalizeUpdate, object, optional, required, updateFields, validateUpdate, type Rule } from "../arguments";
+import type { HostUpdateSpec, Mistake, Phase } from "../model";
 import { parseArguments } from "./argument-error";
 import { CapacityPool } from "./capacity-pool";
 import type { ApprovalArgs, NoticeArgs, SilenceArgs, StopRulesArgs } from "./guard-arguments";
@@ -28,6 +9,7 @@ import { lateText, type Later } from "./later";
 import { MaintenanceRun } from "./maintenance-run";
 import { MaintenanceWindow } from "./maintenance-window";
 import { ResourceIsland } from "./resource-island";
+import { instances, passOnInterrupts, showPlan, validateSurroundings } from "./run-surface";
 
 /** Arguments of {@link HostUpdate}. */
 export interface HostUpdateArgs {
@@ -164,20 +146,6 @@ export interface LimitsArgs {
   drain?: string;
 }
 
-function instances<T>(of: abstract new (...args: never[]) => T, what: string, minimum: number): Rule<readonly T[]> {
-  return (value, field, mistakes) => {
-    if (Array.isArray(value) && value.length >= minimum && value.every((item) => item instanceof of))
-      return value as T[];
-    mistakes.push({
-      field,
-      value: Array.isArray(value) ? `${String(value.length)} items` : typeof value,
-      rule: `must be a list of at least ${String(minimum)} ${what}`,
-      remedy: `create one with new archipelago.${what}(...)`,
-    });
-    return undefined;
-  };
-}
-
 const pool: Rule<CapacityPool> = (value, field, mistakes) => {
   if (value instanceof CapacityPool) return value;
   mistakes.push({
@@ -247,39 +215,7 @@ export class HostUpdate extends pulumi.ComponentResource {
 
 function validateHostUpdate(checked: CheckedHostUpdate, mistakes: Mistake[]): void {
   validateUpdate(checked, mistakes);
-  validateDependencies(
-    checked.islands.flatMap(({ islandName, workloads }) =>
-      workloads.map(({ name, dependsOn }, index) => ({
-        field: `${islandName}.workloads[${String(index)}]`,
-        name,
-        ...(dependsOn ? { dependsOn } : {}),
-      })),
-    ),
-    mistakes,
-  );
-  validateUnique(
-    "islands",
-    checked.islands.map(({ islandName }) => islandName),
-    mistakes,
-  );
-  validateUnique(
-    "windows",
-    checked.windows.map(({ spec }) => spec.name),
-    mistakes,
-  );
-}
-
-function validateUnique(field: string, names: readonly string[], mistakes: Mistake[]): void {
-  names.forEach((name, index) => {
-    if (names.indexOf(name) < index) {
-      mistakes.push({
-        field: `${field}[${String(index)}]`,
-        value: name,
-        rule: "stands twice",
-        remedy: "leave one out",
-      });
-    }
-  });
+  validateSurroundings(checked, mistakes);
 }
 
 function specOf(name: string, checked: CheckedHostUpdate): Later<HostUpdateSpec> {
@@ -290,60 +226,4 @@ function specOf(name: string, checked: CheckedHostUpdate): Later<HostUpdateSpec>
     ...(checked.pool ? { pool: checked.pool.spec } : {}),
   };
   return normalizeUpdate(parts, checked);
-}
-
-/** The plan as a table on the run's row, in previews only: in an update it would show again after the run. */
-function showPlan(name: string, run: MaintenanceRun): void {
-  if (!pulumi.runtime.isDryRun()) return;
-  const outcome = outcomeOf(run);
-  pulumi.all([run.plan, run.specInput, run.urnInput]).apply(async ([plan, spec, urn]) => {
-    // Without this the SDK would disconnect from the engine while nothing else is under way.
-    const shown = pulumi.runtime.rpcKeepAlive();
-    try {
-      const ended = await outcome;
-      if (ended) {
-        await pulumi.log.info(`${name}: nothing to do: ${ended}`, run);
-        return;
-      }
-      const { completePreview } = await import("../../providers/pulumi/preview.js");
-      const view = await completePreview({ plan, spec, urn });
-      await pulumi.log.info(renderPlanTable({ ...view, page: path.resolve(view.page) }, name), run);
-    } finally {
-      shown();
-    }
-  });
-  run.unplanned.apply((unplanned) => pulumi.log.info(renderUnplanned(name, unplanned), run));
-}
-
-/**
- * How the run has ended, where it has and this preview finds nothing more to do; the plan is then the one that was
- * carried out. Where there is something to do the engine does not know these outputs.
- */
-async function outcomeOf(run: MaintenanceRun): Promise<string | undefined> {
-  const outputs = pulumi.all([run.phase, run.phaseReason, run.report]);
-  // The SDK keeps this one out of its types; an unknown output never calls back.
-  if (!(await (outputs as unknown as { readonly isKnown: Promise<boolean> }).isKnown)) return undefined;
-  const [phase, reason, report] = await new Promise<[Phase, string, string]>((resolve) => {
-    outputs.apply(resolve);
-  });
-  if (!isFinalPhase(phase)) return undefined;
-  return `${phase}: ${reason}${report === "" ? "" : `\n  report    ${report}`}`;
-}
-
-/**
- * The engine does not tell a provider about Ctrl-C: the program leaves a stop request, and the run stops at its next
- * step border. The run's own `urn` would come too late: it is known once the run has ended.
- */
-function passOnInterrupts(run: MaintenanceRun): void {
-  if (pulumi.runtime.isDryRun()) return;
-  const folder = process.cwd();
-  run.urnInput.apply((urn) => {
-    const file = stopRequestPath(folder, urn);
-    fs.rmSync(file, { force: true });
-    process.once("SIGINT", () => {
-      fs.mkdirSync(path.dirname(file), { recursive: true });
-      fs.writeFileSync(file, JSON.stringify({ at: Date.now(), reason: "Ctrl-C in pulumi up" }));
-      process.exit(130);
-    });
-  });
 }

@@ -6,7 +6,8 @@
  *
  * Invariant: equal plans have equal views; nothing in a view depends on the moment it is made.
  */
-import type { Blocker, Envelope, MigrationPlan, Move, Opening, Wave } from "./plan";
+import type { BalanceFindings, Blocker, Envelope, MigrationPlan, Move, Opening, Wave } from "./plan";
+import { isMovesOnly } from "./plan";
 import { formatDurationShort } from "./units";
 
 /** A plan in rows. */
@@ -170,17 +171,26 @@ function appendRows(lines: string[], label: string, rows: Readonly<Record<string
 }
 
 function summarize(plan: MigrationPlan, timezone: string): string {
-  const updated = plan.waves.flatMap((wave) => (wave.kind === "failback" ? [] : wave.hosts));
+  const updated = plan.waves.flatMap((wave) => (isMovesOnly(wave) ? [] : wave.hosts));
+  if (plan.balance) return summarizeRebalance(plan, plan.balance, timezone);
   if (plan.decision === "nothing")
     return `nothing to do: all hosts match (${plan.skipped.map(({ host }) => host).join(", ")})`;
   if (plan.decision === "blocked") return blockedSummary(plan.blockers.length);
-  const waves = plan.waves.filter(({ kind }) => kind !== "failback").length;
+  const waves = plan.waves.filter((wave) => !isMovesOnly(wave)).length;
   const moves = plan.waves.reduce((sum, wave) => sum + wave.moves.length, 0);
   const opening = plan.opening ? `, in the opening of ${renderOpening(plan.opening, timezone)}` : "";
   return (
     `${String(updated.length)} host${updated.length === 1 ? "" : "s"} in ${String(waves)} wave${waves === 1 ? "" : "s"}, ${String(moves)} moves, ` +
     `about ${formatDurationShort(plan.total.p50Ms)} (P95 ${formatDurationShort(plan.total.p95Ms)})${opening}`
   );
+}
+
+function summarizeRebalance(plan: MigrationPlan, { reason }: BalanceFindings, timezone: string): string {
+  if (plan.decision === "blocked") return "BLOCKED; nothing is moved";
+  if (plan.decision === "nothing") return `nothing is moved now: ${reason}`;
+  const moves = plan.waves.reduce((sum, wave) => sum + wave.moves.length, 0);
+  const opening = plan.opening ? `, in the opening of ${renderOpening(plan.opening, timezone)}` : "";
+  return `${String(moves)} move${moves === 1 ? "" : "s"}, about ${formatDurationShort(plan.total.p50Ms)}${opening}: ${reason}`;
 }
 
 function waveKey(wave: Wave, timezone: string): string {

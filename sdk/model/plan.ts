@@ -89,7 +89,7 @@ export interface TargetScore {
 export interface Wave {
   /** From 1. */
   readonly index: number;
-  readonly kind: "canary" | "update" | "failback";
+  readonly kind: "canary" | "update" | "failback" | "move";
   readonly hosts: readonly string[];
   /** Planned, milliseconds since the epoch. */
   readonly startMs: number;
@@ -106,6 +106,11 @@ export interface Wave {
   /** Lowest capacity of the island's serving hosts in this wave, and demand at the pool's quantile. */
   readonly capacityCpuMillis: number;
   readonly demandCpuMillis: number;
+}
+
+/** True for waves that move copies and change no host. */
+export function isMovesOnly({ kind }: Pick<Wave, "kind">): boolean {
+  return kind === "failback" || kind === "move";
 }
 
 /** Why a plan cannot start, and what would help. */
@@ -220,6 +225,23 @@ export interface Envelope {
   readonly stopRules?: readonly string[];
 }
 
+/** How loaded hosts would be, before and after a rebalance. */
+export interface BalanceFindings {
+  /** Why something is done, or why not. */
+  readonly reason: string;
+  /** How far ahead was looked, ms since the epoch. */
+  readonly untilMs: number;
+  readonly rows: readonly BalanceRow[];
+}
+
+/** An island's share of one host: its highest load in the time ahead, as a share of that. */
+export interface BalanceRow {
+  readonly host: string;
+  readonly island: string;
+  readonly before: number;
+  readonly after: number;
+}
+
 /** A whole plan. `waves` is the schedule; it may be re-planned inside the envelope. */
 export interface MigrationPlan {
   readonly v: 1;
@@ -240,6 +262,8 @@ export interface MigrationPlan {
   readonly warnings: readonly string[];
   readonly total: DurationQuantiles;
   readonly cost: CostLine;
+  /** What a rebalance found; absent in the plan of an update. */
+  readonly balance?: BalanceFindings;
   /** Probe output of each host at planning. */
   readonly probes: Readonly<Record<string, ProbeResult>>;
 }
@@ -254,6 +278,8 @@ export interface Bundle {
   readonly fleet: import("./fleet").Fleet;
   readonly forecast: Forecast;
   readonly slotMs: number;
+  /** Nothing starts before it, ms since the epoch: a rebalance rests after the one before. Absent: at once. */
+  readonly notBeforeMs?: number;
   /** Durations learned from earlier runs, by step kind. */
   readonly durations: Readonly<Partial<Record<StepKind, DurationQuantiles>>>;
 }

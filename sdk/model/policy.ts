@@ -167,6 +167,33 @@ export interface LimitsSpec {
   readonly drainMs: number;
 }
 
+/** How load is evened out without an update. */
+export interface RebalanceSpec {
+  /** How far ahead load is looked at. */
+  readonly horizonMs: number;
+  /** Share of what an island has on a host that its load may reach, 0..1. */
+  readonly target: number;
+  /** Difference between the fullest and the emptiest host that is left alone, 0..1. */
+  readonly tolerance: number;
+  /** Moves of one run. */
+  readonly maximumMoves: number;
+  /** Time after a run in which none begins. */
+  readonly restMs: number;
+}
+
+/**
+ * The update of a rebalance: none. Its probe matches everywhere, so that no host has to be changed, and what is shared
+ * with updates (probing, validation, journals) needs no second way.
+ */
+export const NO_UPDATE: UpdateSpec = {
+  probe: ":",
+  expect: "*",
+  command: ":",
+  irreversible: true,
+  reboot: false,
+  timeoutMs: 60_000,
+};
+
 /** Everything a HostUpdate declares. */
 export interface HostUpdateSpec {
   readonly v: 1;
@@ -174,7 +201,10 @@ export interface HostUpdateSpec {
   readonly islands: readonly IslandSpec[];
   readonly windows: readonly WindowSpec[];
   readonly pool?: PoolSpec;
+  /** `NO_UPDATE` where `rebalance` is there. */
   readonly update: UpdateSpec;
+  /** Present in a rebalance: its waves only move. */
+  readonly rebalance?: RebalanceSpec;
   readonly limits: LimitsSpec;
   /** P(demand <= capacity at every time of the run) must be at least this, 0..1. */
   readonly confidence: number;

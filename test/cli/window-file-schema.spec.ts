@@ -99,6 +99,13 @@ store: file:/srv/archipelago
 seed: 1
 `) as Json;
 
+/** The same with a rebalance in place of the update; all other places are looked at in FULL. */
+const REBALANCE = withValue(
+  withValue(FULL, ["update"], undefined),
+  ["rebalance"],
+  parse("{ horizon: 6 hours, target: 75%, tolerance: 20%, maximumMoves: 4, rest: 1 hour }") as Json,
+);
+
 /** Values that are wrong nearly everywhere. */
 const WRONG: readonly Json[] = [
   null,
@@ -130,6 +137,7 @@ const BEYOND_SCHEMA: readonly RegExp[] = [
   /must be at least \d+ ms/,
   /must be unique/,
   /must be after start/,
+  /must be above 0%$/,
   /must be a workload of one of the update's islands/,
   /must not go round/,
   /needs (file|country|cron), not/,
@@ -161,6 +169,11 @@ describe("the schema of window files", () => {
   it("accepts a file with every field, and so do the rules", () => {
     assert.deepEqual(mistakesOf(FULL), []);
     assert.equal(validate(FULL), true, JSON.stringify(validate.errors));
+    assert.deepEqual(mistakesOf(REBALANCE), []);
+    assert.equal(validate(REBALANCE), true, JSON.stringify(validate.errors));
+    const both = { ...(FULL as object), rebalance: {} };
+    assert.equal(mistakesOf(both).length, 1);
+    assert.equal(validate(both), false);
   });
 
   it("accepts the example", () => {
@@ -171,24 +184,31 @@ describe("the schema of window files", () => {
   });
 
   it("knows the same fields as the rules, at every place", () => {
-    let places = 0;
-    for (const steps of objectsOf(FULL)) {
-      const changed = withValue(FULL, [...steps, "zzzzzzzzzzzz"], {});
+    let seen = 0;
+    const places = [...objectsOf(FULL).map((steps) => [FULL, steps] as const), [REBALANCE, ["rebalance"]] as const];
+    for (const [document, steps] of places) {
+      const changed = withValue(document, [...steps, "zzzzzzzzzzzz"], {});
       const unknown = mistakesOf(changed).find(({ rule }) => rule === "is not a known field");
       assert.equal(validate(changed), false, `the schema lets an unknown field through in ${steps.join(".")}`);
       if (!unknown) continue; // A map by name, or texts by name: there the member itself is wrong.
       const known = unknown.remedy.replace("known fields: ", "").split(", ").sort();
       assert.deepEqual(fieldsInSchema(steps), known, `fields in ${steps.join(".") || "the file"}`);
-      places += 1;
+      seen += 1;
     }
-    assert.ok(places > 15, `only ${String(places)} places were looked at`);
+    assert.ok(seen > 15, `only ${String(seen)} places were looked at`);
   });
 
   it("wants the same fields as the rules, and takes the same values for each", () => {
     let compared = 0;
-    for (const steps of placesOf(FULL)) {
+    const places = [
+      ...placesOf(FULL).map((steps) => [FULL, steps] as const),
+      ...placesOf(REBALANCE)
+        .filter(([first]) => first === "rebalance")
+        .map((steps) => [REBALANCE, steps] as const),
+    ];
+    for (const [document, steps] of places) {
       for (const value of [undefined, ...WRONG]) {
-        const changed = withValue(FULL, steps, value);
+        const changed = withValue(document, steps, value);
         const mistakes = mistakesOf(changed);
         const isOnlyBeyond =
           mistakes.length > 0 &&

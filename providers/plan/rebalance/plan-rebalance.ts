@@ -1,0 +1,236 @@
+/**
+ * The plan of a rebalance: waves that move copies and change no host, where the load of the hours ahead asks for it.
+ * It goes the way of every plan from there: envelope, journal, executor, report.
+ *
+ * Not for: which copies move (balance.ts) and when it is calm (calm.ts).
+ *
+ * Invariants
+ * 1. No host is source and target in one wave: a source is cordoned while copies leave it.
+ * 2. Every move keeps the promise of the update planner at every moment of the wave (placement.ts).
+ * 3. No more moves than allowed are made in one run, however often it is planned again.
+ */
+import type { MigrationPlan, Opening } from "../../../sdk/model";
+
+import { judgeFleet } from "../blockers";
+import { createLoads } from "../capacity";
+import { planCost } from "../cost";
+import { envelopeDigest } from "../digest";
+import { resolveDurations, sumDurations } from "../durations";
+import { resolveEnvelope } from "../envelope";
+import { findOpenings, startIn, windowBlocker } from "../fit";
+import { inputIn } from "../opening-limits";
+import { Placement } from "../placement";
+import type { PlanInput } from "../plan-input";
+import { compareText, createProblem, type Problem } from "../problem";
+import {
+  createScheduleContext,
+  settleMoves,
+  stepOptions,
+  Timeline,
+  withWorkloads,
+  type ScheduleContext,
+} from "../schedule";
+import { createRebalanceSteps } from "../steps";
+import { longestMove } from "../waves";
+import { searchWave, type PlacedMove } from "../wave-search";
+import { findBalance, type WantedMove } from "./balance";
+import { findCalmTime, firstTimeAbove } from "./calm";
+
+/** Waves of one run: moves that wait for others to make room are few. */
+const MAXIMUM_WAVES = 50;
+const MAXIMUM_TRIES = 1_000;
+const NO_SCOPE = { hosts: [], skipped: [], unusable: [], blockers: [], warnings: [], probes: {} } as const;
+
+/** Plans a rebalance, or what is left of one. */
+export function planRebalance(declared: PlanInput): MigrationPlan {
+  const { rebalance } = declared.spec;
+  if (!rebalance) throw new TypeError(`${declared.spec.name} declares no rebalance`);
+  const openings = findOpenings(declared);
+  const opening = openings.candidates[0];
+  const input = inputIn(opening, declared);
+  const startMs = startIn(opening, input);
+  const problem = createProblem(input, [], startMs, startMs + rebalance.horizonMs);
+  const judgement = judgeFleet(input, problem, NO_SCOPE);
+  const blockers = opening ? judgement.blockers : [windowBlocker(input)];
+  const quantile = input.spec.pool?.quantile ?? Math.max(input.spec.confidence, 0.5);
+  const mostMoves = rebalance.maximumMoves - movesMade(input);
+  const balance = findBalance(problem, rebalance, quantile, input.spec.seed, blockers.length > 0 ? 0 : mostMoves);
+  const timing = opening ? findTime(input, problem, balance.moves, startMs, opening, quantile) : undefined;
+  const scheduled =
+    timing?.isNow === false && input.progress === undefined
+      ? undefined
+      : schedule(input, problem, balance.moves, timing?.startMs ?? startMs, quantile);
+  const waves = scheduled?.waves ?? [];
+  const envelope = resolveEnvelope(declared);
+  return {
+    v: 1,
+    decision: blockers.length > 0 ? "blocked" : waves.length === 0 ? "nothing" : "run",
+    slotMs: declared.slotMs,
+    seed: declared.spec.seed,
+    ...(opening ? { opening } : {}),
+    nextOpenings: openings.next,
+    envelope,
+    digest: envelopeDigest(envelope),
+    reserve: { hosts: [], reason: "a rebalance needs none" },
+    waves,
+    skipped: [],
+    blockers,
+    warnings: [...judgement.warnings, ...(scheduled?.warnings ?? [])],
+    total: scheduled?.total ?? { p50Ms: 0, p95Ms: 0 },
+    cost: planCost(scheduled, input),
+    probes: {},
+    balance: {
+      reason: describeReason(balance.cause, balance.moves.length, waves.length, timing, mostMoves),
+      untilMs: startMs + rebalance.horizonMs,
+      rows: balance.rows,
+    },
+  };
+}
+
+interface Timing {
+  readonly startMs: number;
+  /** False when a calmer time comes soon enough. */
+  readonly isNow: boolean;
+}
+
+/** Now where it is calm or the load comes soon; else when it is calm. */
+function findTime(
+  input: PlanInput,
+  problem: Problem,
+  moves: readonly WantedMove[],
+  startMs: number,
+  opening: Opening,
+  quantile: number,
+): Timing {
+  const target = input.spec.rebalance?.target ?? 1;
+  const loads = createLoads(problem);
+  const firsts = problem.cells.flatMap(
+    ({ cpuMillis }, cell) => firstTimeAbove(problem, loads[cell] as Float64Array, target * cpuMillis, quantile) ?? [],
+  );
+  const neededMs = moves.length * longestMove({ durations: resolveDurations(input.spec, input.durations) }).p95Ms;
+  const untilMs = Math.min(opening.endMs, startMs + (input.spec.rebalance?.horizonMs ?? 0), ...firsts);
+  const works = moves.map(({ copy }) => copy.work);
+  const calmMs = findCalmTime(problem, works, startMs, untilMs, neededMs);
+  return { startMs: calmMs, isNow: calmMs <= startMs };
+}
+
+/** Copies that are not where they were at the run's start. */
+function movesMade({ fleet, progress }: PlanInput): number {
+  if (!progress) return 0;
+  const moved = fleet.workloads.map(({ name }) => {
+    const left = [...(progress.origins[name] ?? [])];
+    for (const { host, workload, state } of fleet.replicas) {
+      if (workload !== name || state === "stopped") continue;
+      const at = left.indexOf(host);
+      if (at >= 0) left.splice(at, 1);
+    }
+    return left.length;
+  });
+  return moved.reduce((sum, count) => sum + count, 0);
+}
+
+function schedule(
+  input: PlanInput,
+  problem: Problem,
+  wanted: readonly WantedMove[],
+  startMs: number,
+  quantile: number,
+): Parameters<typeof planCost>[0] {
+  if (wanted.length === 0) return undefined;
+  const durations = resolveDurations(input.spec, input.durations);
+  const context = createScheduleContext(input, problem, durations, startMs);
+  const placement = new Placement(problem, context.loads, {
+    reserved: [],
+    allowedShare: 1 - input.spec.confidence,
+    quantile,
+  });
+  const timeline = new Timeline(context, placement);
+  const ids = new Set(input.fleet.replicas.map(({ id }) => id));
+  let left = wanted;
+  for (let wave = 1; wave <= MAXIMUM_WAVES && left.length > 0; wave += 1) {
+    const sources = chooseSources(problem, left, input);
+    const range = timeline.rangeOfNext(sumDurations([longestMove(context), durations.validate]));
+    // A host over its share is why copies move: it is no reason not to.
+    placement.beginWave(range, sources);
+    const moves: PlacedMove[] = [];
+    for (const { copy, home } of left) {
+      if (!sources.has(copy.site) || sources.has(home)) continue;
+      const options = {
+        index: timeline.nextIndex,
+        style: "balanced",
+        quantile,
+        ids,
+        tries: { left: MAXIMUM_TRIES },
+        failback: true,
+      } as const;
+      const found = searchWave(problem, placement, [{ copy, home, onlyHome: true }], options);
+      if ("moves" in found) moves.push(...found.moves);
+    }
+    if (moves.length === 0) {
+      const stuck = left.filter(({ copy }) => sources.has(copy.site));
+      left = left.filter((move) => !stuck.includes(move));
+      continue;
+    }
+    appendWave(context, timeline, moves, range);
+    settleMoves(placement, moves);
+    for (const { arrived } of moves) ids.add(arrived.id);
+    const gone = new Set(moves.map(({ gone: copy }) => copy.id));
+    left = left.filter(({ copy }) => !gone.has(copy.id));
+  }
+  return { waves: timeline.waves, reserve: [], reserveReason: "", warnings: [], total: timeline.total };
+}
+
+function appendWave(
+  context: ScheduleContext,
+  timeline: Timeline,
+  moves: readonly PlacedMove[],
+  range: Parameters<Timeline["append"]>[4],
+): void {
+  const hosts = [...new Set(moves.map(({ move }) => move.from))].sort(compareText);
+  const steps = createRebalanceSteps(
+    timeline.nextIndex,
+    hosts,
+    withWorkloads(context.problem, moves),
+    stepOptions(context),
+  );
+  timeline.append("move", hosts, moves, steps, range);
+}
+
+/** Hosts that copies leave in one wave, within the limits; those with most moves first. */
+function chooseSources(problem: Problem, wanted: readonly WantedMove[], { spec }: PlanInput): ReadonlySet<number> {
+  const counts = new Map<number, number>();
+  for (const { copy } of wanted) counts.set(copy.site, (counts.get(copy.site) ?? 0) + 1);
+  const order = [...counts].sort(([a, x], [b, y]) => y - x || a - b).map(([site]) => site);
+  const sources = new Set<number>();
+  const perZone = new Map<string, number>();
+  for (const site of order) {
+    const zone = problem.sites[site]?.host.zone ?? "";
+    if (sources.size >= spec.limits.hostsAtOnce || (perZone.get(zone) ?? 0) >= spec.limits.hostsPerZone) continue;
+    // Two hosts that exchange copies do so one after the other.
+    if (
+      wanted.some(
+        ({ copy, home }) => (home === site && sources.has(copy.site)) || (copy.site === site && sources.has(home)),
+      )
+    )
+      continue;
+    sources.add(site);
+    perZone.set(zone, (perZone.get(zone) ?? 0) + 1);
+  }
+  return sources;
+}
+
+function describeReason(
+  cause: string | undefined,
+  wanted: number,
+  waves: number,
+  timing: Timing | undefined,
+  mostMoves: number,
+): string {
+  if (cause === undefined) return "no host would be over its target, and none stands idle beside a full one";
+  if (mostMoves <= 0) return `${cause}; as many moves were made as one run may make`;
+  if (wanted === 0) return `${cause}; no move is worth its cost`;
+  if (waves === 0 && timing?.isNow === false)
+    return `${cause}; waits for a calmer time, ${new Date(timing.startMs).toISOString()}`;
+  if (waves === 0) return `${cause}; no host can take the copies that would have to move`;
+  return cause;
+}
