@@ -1,25 +1,38 @@
 /**
  * CPU priority on a local fleet, whose hosts share one machine: what a host does for itself (updating, starting a
  * copy, its agent) must not take the CPU from copies that serve on "other" hosts, as it would not on machines of
- * their own. Idle scheduling is needed for that, not only a nice value: a nice thread that runs is not interrupted
- * before its slice of about 3 ms ends, and a request waits for that at every hop.
+ * their own. Each of them runs in a session of its own, and Linux shares the CPU between sessions first: so the session
+ * gets a nice value (see providers/niceness.ts). Idle scheduling beside it is for machines that do not group by
+ * session: there a nice thread that runs is not interrupted before its slice of about 3 ms ends, and a request waits
+ * for that at every hop.
  *
  * Not for: Linux hosts, where a starved start would only be slow, and limits and shares of workloads.
  *
- * Invariant: a priority is lowered only where it can be raised again, which takes root. Without root, or without
- * `chrt`, everything runs at the same priority: slower answers, nothing else.
+ * Invariant: a priority is lowered only where it can be raised again: idle scheduling takes root for that, the nice
+ * value of a session does not.
  */
 import { execFile } from "node:child_process";
 
-import { setNiceOfAllThreads } from "../niceness";
+import { readProcess } from "./process-table";
+import { setNiceOfAllThreads, setNiceOfSession } from "../niceness";
 
 const AGENT_NICE = 5;
+/** A tenth of what a session that serves gets: updates and starts come to an end also where the machine is busy. */
+const BACKGROUND_NICE = 10;
+const LOWEST_NICE = 19;
 
-/** What the shell around an update begins with: lowest priority where the machine has the tools. */
-export const LOWEST_PRIORITY = "$(command -v chrt >/dev/null && echo chrt --idle 0) nice -n 19";
+/**
+ * What the shell around an update begins with: lowest priority where the machine has the tools. The shell leads a
+ * session of its own.
+ */
+export const LOWEST_PRIORITY =
+  `{ echo ${String(BACKGROUND_NICE)} > /proc/$$/autogroup; } 2>/dev/null; ` +
+  `$(command -v chrt >/dev/null && echo chrt --idle 0) nice -n ${String(LOWEST_NICE)}`;
 
 /** Puts the agent itself behind the workloads of its machine: it can wait for some milliseconds, requests cannot. */
 export function lowerAgent(): void {
+  // One that somebody runs in a terminal shares that terminal's session.
+  if (readProcess(process.pid)?.session === process.pid) void setNiceOfSession(process.pid, AGENT_NICE);
   if (process.getuid?.() !== 0) return;
   try {
     setNiceOfAllThreads(AGENT_NICE);
@@ -30,11 +43,13 @@ export function lowerAgent(): void {
 
 /** Lets a process that was just started run only where nothing else wants the CPU. */
 export function lowerWhileStarting(pid: number): void {
+  void setNiceOfSession(pid, BACKGROUND_NICE);
   schedule("--idle", pid);
 }
 
 /** Gives all threads of a process the normal priority: Linux keeps it for each thread. */
 export function raiseToNormal(pid: number): void {
+  void setNiceOfSession(pid, 0);
   schedule("--other", pid);
   if (process.getuid?.() === 0) execFile("renice", ["-n", "0", "-g", String(pid)], () => undefined);
 }
