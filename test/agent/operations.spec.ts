@@ -74,7 +74,7 @@ describe("agent: updates and reboots", function () {
   });
 
   it("ends a command at its deadline with everything it started", async () => {
-    await update("endless", "echo begun; sleep 601 & (setsid sleep 602 &) ; trap '' TERM; sleep 603; sleep 604", 400);
+    await update("endless", "echo begun; sleep 601 & (setsid sleep 602 &) ; trap '' TERM; sleep 603; sleep 604", 3_000);
     const end = await agent.ended("endless");
     assert.equal(end.state, "failed");
     assert.equal(end.reason, "deadline");
