@@ -109,9 +109,9 @@ class Walk {
     const { state } = this;
     if (!state.canPlace(process, to)) return false;
     const limit = this.threshold() + state.gainOf(process) - state.moveCostChange(process, from, to);
-    if (limit < 0 || state.costOfPlacing(to, process, limit) > limit || !state.shiftKeepsRules(process, to)) {
-      return false;
-    }
+    if (limit < 0) return false;
+    const cost = state.costOfPlacing(to, process, limit);
+    if (cost > limit || cost + state.shiftPrice(process, to) > limit) return false;
     this.incumbent.keep();
     this.incumbent.note(process);
     state.move(process, to);
@@ -142,8 +142,9 @@ class Walk {
     const { state } = this;
     if (!state.canSwap(process, other)) return false;
     const limit = budget - state.moveCostChange(other, to, from);
-    if (limit < 0 || state.costOfReplacing(from, process, other, limit) > limit) return false;
-    if (!state.swapKeepsRules(process, other)) return false;
+    if (limit < 0) return false;
+    const cost = state.costOfReplacing(from, process, other, limit);
+    if (cost > limit || cost + state.swapPrice(process, other) > limit) return false;
     this.incumbent.keep();
     this.incumbent.note(process);
     this.incumbent.note(other);
@@ -156,13 +157,16 @@ class Walk {
     const { state } = this;
     this.moves += 1;
     if (!state.canPlace(other, third)) return false;
-    const limit = budget - state.moveCostChange(other, to, third);
-    if (limit < 0 || state.costOfPlacing(third, other, limit) > limit) return false;
-    if (!state.shiftKeepsRules(other, third)) return false;
+    let limit = budget - state.moveCostChange(other, to, third);
+    if (limit < 0) return false;
+    limit -= state.costOfPlacing(third, other, limit);
+    if (limit < 0) return false;
+    const otherPrice = state.shiftPrice(other, third);
+    if (otherPrice === Infinity) return false;
     this.incumbent.keep();
     this.incumbent.note(other);
     state.move(other, third);
-    if (!state.canPlace(process, to) || !state.shiftKeepsRules(process, to)) {
+    if (!state.canPlace(process, to) || otherPrice + state.shiftPrice(process, to) > limit) {
       state.move(other, to);
       return false;
     }
@@ -174,7 +178,7 @@ class Walk {
 
   private noticeBest(): void {
     const { state, incumbent } = this;
-    if (state.excess === 0 && state.cost < incumbent.cost) incumbent.improve();
+    if (state.isFeasible && state.cost < incumbent.cost) incumbent.improve();
   }
 
   /** How much a change may cost: with it, a change of cost d is made with the probability exp(-d / temperature). */

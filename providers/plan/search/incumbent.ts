@@ -14,11 +14,11 @@ export class Incumbent {
   private changedCount = 0;
   private isBehind = false;
 
-  /** Begins with the present assignment of the state. */
+  /** Begins with the present assignment of the state; its cost is Infinity where that is not feasible. */
   constructor(private readonly state: SearchState) {
     const count = state.assignment.length;
     this.assignment = state.assignment.slice();
-    this.cost = state.cost;
+    this.cost = state.isFeasible ? state.cost : Infinity;
     this.changed = new Int32Array(count);
     this.isChanged = new Uint8Array(count);
   }
@@ -49,8 +49,9 @@ export class Incumbent {
     this.changedCount = 0;
   }
 
-  /** Brings the state back to the best assignment. */
+  /** Brings the state back to the best assignment; where none was feasible yet, the state is taken as it is. */
   restore(): void {
+    if (this.cost === Infinity) this.isBehind = true;
     this.keep();
     for (let index = 0; index < this.changedCount; index += 1) {
       const process = this.changed[index] as number;

@@ -81,9 +81,12 @@ function cheapestMachine(state: SearchState, process: number, fits: boolean): nu
   let best = -1;
   let bestCost = Infinity;
   for (let machine = 0; machine < state.model.machineCount; machine += 1) {
-    if (!state.canPlace(process, machine) || !state.shiftKeepsRules(process, machine)) continue;
+    if (!state.canPlace(process, machine)) continue;
     if (fits && !state.hasRoom(process, machine)) continue;
-    const cost = state.costOfPlacing(machine, process, Infinity) + state.moveCostChange(process, -1, machine);
+    const cost =
+      state.costOfPlacing(machine, process, Infinity) +
+      state.moveCostChange(process, -1, machine) +
+      state.shiftPrice(process, machine);
     if (cost < bestCost) [best, bestCost] = [machine, cost];
   }
   return best;

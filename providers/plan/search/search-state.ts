@@ -2,16 +2,16 @@
  * Where processes are while the search moves them, with all that makes a move cheap to judge: what machines have left,
  * what each machine costs, and how often services are on machines, in locations and in neighbourhoods.
  *
- * Capacity is soft in here: use above it is priced at `pricePerExcess`, so that a search can pass through states that do
- * not fit; at a high price it is as hard as a rule. All other rules are hard: callers ask `canPlace`, `shiftKeepsRules`
- * and `swapKeepsRules` before they move.
+ * Capacity and dependencies are soft in here: what breaks them is priced at `pricePerExcess`, so that a search can pass
+ * through states that are not feasible; at a high price they are as hard as rules. All other rules are hard: callers ask
+ * `canPlace` or `canSwap`, and leave out moves whose `shiftPrice` or `swapPrice` is Infinity.
  *
  * Not for: which moves to make (anneal.ts), and cost or rules of a finished assignment (evaluate.ts).
  *
  * Invariants
  * 1. `cost` is that of evaluate.ts on the present assignment, exactly where the model has whole numbers; processes that
  *    are on no machine count nothing.
- * 2. `excess` is 0 if and only if no capacity is exceeded.
+ * 2. `excess` is 0 if and only if no capacity is exceeded; `missing` counts broken dependencies.
  * 3. No method allocates: all run millions of times a second.
  */
 import type { PlacementModel } from "./model";
@@ -30,8 +30,12 @@ export class SearchState {
   readonly counts: Int32Array;
   /** Sum of `excessOf`. */
   excess = 0;
+  /** Dependencies that are not met: pairs of services, times the neighbourhoods in which the second one is missing. */
+  missing = 0;
 
   private readonly resources: number;
+  /** Resources in the order in which this state has them: what is most likely to refuse a process comes first. */
+  private readonly order: Int32Array;
   private readonly machines: number;
   /** `[(m * R + r) * 2]` safety minus use, and behind it capacity minus use on both ends. */
   private readonly slack: Float64Array;
@@ -73,6 +77,9 @@ export class SearchState {
   private readonly spreadOf: Int32Array;
 
   private pricePerExcess = HARD_PRICE;
+  /** A missing dependency weighs as much as a mean requirement above capacity. */
+  private readonly missingWeight: number;
+  private missingPrice: number;
 
   /** @param start machine of each process; -1 for none yet */
   constructor(
@@ -86,13 +93,23 @@ export class SearchState {
     this.slot = new Int32Array(processCount);
     this.lists = Array.from({ length: machineCount }, () => new Int32Array(FIRST_LIST));
     this.counts = new Int32Array(machineCount);
-    this.need = createNeed(model);
-    this.slack = createSlack(model);
-    this.loadWeight = model.loadWeight;
-    this.excessWeight = createExcessWeight(model);
+    const means = meanRequirements(model);
+    this.order = orderResources(model, means);
+    this.need = createNeed(model, this.order);
+    this.slack = createSlack(model, this.order);
+    this.loadWeight = model.loadWeight.map((_, r) => model.loadWeight[this.order[r] as number] as number);
+    this.excessWeight = createExcessWeight(model, means, this.order);
+    const dearest = means.reduce((most, mean, r) => Math.max(most, mean * (model.loadWeight[r] as number)), 0);
+    this.missingWeight = dearest === 0 ? 1 : dearest;
+    this.missingPrice = this.missingWeight * this.pricePerExcess;
     this.price = this.excessWeight.map((weight) => weight * this.pricePerExcess);
     this.balances = Float64Array.from(
-      model.balances.flatMap(({ first, second, target, weight }) => [first, second, target, weight]),
+      model.balances.flatMap(({ first, second, target, weight }) => [
+        this.order.indexOf(first),
+        this.order.indexOf(second),
+        target,
+        weight,
+      ]),
     );
     this.placement = model.placementCost.map((cost) => (cost === Infinity ? 0 : cost));
     this.hasPlacementCosts = model.placementCost.some((cost) => cost !== 0);
@@ -132,14 +149,20 @@ export class SearchState {
     return this.machineCosts + this.moveCosts + this.model.serviceMoveWeight * this.mostMoved;
   }
 
-  /** Cost with the price of excess. */
+  /** Cost with the price of excess and missing dependencies. */
   get ratedCost(): number {
-    return this.cost + this.excess * this.pricePerExcess;
+    return this.cost + this.excess * this.pricePerExcess + this.missing * this.missingPrice;
+  }
+
+  /** Whether capacities and dependencies hold; the other rules do wherever moves keep them. */
+  get isFeasible(): boolean {
+    return this.excess === 0 && this.missing === 0;
   }
 
   /** What one unit of excess (a mean requirement of a resource) costs from now on. */
   setPrice(pricePerExcess: number): void {
     this.pricePerExcess = pricePerExcess;
+    this.missingPrice = pricePerExcess * this.missingWeight;
     for (let r = 0; r < this.resources; r += 1) this.price[r] = (this.excessWeight[r] as number) * pricePerExcess;
     for (let m = 0; m < this.machines; m += 1) {
       this.rated[m] = (this.machineCost[m] as number) + (this.excessOf[m] as number) * pricePerExcess;
@@ -280,36 +303,34 @@ export class SearchState {
     return true;
   }
 
-  /** Whether spread and dependencies hold after a process, placed or not, was moved to a machine. */
-  shiftKeepsRules(process: number, machine: number): boolean {
+  /** Price of the dependencies that moving a process, placed or not, breaks or mends; Infinity where spread is lost. */
+  shiftPrice(process: number, machine: number): number {
     const { location, neighbourhood, service } = this.model;
     const own = service[process] as number;
     const from = this.assignment[process] as number;
-    if (from < 0) return this.canEnter(own, neighbourhood[machine] as number, -1);
-    if (!this.keepsSpread(own, location[from] as number, location[machine] as number)) return false;
-    const left = neighbourhood[from] as number;
     const entered = neighbourhood[machine] as number;
-    return left === entered || (this.canLeave(own, left, -1) && this.canEnter(own, entered, -1));
+    if (from < 0) return this.missingPrice * this.missingByEntering(own, entered);
+    if (!this.keepsSpread(own, location[from] as number, location[machine] as number)) return Infinity;
+    const left = neighbourhood[from] as number;
+    if (left === entered || (this.neighbourhoodRow[own] as number) < 0) return 0;
+    return this.missingPrice * (this.missingByLeaving(own, left) + this.missingByEntering(own, entered));
   }
 
-  /** Whether spread and dependencies hold after two processes were exchanged. */
-  swapKeepsRules(process: number, other: number): boolean {
+  /** As `shiftPrice`, for exchanging two processes. */
+  swapPrice(process: number, other: number): number {
     const { location, neighbourhood, service } = this.model;
     const own = service[process] as number;
     const others = service[other] as number;
-    if (own === others) return true;
+    if (own === others) return 0;
     const from = this.assignment[process] as number;
     const to = this.assignment[other] as number;
-    if (!this.keepsSpread(own, location[from] as number, location[to] as number)) return false;
-    if (!this.keepsSpread(others, location[to] as number, location[from] as number)) return false;
+    if (!this.keepsSpread(own, location[from] as number, location[to] as number)) return Infinity;
+    if (!this.keepsSpread(others, location[to] as number, location[from] as number)) return Infinity;
     const left = neighbourhood[from] as number;
     const entered = neighbourhood[to] as number;
+    if (left === entered) return 0;
     return (
-      left === entered ||
-      (this.canLeave(own, left, others) &&
-        this.canLeave(others, entered, own) &&
-        this.canEnter(own, entered, others) &&
-        this.canEnter(others, left, own))
+      this.missingPrice * (this.missingByReplacing(own, others, left) + this.missingByReplacing(others, own, entered))
     );
   }
 
@@ -349,7 +370,7 @@ export class SearchState {
       const machine = origin[process] as number;
       if (machine < 0) continue;
       for (let r = 0; r < this.resources; r += 1) {
-        if (transient[r] !== 1) continue;
+        if (transient[this.order[r] as number] !== 1) continue;
         const at = (machine * this.resources + r) * 2 + 1;
         this.slack[at] = (this.slack[at] as number) - (this.need[process * 2 * this.resources + r] as number);
       }
@@ -457,8 +478,12 @@ export class SearchState {
   }
 
   private freeOf(machine: number, resource: number): number {
-    const at = machine * this.resources + resource;
-    return (this.model.capacity[at] as number) - (this.model.safety[at] as number) + (this.slack[at * 2] as number);
+    const at = machine * this.resources + (this.order[resource] as number);
+    return (
+      (this.model.capacity[at] as number) -
+      (this.model.safety[at] as number) +
+      (this.slack[(machine * this.resources + resource) * 2] as number)
+    );
   }
 
   private moveCostAt(process: number, machine: number): number {
@@ -528,7 +553,9 @@ export class SearchState {
     }
     const neighbourhoodRow = this.neighbourhoodRow[own] as number;
     if (neighbourhoodRow >= 0) {
-      const at = neighbourhoodRow * neighbourhoodCount + (neighbourhood[machine] as number);
+      const place = neighbourhood[machine] as number;
+      this.missing += change < 0 ? this.missingByLeaving(own, place) : this.missingByEntering(own, place);
+      const at = neighbourhoodRow * neighbourhoodCount + place;
       this.inNeighbourhood[at] = (this.inNeighbourhood[at] as number) + change;
     }
   }
@@ -552,74 +579,112 @@ export class SearchState {
     return (this.spreadOf[row] as number) > (this.model.spreadMin[service] as number);
   }
 
-  /** Whether nobody in the neighbourhood, nor service `arriving`, misses the service when one of it leaves. */
-  private canLeave(service: number, neighbourhood: number, arriving: number): boolean {
+  /** How many more dependencies are missing when one of a service leaves a neighbourhood. */
+  private missingByLeaving(service: number, neighbourhood: number): number {
     const row = this.neighbourhoodRow[service] as number;
-    if (row < 0) return true;
+    if (row < 0 || this.inNeighbourhood[row * this.model.neighbourhoodCount + neighbourhood] !== 1) return 0;
+    return this.neededBy(service, neighbourhood) - this.lackedBy(service, neighbourhood);
+  }
+
+  /** How many more dependencies are missing when one of a service enters a neighbourhood. */
+  private missingByEntering(service: number, neighbourhood: number): number {
+    const row = this.neighbourhoodRow[service] as number;
+    if (row < 0 || this.inNeighbourhood[row * this.model.neighbourhoodCount + neighbourhood] !== 0) return 0;
+    return this.lackedBy(service, neighbourhood) - this.neededBy(service, neighbourhood);
+  }
+
+  private missingByReplacing(leaving: number, coming: number, neighbourhood: number): number {
+    const row = this.neighbourhoodRow[leaving] as number;
+    if (row < 0) return this.missingByEntering(coming, neighbourhood);
+    const change = this.missingByLeaving(leaving, neighbourhood);
+    if ((this.neighbourhoodRow[coming] as number) < 0) return change;
+    const at = row * this.model.neighbourhoodCount + neighbourhood;
+    const count = this.inNeighbourhood[at] as number;
+    this.inNeighbourhood[at] = count - 1;
+    const both = change + this.missingByEntering(coming, neighbourhood);
+    this.inNeighbourhood[at] = count;
+    return both;
+  }
+
+  /** How many services that depend on this one are in a neighbourhood. */
+  private neededBy(service: number, neighbourhood: number): number {
     const { dependentStart, dependents, neighbourhoodCount } = this.model;
-    if ((this.inNeighbourhood[row * neighbourhoodCount + neighbourhood] as number) > 1) return true;
+    let count = 0;
     const end = dependentStart[service + 1] as number;
     for (let index = dependentStart[service] as number; index < end; index += 1) {
       const dependent = dependents[index] as number;
-      if (dependent === service) continue;
-      if (dependent === arriving) return false;
       const at = (this.neighbourhoodRow[dependent] as number) * neighbourhoodCount + neighbourhood;
-      if ((this.inNeighbourhood[at] as number) > 0) return false;
+      if (dependent !== service && (this.inNeighbourhood[at] as number) > 0) count += 1;
     }
-    return true;
+    return count;
   }
 
-  /** Whether all that the service depends on is in the neighbourhood, also after one of service `leaving` has left. */
-  private canEnter(service: number, neighbourhood: number, leaving: number): boolean {
-    const row = this.neighbourhoodRow[service] as number;
-    if (row < 0) return true;
+  /** How many services that this one depends on are not in a neighbourhood. */
+  private lackedBy(service: number, neighbourhood: number): number {
     const { dependsOnStart, dependsOn, neighbourhoodCount } = this.model;
+    let count = 0;
     const end = dependsOnStart[service + 1] as number;
     for (let index = dependsOnStart[service] as number; index < end; index += 1) {
       const other = dependsOn[index] as number;
-      if (other === service) continue;
       const at = (this.neighbourhoodRow[other] as number) * neighbourhoodCount + neighbourhood;
-      if ((this.inNeighbourhood[at] as number) <= (other === leaving ? 1 : 0)) return false;
+      if (other !== service && this.inNeighbourhood[at] === 0) count += 1;
     }
-    return true;
+    return count;
   }
 }
 
-function createNeed(model: PlacementModel): Float64Array {
+function createNeed(model: PlacementModel, order: Int32Array): Float64Array {
   const { resourceCount, processCount, requirement, transient } = model;
   const need = new Float64Array(processCount * resourceCount * 2);
   for (let process = 0; process < processCount; process += 1) {
     for (let r = 0; r < resourceCount; r += 1) {
-      const amount = requirement[process * resourceCount + r] as number;
+      const resource = order[r] as number;
+      const amount = requirement[process * resourceCount + resource] as number;
       need[process * 2 * resourceCount + r] = amount;
-      need[(process * 2 + 1) * resourceCount + r] = transient[r] === 1 ? 0 : amount;
+      need[(process * 2 + 1) * resourceCount + r] = transient[resource] === 1 ? 0 : amount;
     }
   }
   return need;
 }
 
-function createSlack(model: PlacementModel): Float64Array {
-  const slack = new Float64Array(model.capacity.length * 2);
-  for (let index = 0; index < model.capacity.length; index += 1) {
-    slack[index * 2] = model.safety[index] as number;
-    slack[index * 2 + 1] = model.capacity[index] as number;
+function createSlack(model: PlacementModel, order: Int32Array): Float64Array {
+  const { resourceCount, machineCount, safety, capacity } = model;
+  const slack = new Float64Array(capacity.length * 2);
+  for (let machine = 0; machine < machineCount; machine += 1) {
+    for (let r = 0; r < resourceCount; r += 1) {
+      const at = machine * resourceCount + (order[r] as number);
+      slack[(machine * resourceCount + r) * 2] = safety[at] as number;
+      slack[(machine * resourceCount + r) * 2 + 1] = capacity[at] as number;
+    }
   }
   return slack;
+}
+
+function meanRequirements({ resourceCount, processCount, requirement }: PlacementModel): Float64Array {
+  const means = new Float64Array(resourceCount);
+  for (let index = 0; index < requirement.length; index += 1) {
+    const r = index % resourceCount;
+    means[r] = (means[r] as number) + (requirement[index] as number) / processCount;
+  }
+  return means;
+}
+
+/** Those that cost most come first, so that the sums of a move that is too dear end early. */
+function orderResources({ resourceCount, loadWeight }: PlacementModel, means: Float64Array): Int32Array {
+  const costOf = (r: number): number => (means[r] as number) * (loadWeight[r] as number);
+  return Int32Array.from({ length: resourceCount }, (_, r) => r).sort((a, b) => costOf(b) - costOf(a) || a - b);
 }
 
 /**
  * Excess is priced like load: a mean requirement of any resource weighs as much as that of the dearest, so that bytes
  * and thousandths of a CPU can stand side by side.
  */
-function createExcessWeight(model: PlacementModel): Float64Array {
-  const { resourceCount, processCount, requirement, loadWeight } = model;
-  const means = new Float64Array(resourceCount);
-  for (let index = 0; index < requirement.length; index += 1) {
-    const r = index % resourceCount;
-    means[r] = (means[r] as number) + (requirement[index] as number) / processCount;
-  }
+function createExcessWeight({ loadWeight }: PlacementModel, means: Float64Array, order: Int32Array): Float64Array {
   const dearest = means.reduce((most, mean, r) => Math.max(most, mean * (loadWeight[r] as number)), 0);
-  return means.map((mean) => (mean === 0 ? 1 : dearest === 0 ? 1 / mean : dearest / mean));
+  return means.map((_, r) => {
+    const mean = means[order[r] as number] as number;
+    return mean === 0 ? 1 : (dearest === 0 ? 1 : dearest) / mean;
+  });
 }
 
 function largestService(model: PlacementModel): number {

@@ -32,13 +32,15 @@ export type SearchBudget =
 export interface SearchExchange {
   /** Offers an assignment that is feasible. */
   publish(cost: number, assignment: Int32Array): void;
-  /** The best that was published by any of them. */
+  /** The best that any of them has published, the same number of times as this one. */
   best(): { readonly cost: number; readonly assignment: Int32Array } | undefined;
 }
 
 /** Shares of the budget at which the descent and the walk from hot to cold end. */
 const DESCENT_SHARE = 0.02;
 const MAIN_SHARE = 0.88;
+/** Where searches of one model meet while they cool. */
+const MEETINGS = [0.55, 0.72, MAIN_SHARE];
 /** Temperatures, in mean sizes of processes; the coldest one for a single process on a machine. */
 const HOTTEST = 0.4;
 const COLDEST = 0.3;
@@ -76,7 +78,7 @@ export function searchPlacement(model: PlacementModel, options: SearchOptions): 
   const movable = Int32Array.from(model.origin.keys()).filter(
     (process) => model.pinned[process] === 0 && (state.assignment[process] as number) >= 0,
   );
-  const moves = state.excess === 0 ? improve(state, incumbent, movable, random, options) : 0;
+  const moves = improve(state, incumbent, movable, random, options);
   const { assignment } = incumbent;
   return { assignment, cost: evaluateCost(model, assignment), broken: findBrokenRules(model, assignment), moves };
 }
@@ -96,36 +98,48 @@ function improve(
   const perMachine = Math.max(1, model.processCount / model.machineCount);
   const coldest = (meanSize * COLDEST) / perMachine ** 2;
   let moves = 0;
-  const walk = (hottest: number, until: number): void => {
+  const walk = (startTemperature: number, endTemperature: number, until: number): void => {
     const from = progressAt(budget, moves);
     if (from >= until) return;
     const before = moves;
     moves += anneal(state, incumbent, movable, random, {
-      startTemperature: Math.max(hottest, coldest),
-      endTemperature: coldest,
+      startTemperature,
+      endTemperature,
       sizes,
       priceAt: (temperature) => Math.min(HARD_PRICE, PRICE_AT_MEAN_SIZE * (meanSize / temperature) ** PRICE_POWER),
       progress: (walked) => (progressAt(budget, before + walked) - from) / (until - from),
     });
     incumbent.restore();
   };
-  walk(0, DESCENT_SHARE);
+  walk(coldest, coldest, DESCENT_SHARE);
   // The hotter, the more the descent left over what cannot be avoided, a machine.
   const left = (incumbent.cost - lowerBound(model)) / model.machineCount;
-  walk(Math.min(meanSize * HOTTEST, left), MAIN_SHARE);
-  exchange?.publish(incumbent.cost, incumbent.assignment);
-  const best = exchange?.best();
-  if (best !== undefined && best.cost < incumbent.cost) {
-    best.assignment.forEach((machine, process) => {
-      if (state.assignment[process] === machine) return;
-      state.move(process, machine);
-      incumbent.note(process);
-    });
-    incumbent.improve();
-    incumbent.keep();
+  const hottest = Math.max(coldest, Math.min(meanSize * HOTTEST, left));
+  let temperature = hottest;
+  for (const until of MEETINGS) {
+    const cooled = (until - DESCENT_SHARE) / (MAIN_SHARE - DESCENT_SHARE);
+    const next = hottest * (coldest / hottest) ** cooled;
+    walk(temperature, next, until);
+    temperature = next;
+    if (exchange !== undefined) meet(state, incumbent, exchange);
   }
-  walk(coldest * LUKEWARM, 1);
+  walk(coldest * LUKEWARM, coldest, 1);
   return moves;
+}
+
+/** Goes on from the best of all searches. */
+function meet(state: SearchState, incumbent: Incumbent, exchange: SearchExchange): void {
+  exchange.publish(incumbent.cost, incumbent.assignment);
+  // Costs may be infinite on both sides: nothing feasible yet.
+  const best = exchange.best();
+  if (best === undefined || best.cost >= incumbent.cost) return;
+  best.assignment.forEach((machine, process) => {
+    if (state.assignment[process] === machine) return;
+    state.move(process, machine);
+    incumbent.note(process);
+  });
+  incumbent.improve();
+  incumbent.keep();
 }
 
 function progressAt(budget: SearchBudget, moves: number): number {

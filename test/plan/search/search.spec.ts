@@ -23,8 +23,12 @@ describe("placement search", () => {
           else if ((state.assignment[process] ?? 0) >= 0 && (state.assignment[other] ?? 0) >= 0)
             state.swap(process, other);
           assert.equal(state.cost, evaluateCost(model, state.assignment).total);
-          const isOver = findBrokenRules(model, state.assignment).some(({ kind }) => kind === "capacity");
-          assert.equal(state.excess > 0, isOver);
+          const broken = findBrokenRules(model, state.assignment);
+          assert.equal(
+            state.excess > 0,
+            broken.some(({ kind }) => kind === "capacity"),
+          );
+          assert.equal(state.missing, broken.filter(({ kind }) => kind === "dependency").length);
         }
       }),
       { numRuns: 200 },
@@ -45,9 +49,10 @@ describe("placement search", () => {
           if (from === to) continue;
           const before = state.ratedCost;
           const isShift = random.below(2) === 0;
+          const price = isShift ? state.shiftPrice(process, to) : state.swapPrice(process, other);
           const isAllowed = isShift
-            ? state.canPlace(process, to) && state.shiftKeepsRules(process, to)
-            : state.canSwap(process, other) && state.swapKeepsRules(process, other);
+            ? state.canPlace(process, to) && price < Infinity
+            : state.canSwap(process, other) && price < Infinity;
           const gain = state.gainOf(process) + (isShift ? 0 : state.gainOf(other));
           const cost = isShift
             ? state.costOfPlacing(to, process, Infinity)
@@ -57,12 +62,15 @@ describe("placement search", () => {
           const otherSingle = state.moveCostChange(other, to, from);
           if (isShift) state.move(process, to);
           else state.swap(process, other);
-          if (isShift) assert.ok(Math.abs(before - gain + cost + single - state.ratedCost) < 1e-6);
+          if (price === Infinity) assert.ok(!isAllowed);
+          else if (isShift) assert.ok(Math.abs(before - gain + cost + single + price - state.ratedCost) < 1e-6);
           else if (model.serviceMoveWeight === 0) {
             const both = single + otherSingle;
-            assert.ok(Math.abs(before - gain + cost + both - state.ratedCost) < 1e-6);
+            assert.ok(Math.abs(before - gain + cost + both + price - state.ratedCost) < 1e-6);
           }
-          const broken = findBrokenRules(model, state.assignment).filter(({ kind }) => kind !== "capacity");
+          const broken = findBrokenRules(model, state.assignment).filter(
+            ({ kind }) => kind !== "capacity" && kind !== "dependency",
+          );
           assert.equal(broken.length === 0, isAllowed);
           if (isAllowed) continue;
           if (isShift) state.move(process, from);
