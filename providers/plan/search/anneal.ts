@@ -35,7 +35,7 @@ const FRONT_SHARE_BITS = 0.7 * 2 ** 31;
 const LEAST_FRONT = 0.03;
 /** Processes on a machine that one process is tried in the place of, and machines where each of them could go. */
 const MOST_PARTNERS = 12;
-const MOST_THIRDS = 1;
+const MOST_THIRDS = 2;
 const LOGS = 1024;
 /** Negative logarithms of evenly spread numbers: what a temperature is multiplied with for a random threshold. */
 const THRESHOLDS = Float64Array.from({ length: LOGS }, (_, index) => -Math.log((index + 0.5) / LOGS));

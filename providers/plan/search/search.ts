@@ -36,18 +36,23 @@ export interface SearchExchange {
   best(): { readonly cost: number; readonly assignment: Int32Array } | undefined;
 }
 
-/** Shares of the budget at which the descent and the walk from hot to cold end. */
+/** The descent takes a share of the budget, and again as long as it brings cost this much closer to its bound. */
 const DESCENT_SHARE = 0.02;
+const DESCENT_PACE = 0.05;
+const MOST_DESCENTS = 5;
+/** Where the walk from hot to cold ends, as a share of the budget. */
 const MAIN_SHARE = 0.88;
 /** Where searches of one model meet while they cool. */
 const MEETINGS = [0.55, 0.72, MAIN_SHARE];
 /** Temperatures, in mean sizes of processes; the coldest one for a single process on a machine. */
-const HOTTEST = 0.4;
+const HOTTEST = 0.2;
 const COLDEST = 0.3;
+/** Tried moves for each process that a walk from the hottest takes; with fewer it begins colder. */
+const MOVES_FOR_HOTTEST = 1000;
 /** Where the last walk begins, in coldest temperatures. */
 const LUKEWARM = 8;
 /** Price of excess: low while it is hot, so that large processes push others aside, and a rule when it is cold. */
-const PRICE_AT_MEAN_SIZE = 0.5;
+const PRICE_AT_MEAN_SIZE = 0.25;
 const PRICE_POWER = 1.5;
 
 export interface SearchOptions {
@@ -111,13 +116,21 @@ function improve(
     });
     incumbent.restore();
   };
-  walk(coldest, coldest, DESCENT_SHARE);
+  const bound = lowerBound(model);
+  for (let step = 1; step <= MOST_DESCENTS; step += 1) {
+    const before = incumbent.cost;
+    walk(coldest, coldest, step * DESCENT_SHARE);
+    if (before - incumbent.cost < (incumbent.cost - bound) * DESCENT_PACE) break;
+  }
+  const descended = progressAt(budget, moves);
   // The hotter, the more the descent left over what cannot be avoided, a machine.
-  const left = (incumbent.cost - lowerBound(model)) / model.machineCount;
-  const hottest = Math.max(coldest, Math.min(meanSize * HOTTEST, left));
+  const left = (incumbent.cost - bound) / model.machineCount;
+  const movesPerProcess = moves / Math.max(descended, Number.EPSILON) / model.processCount;
+  const patience = Math.min(1, movesPerProcess / MOVES_FOR_HOTTEST);
+  const hottest = Math.max(coldest, Math.min(meanSize * HOTTEST * patience, left));
   let temperature = hottest;
   for (const until of MEETINGS) {
-    const cooled = (until - DESCENT_SHARE) / (MAIN_SHARE - DESCENT_SHARE);
+    const cooled = Math.max(0, (until - descended) / (MAIN_SHARE - descended));
     const next = hottest * (coldest / hottest) ** cooled;
     walk(temperature, next, until);
     temperature = next;
