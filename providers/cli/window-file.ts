@@ -9,7 +9,7 @@
 import { readFile } from "node:fs/promises";
 import * as path from "node:path";
 import { isMap, LineCounter, parseDocument, type Document } from "yaml";
-import { resolveWindowFile } from "../../sdk/arguments";
+import { resolveWindowFile, windowFileUrn } from "../../sdk/arguments";
 import { messageOf, MistakeError, type HostUpdateSpec, type IslandSpec, type Mistake } from "../../sdk/model";
 import { resolveSignal } from "../runner/resolve-signal";
 import { findMistakes } from "../runner/validate-spec";
@@ -47,7 +47,7 @@ export async function readWindowFile(file: string): Promise<WindowFile> {
       mistakes.map((mistake) => ({ ...mistake, field: withLine(document, lines, mistake.field) })),
     );
   }
-  return { path: absolute, spec, family: runFamily(spec.name, `window-file:${spec.name}`) };
+  return { path: absolute, spec, family: runFamily(spec.name, windowFileUrn(spec.name)) };
 }
 
 async function readText(file: string): Promise<string> {

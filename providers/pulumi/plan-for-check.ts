@@ -76,7 +76,9 @@ function saysTheSame(kept: CheckedPlan, fresh: CheckedPlan, latest: RunState | u
 
 function viewOf(plan: MigrationPlan, spec: HostUpdateSpec): CheckedPlan {
   const view = createPlanView(plan, spec.windows[0]?.timezone ?? "UTC", planPagePath(spec.name, plan));
-  return { view: { ...view, starts: STARTS[spec.startedBy] }, digest: plan.digest };
+  const stages = (spec.after ?? []).map(({ name }) => name).join(", ");
+  const starts = `${STARTS[spec.startedBy]}${stages === "" ? "" : `; once ${stages} is done`}`;
+  return { view: { ...view, starts }, digest: plan.digest };
 }
 
 const STARTS = {

@@ -21,6 +21,7 @@ import type { TrackVerdict } from "../forecast/tracker/track-demand";
 import type { RunDependencies } from "./dependencies";
 import type { RequestWatch } from "./requests";
 import { familyOf } from "./run-family";
+import { findUnfinishedStage } from "./stages";
 import type { RunSession } from "./session";
 import { decide, enterPhase } from "./session";
 
@@ -84,7 +85,8 @@ export class RunGuard {
     const killed = await this.killSwitch.current();
     // Outside of the windows only the way to a safe state is left, and that is free.
     if (killed) return isOpen ? killed : undefined;
-    return state.phase === "armed" && isOpen ? this.approve(state) : undefined;
+    if (state.phase !== "armed" || !isOpen) return undefined;
+    return (await findUnfinishedStage(state.bundle.spec.after ?? [], this.deps)) ?? this.approve(state);
   }
 
   private async approve(state: RunState): Promise<GuardVerdict | undefined> {

@@ -1,5 +1,14 @@
 /** Rules of a host update's arguments but its islands, windows and pool, and their resolved form. */
-import type { HostUpdateSpec, IslandSpec, LimitsSpec, Mistake, PoolSpec, UpdateSpec, WindowSpec } from "../model";
+import type {
+  HostUpdateSpec,
+  IslandSpec,
+  LimitsSpec,
+  Mistake,
+  PoolSpec,
+  StageSpec,
+  UpdateSpec,
+  WindowSpec,
+} from "../model";
 import { eventsField, normalizeEvents, validateEvents } from "./events";
 import { normalizePrices, pricesField, validatePrices } from "./prices";
 import { guardFields, normalizeGuard, validateGuard } from "./guard";
@@ -7,6 +16,7 @@ import {
   byteSize,
   duration,
   flag,
+  list,
   object,
   oneOf,
   optional,
@@ -134,12 +144,27 @@ export function validateRun<T>(checked: CheckedRun<T>, mistakes: Mistake[]): voi
   }
 }
 
+/**
+ * The stages before an update.
+ * @param update rule of what names one
+ */
+export function stagesRule<U>(update: Rule<U>) {
+  return list(
+    object({
+      update: required(update, "name the update that goes first"),
+      soak: optional(duration(0), 0),
+    }),
+    1,
+  );
+}
+
 /** What an update is for, resolved. */
 export interface UpdateParts<T> {
   readonly name: string;
   readonly islands: readonly SpecOf<IslandSpec, T>[];
   readonly windows: readonly WindowSpec[];
   readonly pool?: PoolSpec;
+  readonly after?: readonly SpecOf<StageSpec, T>[];
 }
 
 /** Checked arguments to the spec that plans and runs are made of. */

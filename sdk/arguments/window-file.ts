@@ -5,12 +5,12 @@
  * Not for: reading files and resolving paths (providers/cli/window-file.ts). schemas/window-file.schema.json says the
  * same for editors; a test holds both together.
  */
-import type { HostUpdateSpec, Mistake } from "../model";
+import type { HostUpdateSpec, Mistake, StageSpec } from "../model";
 import { islandRule, normalizeIsland, validateIsland } from "./island";
 import { normalizePool, poolFields } from "./pool";
 import { name, named, object, optional, required, text, type Rule } from "./rules";
 import { balanceRule, normalizeRebalance, validateBalance } from "./rebalance";
-import { normalizeUpdate, runFields, updateRule, validateRun, validateUpdate } from "./update";
+import { normalizeUpdate, runFields, stagesRule, updateRule, validateRun, validateUpdate } from "./update";
 import { normalizeWindow, validateWindowArguments, windowRule } from "./window";
 import { validateDependencies } from "./workload";
 
@@ -28,6 +28,7 @@ const documentRule = object({
   islands: required(named(islandRule<string>(text), "shop"), "declare the islands whose hosts are updated"),
   windows: required(named(windowRule, "saturdays"), "declare at least one window"),
   pool: optional(object({ name: optional(name, DEFAULT_POOL_NAME), ...poolFields }), undefined),
+  after: optional(stagesRule(name), undefined),
   update: optional(updateRule<string>(text), undefined),
   rebalance: optional(balanceRule, undefined),
   ...runFields<string>(text),
@@ -92,9 +93,19 @@ function specOf(checked: CheckedDocument): HostUpdateSpec {
     islands: Object.entries(islands).map(([key, island]) => normalizeIsland(key, island)),
     windows: Object.entries(windows).map(([key, window]) => normalizeWindow(key, window)),
     ...(pool ? { pool: normalizePool(pool.name, pool) } : {}),
+    ...(checked.after ? { after: checked.after.map(({ update, soak }) => stageOf(update, soak)) } : {}),
   };
   const { update, rebalance } = checked;
   if (rebalance) return normalizeRebalance(parts, checked, rebalance);
   if (!update) throw new TypeError("neither an update nor a rebalance");
   return normalizeUpdate(parts, { ...checked, update });
+}
+
+function stageOf(update: string, soakMs: number): StageSpec {
+  return { name: update, urn: windowFileUrn(update), soakMs };
+}
+
+/** What the runs of a window file's update are known by, together with its name. */
+export function windowFileUrn(update: string): string {
+  return `window-file:${update}`;
 }

@@ -1,7 +1,16 @@
 /** A host update: what every host of some islands shall match, and how far a run may go to get there. */
 import * as pulumi from "@pulumi/pulumi";
-import { normalizeUpdate, object, optional, required, updateFields, validateUpdate, type Rule } from "../arguments";
-import type { HostUpdateSpec, Mistake, Phase } from "../model";
+import {
+  normalizeUpdate,
+  object,
+  optional,
+  required,
+  stagesRule,
+  updateFields,
+  validateUpdate,
+  type Rule,
+} from "../arguments";
+import type { HostUpdateSpec, Mistake, Phase, StageSpec } from "../model";
 import { parseArguments } from "./argument-error";
 import { CapacityPool } from "./capacity-pool";
 import type { ApprovalArgs, NoticeArgs, SilenceArgs, StopRulesArgs } from "./guard-arguments";
@@ -21,6 +30,12 @@ export interface HostUpdateArgs {
   pool?: CapacityPool;
   update: UpdateArgs;
   limits?: LimitsArgs;
+  /**
+   * Stages before this one, such as another region: the run starts once the latest run of each is done, and has been for
+   * `soak` ("1 hour"). Their runs must be in the same run store.
+   * @default none
+   */
+  after?: { update: HostUpdate; soak?: string }[];
   /**
    * P(demand stays within capacity at every time of the run) must be at least this.
    * @default "95%"
@@ -157,10 +172,22 @@ const pool: Rule<CapacityPool> = (value, field, mistakes) => {
   return undefined;
 };
 
+const hostUpdate: Rule<HostUpdate> = (value, field, mistakes) => {
+  if (value instanceof HostUpdate) return value;
+  mistakes.push({
+    field,
+    value: typeof value,
+    rule: "must be a HostUpdate",
+    remedy: "create one with new archipelago.HostUpdate(...)",
+  });
+  return undefined;
+};
+
 const argsRule = object({
   islands: required(instances(ResourceIsland, "ResourceIsland", 1), "name the islands to update"),
   windows: required(instances(MaintenanceWindow, "MaintenanceWindow", 1), "name at least one window"),
   pool: optional(pool, undefined),
+  after: optional(stagesRule(hostUpdate), undefined),
   ...updateFields(lateText),
 });
 type CheckedHostUpdate = NonNullable<ReturnType<typeof argsRule>>;
@@ -196,11 +223,22 @@ export class HostUpdate extends pulumi.ComponentResource {
   /** Output of the probe on each host, as last observed. */
   readonly hostVersions: pulumi.Output<Readonly<Record<string, string>>>;
 
+  readonly #run: MaintenanceRun;
+  readonly #name: string;
+
+  /** What a stage that comes after this one knows it by. */
+  static stageOf(update: HostUpdate, soakMs: number): Later<StageSpec> {
+    return { name: update.#name, urn: update.#run.urnInput, soakMs };
+  }
+
   /** @throws ArgumentError with every mistake in `args` */
   constructor(name: string, args: HostUpdateArgs, options?: pulumi.ComponentResourceOptions) {
     super("archipelago:index:HostUpdate", name, {}, options);
     const checked = parseArguments(`HostUpdate "${name}"`, args, argsRule, validateHostUpdate);
-    const run = new MaintenanceRun(`${name}-run`, specOf(name, checked), { parent: this });
+    const before = (checked.after ?? []).map(({ update }) => update.#run);
+    const run = new MaintenanceRun(`${name}-run`, specOf(name, checked), { parent: this, dependsOn: before });
+    this.#run = run;
+    this.#name = name;
     showPlan(name, run);
     passOnInterrupts(run);
     this.phase = run.phase;
@@ -224,6 +262,7 @@ function specOf(name: string, checked: CheckedHostUpdate): Later<HostUpdateSpec>
     islands: checked.islands.map(({ spec }) => spec),
     windows: checked.windows.map(({ spec }) => spec),
     ...(checked.pool ? { pool: checked.pool.spec } : {}),
+    ...(checked.after ? { after: checked.after.map(({ update, soak }) => HostUpdate.stageOf(update, soak)) } : {}),
   };
   return normalizeUpdate(parts, checked);
 }

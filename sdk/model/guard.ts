@@ -91,7 +91,7 @@ export interface AlarmSource {
 export interface GuardVerdict {
   /** `hold`: nothing disruptive begins while the reason stands; the run keeps its state. */
   readonly action: StopAction | "hold";
-  readonly rule: StopRuleKind | "kill-switch" | "approval";
+  readonly rule: StopRuleKind | "kill-switch" | "approval" | "stage";
   /** Service, island, alarm or run that is concerned. */
   readonly subject: string;
   /** With the numbers that it was decided on. */
@@ -131,6 +131,15 @@ export interface Approval {
     /** Base64, over the text of providers/guard/approval.ts. */
     readonly value: string;
   };
+}
+
+/** An update whose run must be done before another one starts. */
+export interface StageSpec {
+  readonly name: string;
+  /** What its runs are known by in the store, together with its name: the URN, or where it was declared. */
+  readonly urn: string;
+  /** How long it must have been done. */
+  readonly soakMs: number;
 }
 
 /** How much an event matters to who is told. */

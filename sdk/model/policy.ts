@@ -7,7 +7,7 @@
 import type { Criticality, MaintenanceEvent, ProcessSpec, Resources, WorkloadDependency, WorkloadHooks } from "./fleet";
 import type { UpdatePackage } from "./forecast";
 import type { SignalSpec } from "./signals";
-import type { ApprovalSpec, NoticeTarget, SilenceTarget, StopRule } from "./guard";
+import type { ApprovalSpec, NoticeTarget, SilenceTarget, StageSpec, StopRule } from "./guard";
 import type { PricesSpec } from "./prices";
 
 /** Where the hosts of an island come from. One kind per platform. */
@@ -227,6 +227,8 @@ export interface HostUpdateSpec {
   readonly notices?: readonly NoticeTarget[];
   /** Absent: none are known. */
   readonly events?: EventsSpec;
+  /** Stages before this one; absent: none. */
+  readonly after?: readonly StageSpec[];
   /** Absent: no alerts are silenced. */
   readonly silences?: readonly SilenceTarget[];
   /** Absent: the example prices of prices.ts. */

@@ -84,6 +84,8 @@ notices:
   - { slack: { urlEnv: SLACK_URL } }
 silences:
   - { alertmanager: { url: "http://alertmanager:9093" }, matchers: { instance: "$host(:[0-9]+)?", job: node } }
+after:
+  - { update: kernel-eu, soak: 1 hour }
 killSwitch: { file: stop }
 prices:
   { file: prices.json, currency: EUR, note: list, reservedHostHour: 0.1, cpuCoreHour: 0.04, memoryGibHour: 0.005, surgeCpuCoreHour: 0, surgeMemoryGibHour: 0, transferGibWithinZone: 0, transferGibAcrossZones: 0.02 }

@@ -7,7 +7,8 @@ import { createAuditFollower } from "../../providers/guard/audit-follower";
 import { readAudit } from "../../providers/guard/audit-log";
 import { liftKillSwitch, setKillSwitch } from "../../providers/guard/kill-switch";
 import { requestCancel, requestResume } from "../../providers/runner/requests";
-import { carryOut } from "../../providers/runner/run";
+import { carryOut, createRun } from "../../providers/runner/run";
+import { nextRunId, runFamily } from "../../providers/runner/run-family";
 import type { RunDependencies } from "../../providers/runner/run";
 import type { ServiceTraffic, UsageSampler } from "../../providers/drivers/contracts";
 import { sampleForecast } from "../../providers/testing/builders";
@@ -75,6 +76,33 @@ const ERROR_BUDGET: StopRule = {
   minimumFailed: 5,
   action: "rollback",
 };
+
+describe("runner: stages", () => {
+  it("hold a run until the one before is done and was watched, and say which one and why", async () => {
+    const after = [{ name: "eu", urn: "urn", soakMs: HOUR_MS / 4 }];
+    const fixture = createQuick({ after });
+    const { store, clock } = fixture;
+    const held = await fixture.run();
+    assert.equal(held.phase, "armed");
+    assert.match(held.phaseReason, /^waits for stage eu: it has no run in memory:runs; carry eu out first/);
+    assert.deepEqual(intentsOf(fixture), []);
+
+    const { bundle, plan } = held;
+    const spec = quickSpec({});
+    const runId = nextRunId(runFamily("eu", "urn"), undefined);
+    await clock.run(() =>
+      createRun(fixture.dependencies(), { runId, spec, plan, bundle: { ...bundle, spec }, phase: "armed" }),
+    );
+    assert.match((await fixture.carryOn()).phaseReason, /^waits for stage eu: its run eu-\w+-1 is armed; see/);
+    await store.append(runId, 1, [
+      { v: 1, at: clock.now(), epoch: 9, kind: "phase", phase: "done", reason: "every host is updated" },
+    ]);
+    assert.match((await fixture.carryOn()).phaseReason, /^waits for stage eu: done, and watched for 15 min more/);
+    await clock.run(() => clock.sleep(HOUR_MS / 4));
+    assert.equal((await fixture.carryOn()).phase, "done");
+    assertKept(fixture);
+  });
+});
 
 describe("runner: the kill switch", () => {
   it("keeps an armed run from starting, says why, and lets it start once it is lifted", async () => {
