@@ -8,6 +8,7 @@ import * as path from "node:path";
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 import { createGzip } from "node:zlib";
+import type { DecisionScore } from "./decision";
 import { forecastersFor } from "./forecasters";
 import { LEVELS, meanOf, medianOf, relativeLoss, type SeriesScore } from "./scores";
 import { runScale } from "./scale";
@@ -16,8 +17,8 @@ import type { ScoreAnswer, ScoreOrder } from "./worker";
 
 const HELP = `Usage: npm run bench:forecast [-- --data DIR] [--task T2a,T2b,...] [--forecasts FILE.csv.gz] [--quick]
 
-Quantile forecasts from rolling origins on public cloud traces: loss relative to seasonal naive (relPin), MASE,
-coverage at 80 and 95 %, shares above P90 and P99, CPU per forecast. The data is not part of this package.
+Quantile forecasts from rolling origins on public cloud traces and M4 hourly: loss relative to seasonal naive
+(relPin), MASE, OWA and MSIS for M4, what choosing the quietest slot by the forecast costs, coverage at 80 and 95 %, shares above P90 and P99, CPU per forecast. The data is not part of this package.
 
   --data DIR         folder with the files; one that is missing is named and left out  [$ARCHIPELAGO_BENCH_DATA]
   --task NAMES       tasks: ${TASKS.map(({ name }) => name).join(", ")}  [all]
@@ -28,8 +29,15 @@ coverage at 80 and 95 %, shares above P90 and P99, CPU per forecast. The data is
 const QUICK_SERIES = 24;
 const THREADS = 2;
 
+/** Scores of Naive2 on the hourly series of M4 that are in the task. */
+const NAIVE_2 = { smape: 18.29, mase: 2.575 } as const;
+
 interface TaskResult {
   readonly relPin: number;
+  /** Mean of sMAPE and MASE relative to Naive2; T1 only. */
+  readonly owa?: number;
+  readonly smape: number;
+  readonly msis: number;
   readonly mase: number;
   readonly maseMedian: number;
   readonly c80: number;
@@ -39,6 +47,8 @@ interface TaskResult {
   readonly faults: number;
   readonly cpuMsPerSeries: number;
   readonly series: number;
+  /** Choice of the quietest slot by P90, reserved by P99; see decision.ts. */
+  readonly decision?: DecisionScore;
 }
 
 async function main(): Promise<number> {
@@ -108,10 +118,10 @@ async function scoreAll(task: Task, series: readonly TaskSeries[], keepsForecast
         const answer = Promise.withResolvers<ScoreAnswer>();
         worker.once("message", answer.resolve);
         worker.once("error", answer.reject);
-        const { stepS, season, horizon } = task;
+        const { stepS, season, horizon, slotSteps } = task;
         worker.postMessage({
           index,
-          task: { stepS, season, horizon },
+          task: { stepS, season, horizon, ...(slotSteps === undefined ? {} : { slotSteps }) },
           series: one,
           keepsForecasts,
         } satisfies ScoreOrder);
@@ -135,12 +145,17 @@ function summarize(task: Task, answers: readonly ScoreAnswer[]): ReadonlyMap<str
   return new Map(
     names.map((name) => {
       const scores = scoresOf(name);
+      const decisions = resultsOf(name).flatMap(({ decision }) => (decision ? [decision] : []));
+      const [smape, mase] = [meanOf(scores, "smape"), meanOf(scores, "mase")];
       const cpuMs = resultsOf(name).reduce((sum, result) => sum + result.cpuMs, 0) / scores.length;
       return [
         name,
         {
           relPin: round(relativeLoss(scores, yardstick)),
-          mase: round(meanOf(scores, "mase")),
+          ...(task.name === "T1" ? { owa: round((smape / NAIVE_2.smape + mase / NAIVE_2.mase) / 2) } : {}),
+          smape: round(smape),
+          msis: round(meanOf(scores, "msis")),
+          mase: round(mase),
           maseMedian: round(medianOf(scores, "mase")),
           c80: round(meanOf(scores, "c80")),
           c95: round(meanOf(scores, "c95")),
@@ -149,10 +164,18 @@ function summarize(task: Task, answers: readonly ScoreAnswer[]): ReadonlyMap<str
           faults: scores.reduce((sum, { faults }) => sum + faults, 0),
           cpuMsPerSeries: round(cpuMs),
           series: scores.length,
+          ...(decisions.length === 0 ? {} : { decision: meanDecision(decisions) }),
         },
       ];
     }),
   );
+}
+
+function meanDecision(decisions: readonly DecisionScore[]): DecisionScore {
+  const mean = (key: keyof DecisionScore, among = decisions): number =>
+    among.length === 0 ? 0 : round(among.reduce((sum, decision) => sum + decision[key], 0) / among.length);
+  const passed = decisions.filter(({ exceeded }) => exceeded > 0);
+  return { regret: mean("regret"), exceeded: mean("exceeded"), excess: mean("excess", passed) };
 }
 
 function printHead(): void {
@@ -175,6 +198,21 @@ function printTask(task: Task, count: number, leftOut: LeftOut, results: Readonl
       result.cpuMsPerSeries.toFixed(1),
     ];
     console.log(`${task.name.padEnd(9)}${name.padEnd(16)}${cells.map((cell) => cell.padStart(8)).join("")}`);
+  }
+  for (const [name, { owa, smape, mase, msis, decision }] of results) {
+    if (owa !== undefined) {
+      const goals = `goals: OWA <= ${String(task.goals["owa"])}, MSIS <= ${String(task.goals["msis"])}`;
+      console.log(
+        `${"".padEnd(9)}${name}: OWA ${owa.toFixed(3)}, sMAPE ${smape.toFixed(2)}, MASE ${mase.toFixed(3)}, MSIS ${msis.toFixed(2)} (${goals})`,
+      );
+    }
+    if (decision !== undefined) {
+      const { regret, exceeded, excess } = decision;
+      const [lost, share, by] = [regret, exceeded, excess].map((value) => `${(100 * value).toFixed(1)} %`);
+      console.log(
+        `${"".padEnd(9)}${name}: 2 h slot by P90: regret ${lost ?? ""}; peak above P99 in ${share ?? ""}, then by ${by ?? ""}`,
+      );
+    }
   }
   console.log(`${"".padEnd(9)}${String(count)} series; left out: ${describeLeftOut(leftOut)}`);
 }

@@ -17,7 +17,8 @@ const CLIP = { least: 0.01, most: 100 } as const;
 
 /** Scores of one forecaster on one series. */
 export interface SeriesScore {
-  readonly wql: number;
+  /** Twice the pinball loss, mean over the scored levels, sum over steps. */
+  readonly loss: number;
   readonly mase: number;
   /** Shares of actual values within the central 80 and 95 %, and above P90 and P99. */
   readonly c80: number;
@@ -32,7 +33,7 @@ export interface SeriesScore {
 
 /** Adds up one series' origins. */
 export class SeriesScorer {
-  private readonly sums = { pinball: 0, actual: 0, error: 0, c80: 0, c95: 0, u90: 0, u99: 0, smape: 0, interval: 0 };
+  private readonly sums = { pinball: 0, error: 0, c80: 0, c95: 0, u90: 0, u99: 0, smape: 0, interval: 0 };
   private count = 0;
   private faults = 0;
 
@@ -54,7 +55,6 @@ export class SeriesScorer {
         sums.pinball += (2 * Math.max(level * error, (level - 1) * error)) / SCORED.length;
       }
       const forecast = median[h] ?? Number.NaN;
-      sums.actual += Math.abs(value);
       sums.error += Math.abs(value - forecast);
       sums.smape +=
         value === forecast ? 0 : (200 * Math.abs(value - forecast)) / (Math.abs(value) + Math.abs(forecast));
@@ -72,7 +72,7 @@ export class SeriesScorer {
   result(): SeriesScore {
     const { sums, count, scale, faults } = this;
     return {
-      wql: sums.pinball / sums.actual,
+      loss: sums.pinball,
       mase: sums.error / count / scale,
       c80: sums.c80 / count,
       c95: sums.c95 / count,
@@ -85,11 +85,14 @@ export class SeriesScorer {
   }
 }
 
-/** Geometric mean of the ratios of two forecasters' losses, each clipped; a series without loss on both sides is 1. */
+/**
+ * Geometric mean of the ratios of two forecasters' losses, each clipped. Both are losses on the same values, so that
+ * what WQL divides by cancels out, which keeps series whose actual values are all 0. Without loss on both sides: 1.
+ */
 export function relativeLoss(scores: readonly SeriesScore[], yardstick: readonly SeriesScore[]): number {
-  const logs = scores.map(({ wql }, index) => {
-    const base = yardstick[index]?.wql ?? Number.NaN;
-    const ratio = wql === base || Number.isNaN(wql / base) ? 1 : wql / base;
+  const logs = scores.map(({ loss }, index) => {
+    const base = yardstick[index]?.loss ?? Number.NaN;
+    const ratio = loss === base ? 1 : loss / base;
     return Math.log(Math.min(CLIP.most, Math.max(CLIP.least, ratio)));
   });
   return Math.exp(logs.reduce((sum, log) => sum + log, 0) / logs.length);

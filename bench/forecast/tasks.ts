@@ -24,7 +24,11 @@ export interface Task {
   readonly origins: number | readonly number[];
   /** Share of the series in which origins lie. */
   readonly share: number;
-  /** Values to reach; see printTable. */
+  /** File of the values that come after the series of `files`: the only origin lies between them. @default none */
+  readonly continuation?: string;
+  /** Length of the slot that the decision test chooses. @default no decision test */
+  readonly slotSteps?: number;
+  /** Values to reach. */
   readonly goals: Readonly<Record<string, number>>;
 }
 
@@ -41,7 +45,7 @@ export interface TaskSeries {
 /** What was left out of a task, by reason. */
 export type LeftOut = Readonly<Record<"missing file" | "coarser step" | "too short" | "gaps" | "constant", number>>;
 
-const HOUR = { stepS: 3600, season: 24, minLength: 336, horizon: 48, origins: 5, share: 0.3 } as const;
+const HOUR = { stepS: 3600, season: 24, minLength: 336, horizon: 48, origins: 5, share: 0.3, slotSteps: 2 } as const;
 const FIVE_MINUTES = { stepS: 300, season: 288, share: 0.25 } as const;
 const CLUSTERS = ["cells_google_alibaba_5min", "azure_alibaba_google_agg", "clusterpool_5min", "google2019_tasks_5min"];
 const MACHINES = ["azure_v1_vm100_5min", "bitbrains_fast_5min_sample"];
@@ -49,8 +53,20 @@ const isCloudMetric = (id: string): boolean => /ec2_|rds_|elb_|grok|cpu_util/.te
 /** Most of a series that may be missing. */
 const MOST_GAPS = 0.1;
 
-/** All tasks whose score is relative to seasonal naive, and the cold start. M4 has a scorer of its own. */
+/** All tasks: M4 hourly, days ahead, hours ahead, and the cold start. */
 export const TASKS: readonly Task[] = [
+  {
+    name: "T1",
+    files: ["m4_hourly_train"],
+    continuation: "m4_hourly_test",
+    stepS: 3600,
+    season: 24,
+    minLength: 336,
+    horizon: 48,
+    origins: 1,
+    share: 0,
+    goals: { owa: 0.4, msis: 6.5 },
+  },
   { name: "T2a", files: ["azure_v1_vm100_5min"], ...HOUR, goals: { relPin: 0.68 } },
   { name: "T2b", files: ["bitbrains_fast_hourly"], ...HOUR, goals: { relPin: 0.47 } },
   {
@@ -83,6 +99,7 @@ export const TASKS: readonly Task[] = [
     minLength: 2016,
     horizon: 288,
     origins: 6,
+    slotSteps: 24,
     goals: { relPin: 0.65 },
   },
   {
@@ -101,6 +118,7 @@ export const TASKS: readonly Task[] = [
     minLength: 2016,
     horizon: 288,
     origins: 4,
+    slotSteps: 24,
     goals: { relPin: 0.51 },
   },
   ...(
@@ -152,12 +170,16 @@ export function readTask(
   const leftOut = { "missing file": 0, "coarser step": 0, "too short": 0, gaps: 0, constant: 0 };
   const series: TaskSeries[] = [];
   for (const file of task.files) {
-    const path = [`${file}.csv.gz`, `${file}.csv`].map((name) => join(folder, name)).find(existsSync);
-    if (path === undefined) {
+    const path = findFile(folder, file);
+    const after = task.continuation === undefined ? undefined : findFile(folder, task.continuation);
+    if (path === undefined || (task.continuation !== undefined && after === undefined)) {
       leftOut["missing file"] += 1;
       continue;
     }
-    const taken = readSeriesFile(path).filter(({ id }) => task.takes?.(id) ?? true);
+    const continuations = new Map((after ? readSeriesFile(after) : []).map(({ id, values }) => [id, values]));
+    const taken = readSeriesFile(path)
+      .filter(({ id }) => task.takes?.(id) ?? true)
+      .map((raw) => ({ ...raw, values: concatenate(raw.values, continuations.get(raw.id)) }));
     for (const raw of taken.filter((_, index) => index % (task.every ?? 1) === 0)) {
       const prepared = prepareForTask(task, raw);
       if (typeof prepared === "string") leftOut[prepared] += 1;
@@ -167,9 +189,19 @@ export function readTask(
   return { series, leftOut };
 }
 
+function findFile(folder: string, name: string): string | undefined {
+  return [`${name}.csv.gz`, `${name}.csv`].map((file) => join(folder, file)).find(existsSync);
+}
+
+function concatenate(values: Float64Array, continuation: Float64Array | undefined): Float64Array {
+  return continuation === undefined ? values : Float64Array.from([...values, ...continuation]);
+}
+
 /** One series on the task's step, without gaps, or why it is left out. */
 export function prepareForTask(task: Task, raw: RawSeries): TaskSeries | keyof LeftOut {
-  const factor = task.stepS / raw.stepS;
+  // A file that does not say its step has the task's.
+  const stepS = raw.stepS || task.stepS;
+  const factor = task.stepS / stepS;
   if (!(factor >= 1 && Number.isInteger(factor))) return "coarser step";
   if (raw.values.filter(Number.isNaN).length > MOST_GAPS * raw.values.length) return "gaps";
   const values = means(fillLinearly(raw.values), factor);
@@ -178,7 +210,7 @@ export function prepareForTask(task: Task, raw: RawSeries): TaskSeries | keyof L
   const training = values.subarray(0, origins[0]);
   const isConstant = values.every((value) => value === values[0]);
   if (isConstant || (task.season > 1 && seasonalError(training, task.season) === 0)) return "constant";
-  const startS = raw.startS + (raw.values.length - values.length * factor) * raw.stepS;
+  const startS = raw.startS + (raw.values.length - values.length * factor) * stepS;
   return { set: raw.set, id: raw.id, startS, values, origins };
 }
 
@@ -194,10 +226,9 @@ export function seasonalError(values: Float64Array, season: number): number {
 function originsOf({ origins, share, horizon }: Task, count: number): readonly number[] {
   if (typeof origins !== "number") return origins.filter((origin) => origin + horizon <= count);
   const last = count - horizon;
+  if (origins === 1) return [last];
   const first = Math.min(Math.floor(count * (1 - share)), last);
-  return Array.from({ length: origins }, (_, index) =>
-    origins === 1 ? last : Math.round(first + ((last - first) * index) / (origins - 1)),
-  );
+  return Array.from({ length: origins }, (_, index) => Math.round(first + ((last - first) * index) / (origins - 1)));
 }
 
 /** Means of `factor` values each, aligned at the end. */

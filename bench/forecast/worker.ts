@@ -1,5 +1,6 @@
 /** Scores all forecasters on one series at a time, in a thread of its own. */
 import { parentPort } from "node:worker_threads";
+import { DecisionScorer, type DecisionScore } from "./decision";
 import { forecastersFor, type Rows } from "./forecasters";
 import { LEVELS, SeriesScorer, type SeriesScore } from "./scores";
 import type { Task, TaskSeries } from "./tasks";
@@ -7,7 +8,7 @@ import type { Task, TaskSeries } from "./tasks";
 /** A series to be scored. */
 export interface ScoreOrder {
   readonly index: number;
-  readonly task: Pick<Task, "stepS" | "season" | "horizon">;
+  readonly task: Pick<Task, "stepS" | "season" | "horizon" | "slotSteps">;
   readonly series: TaskSeries;
   readonly keepsForecasts: boolean;
 }
@@ -18,6 +19,7 @@ export interface ScoreAnswer {
   readonly results: readonly {
     readonly forecaster: string;
     readonly score: SeriesScore;
+    readonly decision?: DecisionScore;
     readonly cpuMs: number;
     /** By origin, where they were asked for. */
     readonly forecasts?: readonly Rows[];
@@ -33,19 +35,23 @@ export function scoreSeries({ index, task, series, keepsForecasts }: ScoreOrder)
     index,
     results: forecastersFor(task.season).map((forecaster) => {
       const scorer = SeriesScorer.forSeries(training, task.season);
+      const decisions = task.slotSteps === undefined ? undefined : new DecisionScorer(task.slotSteps);
       const before = process.threadCpuUsage();
       const forecast = forecaster.start(training, setting);
       const forecasts = origins.map((origin) => forecast(values.slice(0, origin)));
       const { user, system } = process.threadCpuUsage(before);
       forecasts.forEach((rows, position) => {
         const origin = origins[position] ?? 0;
-        scorer.add(rows, values.subarray(origin, origin + task.horizon));
+        const actual = values.subarray(origin, origin + task.horizon);
+        scorer.add(rows, actual);
+        decisions?.add(rows, actual);
       });
       const cpuMs = (user + system) / 1000 / origins.length;
       return {
         forecaster: forecaster.name,
         score: scorer.result(),
         cpuMs,
+        ...(decisions ? { decision: decisions.result() } : {}),
         ...(keepsForecasts ? { forecasts } : {}),
       };
     }),

@@ -47,24 +47,27 @@ export function sortValues({ values, measured }: PreparedSeries): SortedValues {
 
 /** A forecast for each origin and horizon. */
 export function empiricalQuantiles(
-  { order, values }: SortedValues,
+  sorted: SortedValues,
   { ageSteps, seasonSteps, widthSteps }: EmpiricalKernel,
   levels: readonly number[],
 ): QuantilesAt {
-  const longest = order.reduce((most, index) => Math.max(most, index), 0);
-  const ages = Float64Array.from({ length: Math.min(longest, Math.ceil(ageSteps * OLDEST_AGES)) + 1 }, (_, age) =>
-    Math.exp(-age / ageSteps),
-  );
+  const longest = sorted.order.reduce((most, index) => Math.max(most, index), 0);
+  const ages = new Float64Array(Math.min(longest, Math.ceil(ageSteps * OLDEST_AGES)) + 1);
+  for (let age = 0; age < ages.length; age++) ages[age] = Math.exp(-age / ageSteps);
+  const candidatesFor = seasonSteps > 1 ? byPosition(sorted, seasonSteps, widthSteps) : () => sorted;
   const positions = positionWeights(seasonSteps, widthSteps);
-  const weights = new Float64Array(order.length);
+  const weights = new Float64Array(sorted.order.length);
   return (origin, horizon) => {
     const target = origin + horizon;
+    const { order, values } = candidatesFor(target);
     let total = 0;
     for (let i = 0; i < order.length; i++) {
       const index = order[i] ?? 0;
       const age = origin - index;
-      const weight =
-        age < 0 || age >= ages.length ? 0 : (ages[age] ?? 0) * (positions[(target - index) % seasonSteps] ?? 0);
+      weights[i] = 0;
+      if (age < 0 || age >= ages.length) continue;
+      const position = seasonSteps > 1 ? (positions[(target - index) % seasonSteps] ?? 0) : 1;
+      const weight = (ages[age] ?? 0) * position;
       weights[i] = weight;
       total += weight;
     }
@@ -72,8 +75,34 @@ export function empiricalQuantiles(
   };
 }
 
+/** Only the values around a target's position in the season, kept for the next target at that position. */
+function byPosition(
+  { order, values }: SortedValues,
+  seasonSteps: number,
+  widthSteps: number,
+): (target: number) => SortedValues {
+  const known = new Map<number, SortedValues>();
+  return (target) => {
+    const position = target % seasonSteps;
+    const found = known.get(position);
+    if (found) return found;
+    const places = order
+      .map((_, place) => place)
+      .filter((place) => {
+        const apart = Math.abs(((order[place] ?? 0) % seasonSteps) - position);
+        return Math.min(apart, seasonSteps - apart) <= widthSteps;
+      });
+    const made = {
+      order: Int32Array.from(places, (place) => order[place] ?? 0),
+      values: Float64Array.from(places, (place) => values[place] ?? 0),
+    };
+    known.set(position, made);
+    return made;
+  };
+}
+
 /** Quantiles of sorted values; each value sits in the middle of its weight. */
-function weightedQuantiles(
+export function weightedQuantiles(
   sorted: Float64Array,
   weights: Float64Array,
   total: number,

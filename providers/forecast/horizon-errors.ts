@@ -46,7 +46,7 @@ const HORIZONS_PER_BUCKET = 4;
 /** Origins tried per horizon when shapes are compared: a mean needs fewer errors than a quantile. */
 const ORIGINS_TO_COMPARE = 60;
 /** Origins tried per horizon: about 1000 errors a bucket tell the 99 % quantile, and a fit stays at a few ms. */
-const ORIGINS_PER_HORIZON = 250;
+export const ORIGINS_PER_HORIZON = 250;
 /** Prime factors of the number of minutes in a week. */
 const CALENDAR_FACTORS = [2, 3, 5, 7] as const;
 /** Fewer errors than this say nothing about a quantile: the bucket is left out and its neighbour widened. */
@@ -75,10 +75,14 @@ export function createBuckets(longest: number, seasonSteps: number): readonly Bu
 }
 
 /** Fits every bucket that has enough errors; the rest is left out. */
-export function fitBuckets(input: BacktestInput, buckets: readonly Bucket[]): readonly BucketFit[] {
+export function fitBuckets(
+  input: BacktestInput,
+  buckets: readonly Bucket[],
+  originsPerHorizon: number,
+): readonly BucketFit[] {
   const halfLife = input.values.length * HALF_LIFE_SHARE;
   return buckets.flatMap((bucket) => {
-    const pairs = collectPairs(input, bucket, ORIGINS_PER_HORIZON);
+    const pairs = collectPairs(input, bucket, originsPerHorizon);
     if (pairs.count < FEWEST_ERRORS) return [];
     const { alpha, persistence, errors } = fitLevel(pairs, input.profile);
     const weights = Float64Array.from(pairs.targets, (target) => 2 ** ((target - input.values.length) / halfLife));

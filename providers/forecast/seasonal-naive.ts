@@ -10,7 +10,7 @@
  * 3. `residualCycles` ends at the series' last value, so the cycles of series that end together are of the same days.
  */
 import type { Series } from "../../sdk/model";
-import { backtestLoss, createBuckets } from "./horizon-errors";
+import { backtestLoss, createBuckets, ORIGINS_PER_HORIZON } from "./horizon-errors";
 import type { FittedModel, Model } from "./model";
 import type { PreparedSeries } from "./prepare";
 import { prepareSeries } from "./prepare";
@@ -57,7 +57,7 @@ function fit(series: Series, options: SeasonalNaiveOptions): FittedModel {
   const prepared = prepareSeries(series, daySteps);
   const { length } = prepared.values;
   const shape = selectShape(prepared, candidateShapes(length, series.stepMs, options.seasonMs));
-  const model = fitShape(prepared, shape, options.testedSeasons ?? TESTED_SEASONS);
+  const model = fitShape(prepared, shape, options.testedSeasons ?? TESTED_SEASONS, ORIGINS_PER_HORIZON);
   const notes = [...prepared.notes, describe(model, series.stepMs)];
   return {
     name: "seasonal-naive",

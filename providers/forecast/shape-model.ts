@@ -76,11 +76,23 @@ export function describeShape({ seasonSteps, seasons }: Shape, stepMs: number): 
   return seasons === 1 ? `the last ${name}` : `mean of the last ${String(seasons)} ${name}s`;
 }
 
-/** @param testedSeasons longest horizon for which errors are measured, in seasons */
-export function fitShape(prepared: PreparedSeries, shape: Shape, testedSeasons: number): ShapeModel {
+/**
+ * @param testedSeasons longest horizon for which errors are measured, in seasons
+ * @param originsPerHorizon past origins whose errors are measured; a quarter less or more changes little but the work
+ */
+export function fitShape(
+  prepared: PreparedSeries,
+  shape: Shape,
+  testedSeasons: number,
+  originsPerHorizon: number,
+): ShapeModel {
   const profile = createProfile(prepared.values, shape);
   const longest = longestHorizon(prepared.values.length, shape, testedSeasons);
-  const fits = fitBuckets({ ...prepared, profile, firstTarget: 0 }, createBuckets(longest, shape.seasonSteps));
+  const fits = fitBuckets(
+    { ...prepared, profile, firstTarget: 0 },
+    createBuckets(longest, shape.seasonSteps),
+    originsPerHorizon,
+  );
   const fitted: Fitted = {
     values: prepared.values,
     profile,
@@ -120,7 +132,7 @@ function predictStep(
   levels: readonly number[],
   origin: number,
   horizon: number,
-): readonly number[] {
+): ArrayLike<number> {
   const { values, profile, fits, longestTested } = fitted;
   if (fits.length === 0) {
     const point = values[origin] ?? 0;
@@ -132,7 +144,10 @@ function predictStep(
     profile.shapeAt(origin + horizon, horizon) +
     mix(correction(fitted, left, origin), correction(fitted, right, origin));
   const growth = Math.min(LARGEST_GROWTH, Math.sqrt(Math.max(1, horizon / longestTested)));
-  return levels.map((_, l) => point + mix(spreads[left]?.[l] ?? 0, spreads[right]?.[l] ?? 0) * growth);
+  const [low, high] = [spreads[left], spreads[right]];
+  const quantiles = new Float64Array(levels.length);
+  for (let l = 0; l < quantiles.length; l++) quantiles[l] = point + mix(low?.[l] ?? 0, high?.[l] ?? 0) * growth;
+  return quantiles;
 }
 
 /** What the level at `origin` adds to the shape, in the bucket's horizon. */

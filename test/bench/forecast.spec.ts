@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 import { describe, it } from "mocha";
+import { DecisionScorer } from "../../bench/forecast/decision";
 import { forecastersFor } from "../../bench/forecast/forecasters";
 import { LEVELS, relativeLoss, SeriesScorer } from "../../bench/forecast/scores";
 import { prepareForTask, TASKS, type Task } from "../../bench/forecast/tasks";
@@ -48,7 +49,7 @@ describe("bench: forecast", () => {
         const error = actual - q;
         return sum + (2 / 9) * Math.max((q / 10) * error, (q / 10 - 1) * error);
       }, 0);
-    assert.ok(Math.abs(score.wql - (pinball(5) + pinball(9.5)) / 14.5) < 1e-12);
+    assert.ok(Math.abs(score.loss - (pinball(5) + pinball(9.5))) < 1e-12);
     assert.equal(score.mase, 4.5 / 2 / 2);
     assert.deepEqual([score.c80, score.c95, score.u90, score.u99, score.faults], [0.5, 1, 0.5, 0, 0]);
     scorer.add([...rows].reverse(), Float64Array.from([5, 5]));
@@ -56,9 +57,30 @@ describe("bench: forecast", () => {
   });
 
   it("compares by the geometric mean of clipped ratios", () => {
-    const score = (wql: number) => ({ wql, mase: 0, c80: 0, c95: 0, u90: 0, u99: 0, smape: 0, msis: 0, faults: 0 });
+    const score = (loss: number) => ({ loss, mase: 0, c80: 0, c95: 0, u90: 0, u99: 0, smape: 0, msis: 0, faults: 0 });
     assert.ok(Math.abs(relativeLoss([score(1), score(4)], [score(2), score(2)]) - 1) < 1e-12);
     assert.ok(Math.abs(relativeLoss([score(1e9), score(0)], [score(1), score(0)]) - 10) < 1e-9);
+  });
+
+  it("keeps the ratio of two losses where every actual value is 0", () => {
+    const scoreOf = (forecast: number) => {
+      const scorer = new SeriesScorer(1);
+      scorer.add(
+        LEVELS.map(() => [forecast]),
+        Float64Array.from([0]),
+      );
+      return scorer.result();
+    };
+    assert.ok(Math.abs(relativeLoss([scoreOf(1)], [scoreOf(4)]) - 0.25) < 1e-12);
+  });
+
+  it("scores the choice of a slot by its regret and by what passes the reserve", () => {
+    const scorer = new DecisionScorer(2);
+    const rows = LEVELS.map((level) => [3, 2, 1, 4].map((load) => load * (0.5 + level)));
+    scorer.add(rows, Float64Array.from([2, 4, 1, 1]));
+    assert.equal(scorer.result().regret, (2.5 - 1) / 2);
+    assert.equal(scorer.result().exceeded, 1);
+    assert.ok(Math.abs(scorer.result().excess - (4 / 2.98 - 1)) < 1e-12);
   });
 
   it("gives every forecaster's rows for each task's horizon, the own ones without faults", () => {

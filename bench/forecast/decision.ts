@@ -1,0 +1,62 @@
+/**
+ * What a forecast is for: choosing the quietest slot for a maintenance and reserving capacity for it. Scored by what the
+ * choice cost against the best slot, and by how often the load passed what was reserved.
+ *
+ * Not for: the quality of the quantiles themselves (scores.ts).
+ */
+import type { Rows } from "./forecasters";
+import { LEVELS } from "./scores";
+
+/** Means over the origins of a series. */
+export interface DecisionScore {
+  /** Load in the chosen slot above that in the best one, as a share of the mean load of the horizon. */
+  readonly regret: number;
+  /** Share of origins at which the peak in the slot passed the reserved P99. */
+  readonly exceeded: number;
+  /** By what share of the reserve it passed it, mean over those origins; 0 without any. */
+  readonly excess: number;
+}
+
+const CHOSEN_BY = LEVELS.indexOf(0.9);
+const RESERVED_BY = LEVELS.indexOf(0.99);
+
+/** Adds up one series' origins. */
+export class DecisionScorer {
+  private readonly sums = { regret: 0, exceeded: 0, excess: 0 };
+  private count = 0;
+
+  /** @param slotSteps length of the slot */
+  constructor(private readonly slotSteps: number) {}
+
+  add(rows: Rows, actual: Float64Array): void {
+    const { slotSteps, sums } = this;
+    const starts = Array.from({ length: actual.length - slotSteps + 1 }, (_, start) => start);
+    const sumFrom = (values: ArrayLike<number>, start: number): number => {
+      let sum = 0;
+      for (let h = start; h < start + slotSteps; h++) sum += values[h] ?? 0;
+      return sum;
+    };
+    const lowest = (values: ArrayLike<number>): number =>
+      starts.reduce((best, start) => (sumFrom(values, start) < sumFrom(values, best) ? start : best), 0);
+    const chosen = lowest(rows[CHOSEN_BY] ?? []);
+    const mean = actual.reduce((sum, value) => sum + value, 0) / actual.length;
+    const lost = (sumFrom(actual, chosen) - sumFrom(actual, lowest(actual))) / slotSteps;
+    const reserve = Math.max(...(rows[RESERVED_BY] ?? []).slice(chosen, chosen + slotSteps));
+    const peak = Math.max(...actual.subarray(chosen, chosen + slotSteps));
+    sums.regret += mean > 0 ? lost / mean : 0;
+    if (peak > reserve) {
+      sums.exceeded += 1;
+      sums.excess += reserve > 0 ? (peak - reserve) / reserve : 1;
+    }
+    this.count += 1;
+  }
+
+  result(): DecisionScore {
+    const { regret, exceeded, excess } = this.sums;
+    return {
+      regret: regret / this.count,
+      exceeded: exceeded / this.count,
+      excess: exceeded === 0 ? 0 : excess / exceeded,
+    };
+  }
+}

@@ -1,0 +1,329 @@
+/**
+ * Many forecasts of one series made one: members weighted for each horizon by how well each did on rolling origins of
+ * the series, the middle of their weighted quantiles taken, and the result widened or narrowed to the coverage it had.
+ *
+ * Not for: the members (members.ts).
+ *
+ * Invariants
+ * 1. The work is counted, not timed: members x horizons x origins.
+ * 2. A horizon's quantiles do not depend on which other horizons or levels are asked for.
+ *
+ * Sources: weights by inverse backtest loss, Bates and Granger, "The Combination of Forecasts", Operational Research
+ * Quarterly 20(4), 1969; trimmed means of quantiles, Jose, Grushka-Cockayne and Lichtendahl, "Trimmed Opinion Pools and
+ * the Crowd's Calibration Problem", Management Science 60(2), 2014; the interval's factor is a conformity score of
+ * Romano, Patterson and Candes, "Conformalized Quantile Regression", NeurIPS 2019, in its relative form (Kivaranovic,
+ * Johnson and Leeb, AISTATS 2020).
+ */
+import type { PreparedSeries } from "./prepare";
+import type { QuantilesAt } from "./shape-model";
+
+/** One forecast among several. */
+export interface Member {
+  readonly name: string;
+  /** See FittedMember.key. */
+  readonly key: string;
+  readonly at: (levels: readonly number[]) => QuantilesAt;
+}
+
+/** Levels on which members are judged. */
+const JUDGED_LEVELS: readonly number[] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
+/** Levels of the two intervals whose coverage is measured, around the judged ones. */
+const KEPT_LEVELS: readonly number[] = [0.025, ...JUDGED_LEVELS, 0.975];
+/** Places in KEPT_LEVELS of the 95 % interval, the 80 % interval within it and the median in the middle. */
+const INTERVALS: readonly number[] = [0.025, 0.1, 0.5, 0.9, 0.975].map((level) => KEPT_LEVELS.indexOf(level));
+/** Origins of the backtest for each horizon. */
+const ORIGINS = 16;
+/** Horizons of the backtest: between two of them the nearer one decides. */
+const HORIZON_GROWTH = 1.6;
+/** Horizons of the grid on each side that speak for one: few origins judge each alone. */
+const NEAR = 1;
+const AROUND = 3;
+/** The backtest looks back over so many seasons, or so many times the horizon, but not into the beginning. */
+const JUDGED_SEASONS = 7;
+const JUDGED_HORIZONS = 4;
+const WARM_UP_SHARE = 0.4;
+/**
+ * How sharply weights fall with the loss. The sum of square roots keeps a few bursts from deciding alone; the plain sum
+ * keeps members out that fail rarely but badly.
+ */
+const SHARPNESS = { rootNear: 4, rootAround: 2, plainAround: 2 } as const;
+/** Members below this share of the best weight are left out. */
+const LEAST_SHARE = 0.1;
+/** Share of the weight on each side that is trimmed off: what is left is close to the weighted median. */
+const TRIMMED = 0.4;
+/** A member may not look better than this share of the worst: on a constant past several are perfect. */
+const LEAST_RELATIVE_LOSS = 1e-6;
+/** How much of the factor that the backtest asks for is applied: the members were weighted on the same past. */
+const CALIBRATED_SHARE = { inner: 0.5, outer: 0.5 } as const;
+const CALIBRATION_BOUNDS = { least: 0.5, most: 2 } as const;
+/** Members were fitted and weighted on the past, and averaging pulls tails together: factor on the outer quantiles. */
+const WIDENING = { middle: 1.03, tails: 0.45, power: 20 } as const;
+
+/** What the backtest of one horizon of the grid left. */
+interface Backtest {
+  /** Sums of losses and of their square roots, by member. */
+  readonly plain: Float64Array;
+  readonly root: Float64Array;
+  readonly actuals: readonly number[];
+  /** `quantiles[m][o]`: of KEPT_LEVELS. */
+  readonly quantiles: readonly (readonly Float64Array[])[];
+}
+
+/** Weights and widths at one horizon of the grid. */
+interface Tuning {
+  readonly weights: Float64Array;
+  /** Factors on the distances from the median of the 80 % and of the 95 % interval. */
+  readonly inner: number;
+  readonly outer: number;
+}
+
+/** Members with their weights, made when a horizon is first asked for. */
+export class Blend {
+  private readonly judges: readonly QuantilesAt[];
+  private readonly horizons: readonly number[];
+  private readonly backtests = new Map<number, Backtest>();
+  private readonly tunings = new Map<number, Tuning>();
+
+  /** @param seasonSteps 0: none */
+  constructor(
+    private readonly prepared: PreparedSeries,
+    private readonly members: readonly Member[],
+    private readonly seasonSteps: number,
+  ) {
+    this.judges = members.map((member) => member.at(KEPT_LEVELS));
+    this.horizons = gridUpTo(Math.max(1, Math.floor(prepared.values.length / 4)));
+  }
+
+  /** Quantiles after the series' end, one call for each horizon; not yet monotone. */
+  at(levels: readonly number[]): (horizon: number) => Float64Array {
+    const known = [...new Set([...levels, 0.5])].sort((a, b) => a - b);
+    const places = [...levels, 0.5].map((level) => known.indexOf(level));
+    const forecasts = this.members.map((member) => member.at(known));
+    const origin = this.prepared.values.length - 1;
+    return (horizon) => {
+      const { weights, inner, outer } = this.tuningAt(horizon);
+      const rows = forecasts.map((forecast, m) => (weights[m] === 0 ? EMPTY : forecast(origin, horizon)));
+      const blended = trimmedQuantiles(rows, weights, places);
+      const median = blended[levels.length] ?? 0;
+      return Float64Array.from(
+        levels,
+        (level, l) => median + ((blended[l] ?? 0) - median) * widthFactor(level, inner, outer),
+      );
+    };
+  }
+
+  /** Shares of all members at a horizon, in their order. */
+  weightsAt(horizon: number): Float64Array {
+    return this.tuningAt(horizon).weights;
+  }
+
+  /** Names and weights of those who speak at a horizon, loudest first. */
+  speakersAt(horizon: number): readonly { readonly name: string; readonly weight: number }[] {
+    return Array.from(this.weightsAt(horizon), (weight, m) => ({ weight, name: this.members[m]?.name ?? "" }))
+      .filter(({ weight }) => weight > 0)
+      .sort((a, b) => b.weight - a.weight);
+  }
+
+  /** Index of the member among the first `count` that did best around a horizon. */
+  bestOf(count: number, horizon: number): number {
+    const sums = Array.from(this.lossAround(this.nearest(horizon), AROUND, "plain").subarray(0, count));
+    return sums.indexOf(Math.min(...sums));
+  }
+
+  private tuningAt(horizon: number): Tuning {
+    const position = this.nearest(horizon);
+    const known = this.tunings.get(position) ?? this.tune(position);
+    this.tunings.set(position, known);
+    return known;
+  }
+
+  private tune(position: number): Tuning {
+    const rootNear = this.lossAround(position, NEAR, "root");
+    const rootAround = this.lossAround(position, AROUND, "root");
+    const plainAround = this.lossAround(position, AROUND, "plain");
+    const raw = rootNear.map(
+      (loss, m) =>
+        loss ** -SHARPNESS.rootNear *
+        (rootAround[m] ?? 1) ** -SHARPNESS.rootAround *
+        (plainAround[m] ?? 1) ** -SHARPNESS.plainAround,
+    );
+    const cut = LEAST_SHARE * Math.max(...raw);
+    const kept = raw.map((weight) => (weight < cut ? 0 : weight));
+    const total = kept.reduce((sum, weight) => sum + weight, 0);
+    const weights = kept.map((weight) => weight / total);
+    return { weights, ...this.measureWidths(position, weights) };
+  }
+
+  /** Losses of the members around one horizon, each horizon's relative to its best member. */
+  private lossAround(position: number, reach: number, kind: "plain" | "root"): Float64Array {
+    const sum = new Float64Array(this.members.length);
+    for (let other = position - reach; other <= position + reach; other++) {
+      if (!(other in this.horizons)) continue;
+      const losses = this.backtestAt(other)[kind];
+      const least = Math.max(Math.min(...losses), LEAST_RELATIVE_LOSS * Math.max(...losses), Number.MIN_VALUE);
+      losses.forEach((loss, m) => (sum[m] = (sum[m] ?? 0) + Math.max(loss, least) / least));
+    }
+    const least = Math.max(Math.min(...sum), Number.MIN_VALUE);
+    return sum.map((loss) => loss / least);
+  }
+
+  /** By what the 80 % and the 95 % interval of the past would have had to be wider, around one horizon. */
+  private measureWidths(position: number, weights: Float64Array): { inner: number; outer: number } {
+    const scores: { inner: number; outer: number }[] = [];
+    for (let other = position - NEAR; other <= position + NEAR; other++) {
+      if (!(other in this.horizons)) continue;
+      const { actuals, quantiles } = this.backtestAt(other);
+      actuals.forEach((actual, o) => {
+        const rows = quantiles.map((ofMember) => ofMember[o] ?? EMPTY);
+        const [low = 0, lower = 0, median = 0, upper = 0, high = 0] = trimmedQuantiles(rows, weights, INTERVALS);
+        scores.push({
+          inner: conformity(actual, lower, median, upper),
+          outer: conformity(actual, low, median, high),
+        });
+      });
+    }
+    if (scores.length === 0) return { inner: 1, outer: 1 };
+    return {
+      inner:
+        boundedFactor(
+          scores.map(({ inner }) => inner),
+          0.8,
+        ) ** CALIBRATED_SHARE.inner,
+      outer:
+        boundedFactor(
+          scores.map(({ outer }) => outer),
+          0.95,
+        ) ** CALIBRATED_SHARE.outer,
+    };
+  }
+
+  private backtestAt(position: number): Backtest {
+    const known = this.backtests.get(position) ?? this.backtest(this.horizons[position] ?? 1);
+    this.backtests.set(position, known);
+    return known;
+  }
+
+  private backtest(horizon: number): Backtest {
+    const { values, measured } = this.prepared;
+    const last = values.length - 1 - horizon;
+    const span = Math.max(JUDGED_SEASONS * this.seasonSteps, JUDGED_HORIZONS * horizon, ORIGINS);
+    const first = Math.max(0, Math.min(last, Math.max(Math.ceil(values.length * WARM_UP_SHARE), last - span)));
+    const plain = new Float64Array(this.members.length);
+    const root = new Float64Array(this.members.length);
+    const actuals: number[] = [];
+    const quantiles: Float64Array[][] = this.members.map(() => []);
+    for (let turn = 0; turn < ORIGINS; turn++) {
+      const origin = Math.round(first + ((last - first) * turn) / (ORIGINS - 1));
+      if (measured[origin + horizon] === 0) continue;
+      const actual = values[origin + horizon] ?? 0;
+      actuals.push(actual);
+      this.judges.forEach((judge, m) => {
+        const row = atLeastZero(judge(origin, horizon));
+        const loss = pinball(row, actual);
+        plain[m] = (plain[m] ?? 0) + loss;
+        root[m] = (root[m] ?? 0) + Math.sqrt(loss);
+        quantiles[m]?.push(row);
+      });
+    }
+    return { plain, root, actuals, quantiles };
+  }
+
+  private nearest(horizon: number): number {
+    const after = this.horizons.findIndex((known) => known >= horizon);
+    if (after <= 0) return after < 0 ? this.horizons.length - 1 : 0;
+    const [low, high] = [this.horizons[after - 1] ?? 1, this.horizons[after] ?? 1];
+    return horizon / low < high / horizon ? after - 1 : after;
+  }
+}
+
+const EMPTY = new Float64Array(0);
+
+/**
+ * For each wanted place of the rows the mean of the members' quantiles between the trimmed shares of weight. Sorts by
+ * insertion: there are about twenty members, and this runs for every origin, horizon and level.
+ */
+function trimmedQuantiles(
+  rows: readonly ArrayLike<number>[],
+  weights: Float64Array,
+  places: readonly number[],
+): Float64Array {
+  const speaking = weights.reduce((count, weight) => count + (weight > 0 ? 1 : 0), 0);
+  const values = new Float64Array(speaking);
+  const shares = new Float64Array(speaking);
+  const result = new Float64Array(places.length);
+  for (let p = 0; p < places.length; p++) {
+    let count = 0;
+    for (let m = 0; m < rows.length; m++) {
+      const weight = weights[m] ?? 0;
+      if (weight === 0) continue;
+      const value = rows[m]?.[places[p] ?? 0] ?? 0;
+      let place = count++;
+      for (; place > 0 && (values[place - 1] ?? 0) > value; place--) {
+        values[place] = values[place - 1] ?? 0;
+        shares[place] = shares[place - 1] ?? 0;
+      }
+      values[place] = value;
+      shares[place] = weight;
+    }
+    result[p] = middleMean(values, shares);
+  }
+  return result;
+}
+
+function middleMean(ascending: Float64Array, shares: Float64Array): number {
+  let before = 0;
+  let sum = 0;
+  for (let i = 0; i < ascending.length; i++) {
+    const after = before + (shares[i] ?? 0);
+    const share = Math.min(after, 1 - TRIMMED) - Math.max(before, TRIMMED);
+    if (share > 0) sum += share * (ascending[i] ?? 0);
+    before = after;
+  }
+  return sum / (1 - 2 * TRIMMED);
+}
+
+function atLeastZero(quantiles: ArrayLike<number>): Float64Array {
+  const row = new Float64Array(quantiles.length);
+  for (let l = 0; l < row.length; l++) row[l] = Math.max(0, quantiles[l] ?? 0);
+  return row;
+}
+
+/** How many times as wide the side of the interval would have to be to reach the actual value. */
+function conformity(actual: number, low: number, median: number, high: number): number {
+  if (actual === median) return 0;
+  const side = actual > median ? high - median : median - low;
+  return side > 0 ? Math.abs(actual - median) / side : CALIBRATION_BOUNDS.most;
+}
+
+function boundedFactor(scores: readonly number[], level: number): number {
+  const sorted = Float64Array.from(scores).sort();
+  const rank = Math.min(sorted.length - 1, Math.ceil((sorted.length + 1) * level) - 1);
+  return Math.min(CALIBRATION_BOUNDS.most, Math.max(CALIBRATION_BOUNDS.least, sorted[rank] ?? 1));
+}
+
+/** Factor on a level's distance from the median. */
+function widthFactor(level: number, inner: number, outer: number): number {
+  const central = Math.abs(2 * level - 1);
+  const share = Math.min(1, Math.max(0, (central - 0.8) / 0.15));
+  return (inner + (outer - inner) * share) * (WIDENING.middle + WIDENING.tails * central ** WIDENING.power);
+}
+
+/** @param quantiles of KEPT_LEVELS */
+function pinball(quantiles: Float64Array, actual: number): number {
+  let loss = 0;
+  for (let l = 0; l < JUDGED_LEVELS.length; l++) {
+    const level = JUDGED_LEVELS[l] ?? 0;
+    const error = actual - (quantiles[l + 1] ?? 0);
+    loss += Math.max(level * error, (level - 1) * error);
+  }
+  return loss;
+}
+
+/** 1, 2, 3, 5, 8, ... and the longest. */
+function gridUpTo(longest: number): readonly number[] {
+  const grid: number[] = [];
+  for (let horizon = 1; horizon < longest; horizon = Math.max(horizon + 1, Math.round(horizon * HORIZON_GROWTH))) {
+    grid.push(horizon);
+  }
+  return [...grid, longest];
+}

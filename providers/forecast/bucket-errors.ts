@@ -1,0 +1,104 @@
+/**
+ * Conformal quantiles around point forecasts, bucket by bucket of the horizon: the errors that the same procedure made
+ * from past origins, in units of the spread at each origin.
+ *
+ * Not for: making point forecasts.
+ *
+ * Invariant: filled gaps are neither origin nor target.
+ *
+ * Sources: see conformal.ts; errors divided by a local spread, Lei et al., JASA 113, 2018, section 5.2.
+ */
+import type { ErrorDistribution } from "./conformal";
+import { createErrorDistribution, errorQuantile } from "./conformal";
+import type { Bucket } from "./horizon-errors";
+import { strideOffCalendar } from "./running";
+import type { QuantilesAt } from "./shape-model";
+
+/** Origin and target of one past forecast. */
+export interface Pair {
+  readonly origin: number;
+  readonly target: number;
+}
+
+/** Errors of one bucket. */
+export interface BucketErrors {
+  readonly bucket: Bucket;
+  readonly errors: ErrorDistribution;
+}
+
+/** Value `horizon` steps after `origin`. */
+export type PointAt = (origin: number, horizon: number) => number;
+
+/** Origins per horizon: with four horizons a bucket about 500 errors tell the 99 % quantile. */
+export const ORIGINS_PER_HORIZON = 120;
+/** An error this share of the series ago counts half. */
+const HALF_LIFE_SHARE = 0.5;
+/** Errors of more spreads than this count as such: one burst out of an idle hour is no measure of the next. */
+const LARGEST_ERROR = 20;
+const FEWEST_ERRORS = 8;
+/** Errors beyond the longest tested horizon grow with its square root, but not without end: loads are bounded. */
+const LARGEST_GROWTH = 3;
+
+/** Pairs of a bucket, horizon by horizon, newest first. */
+export function collectPairs(measured: Uint8Array, { horizons }: Bucket, firstOrigin: number): readonly Pair[] {
+  const pairs: Pair[] = [];
+  for (const horizon of horizons) {
+    const last = measured.length - 1 - horizon;
+    const stride = strideOffCalendar((last - firstOrigin) / ORIGINS_PER_HORIZON);
+    for (let origin = last; origin >= firstOrigin; origin -= stride) {
+      const target = origin + horizon;
+      if (measured[origin] === 1 && measured[target] === 1) pairs.push({ origin, target });
+    }
+  }
+  return pairs;
+}
+
+/** @param errors one for each pair, in spreads. @returns undefined when there are too few */
+export function distributeErrors(
+  bucket: Bucket,
+  pairs: readonly Pair[],
+  errors: readonly number[],
+  count: number,
+): BucketErrors | undefined {
+  if (errors.length < FEWEST_ERRORS) return undefined;
+  const halfLife = count * HALF_LIFE_SHARE;
+  const bounded = Float64Array.from(errors, (error) => Math.max(-LARGEST_ERROR, Math.min(LARGEST_ERROR, error)));
+  const weights = Float64Array.from(pairs, ({ target }) => 2 ** ((target - count) / halfLife));
+  const oldest = pairs.reduce((least, { target }) => Math.min(least, target), count);
+  const independent = Math.max(1, Math.min(errors.length, (count - oldest) / bucket.centre));
+  return { bucket, errors: createErrorDistribution(bounded, weights, independent) };
+}
+
+/** Quantiles around a point forecast. @param fitted at least one, by centre; errors are of forecasts by `point` */
+export function quantilesAround(
+  point: PointAt,
+  spread: (origin: number) => number,
+  fitted: readonly BucketErrors[],
+  levels: readonly number[],
+): QuantilesAt {
+  const spreads = fitted.map(({ errors }) => Float64Array.from(levels, (level) => errorQuantile(errors, level)));
+  const longest = fitted.at(-1)?.bucket.horizons.at(-1) ?? 1;
+  return (origin, horizon) => {
+    const { left, right, share } = locateBucket(fitted, horizon);
+    const middle = point(origin, horizon);
+    const unit = spread(origin) * Math.min(LARGEST_GROWTH, Math.sqrt(Math.max(1, horizon / longest)));
+    const [low, high] = [spreads[left], spreads[right]];
+    const quantiles = new Float64Array(levels.length);
+    for (let l = 0; l < quantiles.length; l++) {
+      quantiles[l] = middle + unit * ((low?.[l] ?? 0) * (1 - share) + (high?.[l] ?? 0) * share);
+    }
+    return quantiles;
+  };
+}
+
+/** The two buckets whose centres lie around a horizon, and how far it is from left to right on a log scale. */
+export function locateBucket(
+  fitted: readonly { readonly bucket: Bucket }[],
+  horizon: number,
+): { left: number; right: number; share: number } {
+  const after = fitted.findIndex(({ bucket }) => bucket.centre >= horizon);
+  if (after === 0) return { left: 0, right: 0, share: 0 };
+  if (after < 0) return { left: fitted.length - 1, right: fitted.length - 1, share: 0 };
+  const [from, to] = [fitted[after - 1]?.bucket.centre ?? 1, fitted[after]?.bucket.centre ?? 1];
+  return { left: after - 1, right: after, share: Math.log(horizon / from) / Math.log(to / from) };
+}

@@ -1,0 +1,168 @@
+/**
+ * Direct multi-horizon regression: for each bucket of horizons one linear model from what is known at an origin (levels
+ * of several speeds, the same time of day and of week in the past) to the value h steps later, with conformal quantiles
+ * of the errors it made out of sample.
+ *
+ * Not for: choosing between models (ensemble.ts).
+ *
+ * Invariants
+ * 1. A forecast from an origin reads no value after it, and its coefficients come from targets before it: they are
+ *    fitted anew at some checkpoints as the series grows, from sums that only grow.
+ * 2. It scales and moves with its series: features and target are distances from the present level, in spreads.
+ *
+ * Sources: direct forecasts, Marcellino, Stock and Watson, "A comparison of direct and iterated multistep AR methods",
+ * Journal of Econometrics 135, 2006; ridge, Hoerl and Kennard, Technometrics 12(1), 1970; levels of several speeds,
+ * Corsi, "A Simple Approximate Long-Memory Model of Realized Volatility", Journal of Financial Econometrics 7(2), 2009;
+ * least absolute deviations by reweighting, Schlossmacher, JASA 68(344), 1973.
+ */
+import type { BucketErrors, Pair } from "./bucket-errors";
+import { collectPairs, distributeErrors, locateBucket, ORIGINS_PER_HORIZON, quantilesAround } from "./bucket-errors";
+import type { Bucket } from "./horizon-errors";
+import { createBuckets } from "./horizon-errors";
+import type { RegressionFeatures } from "./regression-features";
+import { createFeatures } from "./regression-features";
+import { predictLinear, RidgeSums } from "./ridge";
+import type { QuantilesAt } from "./shape-model";
+
+/** What a regression is fitted on. */
+export interface RegressionInput {
+  /** Without gaps. */
+  readonly values: Float64Array;
+  /** 1 where measured. */
+  readonly measured: Uint8Array;
+  /** Lengths of seasons in steps, ascending; empty: levels only. */
+  readonly seasons: readonly number[];
+  /** Steps that count as "now": the first season, or some share of the series. */
+  readonly unitSteps: number;
+  /** Longest horizon fitted. */
+  readonly longest: number;
+  /** Features and targets of more spreads than this count as such: small ones make the fit robust. */
+  readonly largest: number;
+  /** Least absolute deviations in place of least squares: follows the median, not the mean. */
+  readonly isMedian: boolean;
+}
+
+/** Quantiles at any origin and horizon. */
+export type DirectRegression = (levels: readonly number[]) => QuantilesAt;
+
+/** Share of the series before the first checkpoint; errors are judged after it. */
+const FIRST_CHECKPOINT = 0.35;
+const CHECKPOINTS = 7;
+/** Strength of the prior, in independent pairs of origin and target. */
+const PRIOR_PAIRS = 16;
+/** Fewer pairs fit nothing. */
+const FEWEST_PAIRS = 24;
+const MEDIAN_PASSES = 2;
+/** An error smaller than this share of the typical one weighs no more in least absolute deviations. */
+const LEAST_ERROR_SHARE = 0.1;
+
+interface BucketModel extends BucketErrors {
+  /** By checkpoint; the last one knows the whole series. */
+  readonly coefficients: readonly Float64Array[];
+}
+
+/** @returns undefined when the series is too short */
+export function fitDirectRegression(input: RegressionInput): DirectRegression | undefined {
+  const { values, longest, seasons, unitSteps } = input;
+  const count = values.length;
+  const features = createFeatures(values, seasons, unitSteps, input.largest);
+  const borders = Array.from({ length: CHECKPOINTS }, (_, i) =>
+    Math.round(count * (FIRST_CHECKPOINT + ((1 - FIRST_CHECKPOINT) * i) / CHECKPOINTS)),
+  );
+  const fitted = createBuckets(longest, unitSteps).flatMap((bucket) => {
+    const model = fitBucket(input, features, borders, bucket);
+    return model ? [model] : [];
+  });
+  if (fitted.length === 0) return undefined;
+  const x = new Float64Array(features.size);
+  const point = (origin: number, horizon: number): number => {
+    features.fill(x, origin, horizon);
+    const known = origin >= count - 1 ? borders.length : checkpointOf(borders, origin);
+    const { left, right, share } = locateBucket(fitted, horizon);
+    const at = (index: number): number => predictLinear(fitted[index]?.coefficients[known], x, 0);
+    const middle = share === 0 ? at(left) : at(left) * (1 - share) + at(right) * share;
+    return features.level(origin) + features.spread(origin) * middle;
+  };
+  return (levels) => quantilesAround(point, features.spread, fitted, levels);
+}
+
+function fitBucket(
+  { values, measured, unitSteps, isMedian, largest }: RegressionInput,
+  features: RegressionFeatures,
+  borders: readonly number[],
+  bucket: Bucket,
+): BucketModel | undefined {
+  const count = values.length;
+  const pairs = [...collectPairs(measured, bucket, features.warmUp)].sort((a, b) => a.target - b.target);
+  if (pairs.length < FEWEST_PAIRS) return undefined;
+  const rows = pairs.map((pair) => distanceOf(values, features, pair));
+  const x = new Float64Array(features.size);
+  const matrix = new Float64Array(pairs.length * features.size);
+  pairs.forEach(({ origin, target }, place) => {
+    features.fill(x, origin, target - origin);
+    matrix.set(x, place * features.size);
+  });
+  const wanted = Float64Array.from(rows, (row) => Math.max(-largest, Math.min(largest, row)));
+  // Forecasts over h steps made less than h steps apart share most of what surprised them: more of them are needed.
+  const apart = Math.max(1, (count - features.warmUp) / ORIGINS_PER_HORIZON);
+  const overlap = Math.max(1, Math.min(bucket.centre, unitSteps) / apart);
+  const priorPairs = PRIOR_PAIRS * bucket.horizons.length * overlap;
+  let coefficients: readonly Float64Array[] = [];
+  let weights: Float64Array | undefined;
+  for (let pass = 0; pass < (isMedian ? MEDIAN_PASSES : 1); pass++) {
+    if (pass > 0) weights = inverseErrors(matrix, wanted, coefficients.at(-1));
+    coefficients = fitCheckpoints(matrix, wanted, pairs, [...borders, count], features, priorPairs, weights);
+  }
+  const first = borders[0] ?? 0;
+  const judged = pairs.flatMap((pair, place) => (pair.origin < first ? [] : [{ pair, place }]));
+  const errors = judged.map(({ pair, place }) => {
+    const known = coefficients[checkpointOf(borders, pair.origin)];
+    return (rows[place] ?? 0) - predictLinear(known, matrix, place * features.size);
+  });
+  const distributed = distributeErrors(
+    bucket,
+    judged.map(({ pair }) => pair),
+    errors,
+    count,
+  );
+  return distributed && { ...distributed, coefficients };
+}
+
+function distanceOf(values: Float64Array, features: RegressionFeatures, { origin, target }: Pair): number {
+  return ((values[target] ?? 0) - features.level(origin)) / features.spread(origin);
+}
+
+/** Coefficients from the targets before each border, ascending. */
+function fitCheckpoints(
+  matrix: Float64Array,
+  wanted: Float64Array,
+  pairs: readonly Pair[],
+  borders: readonly number[],
+  { size, prior }: RegressionFeatures,
+  priorPairs: number,
+  weights: Float64Array | undefined,
+): readonly Float64Array[] {
+  const sums = new RidgeSums(size);
+  let place = 0;
+  return borders.map((border) => {
+    for (; place < pairs.length && (pairs[place]?.target ?? 0) < border; place++) {
+      sums.add(matrix, place * size, wanted[place] ?? 0, weights?.[place] ?? 1);
+    }
+    return sums.solve(priorPairs, prior);
+  });
+}
+
+function inverseErrors(matrix: Float64Array, wanted: Float64Array, beta: Float64Array | undefined): Float64Array {
+  const size = beta?.length ?? 0;
+  const errors = wanted.map((value, place) => Math.abs(value - predictLinear(beta, matrix, place * size)));
+  const typical = errors.reduce((sum, error) => sum + error, 0) / errors.length;
+  if (typical === 0) return errors.fill(1);
+  return errors.map((error) => 1 / Math.max(error / typical, LEAST_ERROR_SHARE));
+}
+
+/** Index of the last checkpoint not after an origin. */
+function checkpointOf(borders: readonly number[], origin: number): number {
+  let index = 0;
+  while (index + 1 < borders.length && (borders[index + 1] ?? 0) <= origin) index++;
+  return index;
+}

@@ -1,0 +1,166 @@
+/**
+ * The members of the blend: every kind of forecast that has paid on some kind of load, each made for one series.
+ *
+ * Not for: weighting them (blend.ts).
+ */
+import type { Member } from "./blend";
+import { collectPairs, distributeErrors, quantilesAround } from "./bucket-errors";
+import type { RegressionInput } from "./direct-regression";
+import { fitDirectRegression } from "./direct-regression";
+import { fitDoubleSeasonal } from "./double-seasonal";
+import type { EmpiricalKernel } from "./empirical";
+import { empiricalQuantiles, sortValues } from "./empirical";
+import { createBuckets } from "./horizon-errors";
+import { createLocalScale } from "./local-scale";
+import type { PreparedSeries } from "./prepare";
+import type { ShapeModel } from "./shape-model";
+import { describeShape } from "./shape-model";
+import { similarDays } from "./similar-days";
+
+/** What members are made from. */
+export interface MembersInput {
+  readonly prepared: PreparedSeries;
+  readonly shapes: readonly ShapeModel[];
+  /** Steps of a day and of a week (or of the seasons in their place), ascending; empty: none. */
+  readonly seasons: readonly number[];
+  readonly stepMs: number;
+}
+
+/** Longest horizon with a model of its own, in seasons; beyond it errors grow. */
+const FITTED_SEASONS = 2;
+/** Parts of a series without a season that count as "now". */
+const PARTS_WITHOUT_SEASON = 8;
+/** Errors are judged after this share of the series. */
+const WARM_UP_SHARE = 0.35;
+/** What is added before the logarithm, as a share of the mean: an idle minute is not infinitely far from a busy one. */
+const LOG_OFFSET_SHARE = 0.05;
+/** A logarithmic forecast may not pass the largest value seen by more than this factor. */
+const LARGEST_RISE = 4;
+
+/** Shapes first, in their order. */
+export function createMembers(input: MembersInput): readonly Member[] {
+  const { shapes } = input;
+  return createUnkeyed(input).map((member, index) => ({
+    ...member,
+    // Levels look at a share of the series: their number of values grows with it.
+    key: shapes[index]?.shape.seasonSteps === 1 ? `level ${String(shapes.length - index)}` : member.name,
+  }));
+}
+
+function createUnkeyed(input: MembersInput): readonly Omit<Member, "key">[] {
+  const { prepared, shapes, seasons, stepMs } = input;
+  const sorted = sortValues(prepared);
+  return [
+    ...shapes.map((model) => ({
+      name: describeShape(model.shape, stepMs),
+      at: (levels: readonly number[]) => model.at(levels),
+    })),
+    ...kernelsFor(prepared.values.length, seasons[0] ?? 0).map(({ name, kernel }) => ({
+      name,
+      at: (levels: readonly number[]) => empiricalQuantiles(sorted, kernel, levels),
+    })),
+    ...createRegressions(input),
+    ...(seasons[0] === undefined ? [] : [{ name: "days like the last", at: similarDays(prepared.values, seasons[0]) }]),
+    ...createDoubleSeasonal(input),
+  ];
+}
+
+function createRegressions({ prepared, seasons }: MembersInput): readonly Omit<Member, "key">[] {
+  const { values, measured } = prepared;
+  const base: RegressionInput = {
+    values,
+    measured,
+    seasons,
+    unitSteps: unitOf(values.length, seasons),
+    longest: longestFitted(values.length, seasons),
+    largest: 10,
+    isMedian: false,
+  };
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const offset = mean > 0 ? mean * LOG_OFFSET_SHARE : 1;
+  const ceiling = values.reduce((most, value) => Math.max(most, value), 0) * LARGEST_RISE;
+  const logarithmic = fitDirectRegression({
+    ...base,
+    values: values.map((value) => Math.log(value + offset)),
+    largest: 5,
+    isMedian: true,
+  });
+  const plain = [
+    { name: "regression on levels and shapes", fit: fitDirectRegression(base) },
+    {
+      name: "median regression on levels",
+      fit: fitDirectRegression({ ...base, seasons: [], largest: 5, isMedian: true }),
+    },
+  ];
+  return [
+    ...plain.flatMap(({ name, fit }) => (fit ? [{ name, at: fit }] : [])),
+    ...(logarithmic
+      ? [
+          {
+            name: "median regression of the logarithm",
+            at: (levels: readonly number[]) => {
+              const at = logarithmic(levels);
+              return (origin: number, horizon: number) => {
+                const quantiles = at(origin, horizon);
+                const row = new Float64Array(levels.length);
+                for (let l = 0; l < row.length; l++) row[l] = Math.min(ceiling, Math.exp(quantiles[l] ?? 0) - offset);
+                return row;
+              };
+            },
+          },
+        ]
+      : []),
+  ];
+}
+
+function createDoubleSeasonal({ prepared, seasons }: MembersInput): readonly Omit<Member, "key">[] {
+  const { values, measured } = prepared;
+  const [daySteps, weekSteps = 0] = seasons;
+  if (daySteps === undefined) return [];
+  const count = values.length;
+  const { point } = fitDoubleSeasonal(values, daySteps, weekSteps);
+  const { spread } = createLocalScale(values, daySteps);
+  const warmUp = Math.min(Math.floor(count / 2), Math.max(Math.floor(count * WARM_UP_SHARE), weekSteps, daySteps));
+  const fitted = createBuckets(longestFitted(count, seasons), daySteps).flatMap((bucket) => {
+    const pairs = collectPairs(measured, bucket, warmUp);
+    const errors = pairs.map(
+      ({ origin, target }) => ((values[target] ?? 0) - point(origin, target - origin)) / spread(origin),
+    );
+    const distributed = distributeErrors(bucket, pairs, errors, count);
+    return distributed ? [distributed] : [];
+  });
+  if (fitted.length === 0) return [];
+  const name = weekSteps > 0 ? "smoothed level, day and week" : "smoothed level and day";
+  return [{ name, at: (levels) => quantilesAround(point, spread, fitted, levels) }];
+}
+
+function unitOf(count: number, seasons: readonly number[]): number {
+  return seasons[0] ?? Math.max(4, Math.floor(count / PARTS_WITHOUT_SEASON));
+}
+
+function longestFitted(count: number, seasons: readonly number[]): number {
+  return Math.max(1, Math.min(Math.floor(count / 4), seasons[0] === undefined ? count : FITTED_SEASONS * seasons[0]));
+}
+
+function kernelsFor(
+  count: number,
+  season: number,
+): readonly { readonly name: string; readonly kernel: EmpiricalKernel }[] {
+  const any = (name: string, ageSteps: number) => ({ name, kernel: { ageSteps, seasonSteps: 1, widthSteps: 0 } });
+  if (season === 0) {
+    return [any("newest values", count / 12), any("recent values", count / 4), any("all values", count)];
+  }
+  const daily = (name: string, days: number, widthSteps: number) => ({
+    name,
+    kernel: { ageSteps: days * season, seasonSteps: season, widthSteps: Math.max(1, Math.round(widthSteps)) },
+  });
+  return [
+    any("values of the last hours", season / 4),
+    any("values of the last day", season),
+    any("values of the last days", 4 * season),
+    any("values of the last weeks", 30 * season),
+    daily("that hour in the last days", 3, season / 16),
+    daily("that hour in the last weeks", 10, season / 16),
+    daily("those hours in the last weeks", 30, season / 8),
+  ];
+}
