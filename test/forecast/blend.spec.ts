@@ -10,7 +10,7 @@ const PREPARED = prepareSeries(seriesOf(Array.from({ length: 400 }, () => 100 + 
 
 /** Ten times a normal deviate's rough quantile around a centre. */
 function memberAt(name: string, centre: number, width = 12): Member {
-  return { name, at: (levels) => () => levels.map((level) => centre + 2 * width * (level - 0.5)) };
+  return { name, key: name, at: (levels) => () => levels.map((level) => centre + 2 * width * (level - 0.5)) };
 }
 
 describe("blend", () => {
