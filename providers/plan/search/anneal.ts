@@ -1,13 +1,19 @@
 /**
- * Simulated annealing with shifts and swaps over assignments whose capacity may be exceeded at a price. The price rises
- * while the walk stays outside of capacity and falls while it stays inside, so that it crosses the border often: tight
- * machines are rearranged through states that do not fit, where feasible moves alone are stuck.
+ * Simulated annealing with shifts, swaps, ejections and forced moves, over assignments whose capacity and dependencies
+ * may be broken at a price. The price is low while it is hot and a rule when it is cold, so that tight machines are
+ * rearranged through states that do not fit, where feasible moves alone are stuck.
+ *
+ * What makes it fast: a move may cost at most what leaving gains plus a threshold drawn before, so most moves end after
+ * one or two resources of the machine they go to; gains are kept until a machine changes; the processes of one machine
+ * are tried in a row. A quarter of the moves of a process that is away lead home: where resources are transient, each
+ * machine has room for few that come, whatever leaves it.
  *
  * Not for: restarts and what to do with the best (search.ts).
  *
  * Sources: Kirkpatrick, Gelatt and Vecchi, "Optimization by Simulated Annealing", Science 220, 1983; strategic
  * oscillation around the border of feasibility: Glover, "Heuristics for Integer Programming Using Surrogate
- * Constraints", Decision Sciences 8, 1977.
+ * Constraints", Decision Sciences 8, 1977; forced moves are the big process rearrangement of Gavranovic, Buljubasic and
+ * Demirovic, "Variable Neighborhood Search for Google Machine Reassignment problem", ENDM 39, 2012.
  */
 import type { Incumbent } from "./incumbent";
 import type { FastRandom } from "./random";
@@ -36,6 +42,12 @@ const LEAST_FRONT = 0.03;
 /** Processes on a machine that one process is tried in the place of, and machines where each of them could go. */
 const MOST_PARTNERS = 12;
 const MOST_THIRDS = 2;
+/** A process whose leaving would gain this many temperatures, and does not find a place, is forced now and then. */
+const STUCK = 20;
+const STUCK_RARITY = 7;
+/** Processes that make room for it, at most, and machines where each of them is tried. */
+const MOST_FORCED = 12;
+const FORCED_TARGETS = 8;
 const LOGS = 1024;
 /** Negative logarithms of evenly spread numbers: what a temperature is multiplied with for a random threshold. */
 const THRESHOLDS = Float64Array.from({ length: LOGS }, (_, index) => -Math.log((index + 0.5) / LOGS));
@@ -77,6 +89,8 @@ class Walk {
   moves = 0;
   temperature = 0;
   private readonly machines: number;
+  /** Of a move that is forced: processes and where they were. */
+  private readonly forced = new Int32Array((MOST_FORCED + 1) * 2);
 
   constructor(
     private readonly state: SearchState,
@@ -97,6 +111,9 @@ class Walk {
     if (this.tryShift(process, from, to)) return;
     const count = state.counts[to] as number;
     if (count === 0) return;
+    if (state.gainOf(process) > this.temperature * STUCK && (random.bits() & STUCK_RARITY) === 0) {
+      if (this.tryForcing(process, to)) return;
+    }
     let slot = random.below(count);
     for (let tries = Math.min(count, MOST_PARTNERS); tries > 0; tries -= 1) {
       const other = state.lists[to]?.[slot] as number;
@@ -135,6 +152,61 @@ class Walk {
       const third = random.below(this.machines);
       if (third !== to && third !== from && this.tryEjecting(process, other, to, third, limit)) return true;
     }
+    return false;
+  }
+
+  /**
+   * Puts a process on a machine whatever that costs, then moves what is best to move off that machine, as long as that
+   * helps; takes all back if cost has grown too much. Large processes get to where only several others could make room.
+   */
+  private tryForcing(process: number, to: number): boolean {
+    const { state, random, forced } = this;
+    if (!state.canPlace(process, to) || state.shiftPrice(process, to) === Infinity) return false;
+    const limit = state.ratedCost + this.threshold();
+    const from = state.assignment[process] as number;
+    let steps = 0;
+    forced[0] = process;
+    forced[1] = from;
+    this.incumbent.keep();
+    this.incumbent.note(process);
+    state.move(process, to);
+    while (state.ratedCost > limit && steps < MOST_FORCED) {
+      let bestGain = 0;
+      let best = -1;
+      let bestMachine = -1;
+      const list = state.lists[to] as Int32Array;
+      for (let slot = (state.counts[to] as number) - 1; slot >= 0; slot -= 1) {
+        const other = list[slot] as number;
+        const gain = state.gainOf(other);
+        if (other === process || gain <= bestGain || state.isPinned(other)) continue;
+        const home = state.model.origin[other] as number;
+        for (let tries = 0; tries < FORCED_TARGETS; tries += 1) {
+          const machine = tries === 0 ? home : tries === 1 ? from : random.below(this.machines);
+          if (machine < 0 || machine === to || !state.canPlace(other, machine)) continue;
+          this.moves += 1;
+          const left = gain - bestGain - state.moveCostChange(other, to, machine);
+          if (left <= 0) continue;
+          const cost = state.costOfPlacing(machine, other, left);
+          if (cost >= left) continue;
+          const price = state.shiftPrice(other, machine);
+          if (cost + price >= left) continue;
+          bestGain += left - cost - price;
+          best = other;
+          bestMachine = machine;
+        }
+      }
+      if (best < 0) break;
+      steps += 1;
+      forced[steps * 2] = best;
+      forced[steps * 2 + 1] = to;
+      this.incumbent.note(best);
+      state.move(best, bestMachine);
+    }
+    if (state.ratedCost <= limit) {
+      this.noticeBest();
+      return true;
+    }
+    for (; steps >= 0; steps -= 1) state.move(forced[steps * 2] as number, forced[steps * 2 + 1] as number);
     return false;
   }
 

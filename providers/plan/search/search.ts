@@ -40,10 +40,12 @@ export interface SearchExchange {
 const DESCENT_SHARE = 0.02;
 const DESCENT_PACE = 0.05;
 const MOST_DESCENTS = 5;
-/** Where the walk from hot to cold ends, as a share of the budget. */
-const MAIN_SHARE = 0.88;
-/** Where searches of one model meet while they cool. */
-const MEETINGS = [0.55, 0.72, MAIN_SHARE];
+/** Walks from the hottest to where large processes are settled, and their part of the budget; the best is gone on with. */
+const HOT_STARTS = 2;
+const HOT_SHARE = 0.55;
+const SETTLED = 0.05;
+/** Where the walk from there to the coldest ends. */
+const COLD_SHARE = 0.9;
 /** Temperatures, in mean sizes of processes; the coldest one for a single process on a machine. */
 const HOTTEST = 0.2;
 const COLDEST = 0.3;
@@ -128,14 +130,16 @@ function improve(
   const movesPerProcess = moves / Math.max(descended, Number.EPSILON) / model.processCount;
   const patience = Math.min(1, movesPerProcess / MOVES_FOR_HOTTEST);
   const hottest = Math.max(coldest, Math.min(meanSize * HOTTEST * patience, left));
-  let temperature = hottest;
-  for (const until of MEETINGS) {
-    const cooled = Math.max(0, (until - descended) / (MAIN_SHARE - descended));
-    const next = hottest * (coldest / hottest) ** cooled;
-    walk(temperature, next, until);
-    temperature = next;
-    if (exchange !== undefined) meet(state, incumbent, exchange);
+  const settled = Math.max(coldest, hottest * SETTLED);
+  for (let start = 1; start <= HOT_STARTS; start += 1) {
+    walk(hottest, settled, descended + ((HOT_SHARE - descended) * start) / HOT_STARTS);
   }
+  if (exchange !== undefined) meet(state, incumbent, exchange);
+  const middle = Math.sqrt(settled * coldest);
+  walk(settled, middle, (HOT_SHARE + COLD_SHARE) / 2);
+  if (exchange !== undefined) meet(state, incumbent, exchange);
+  walk(middle, coldest, COLD_SHARE);
+  if (exchange !== undefined) meet(state, incumbent, exchange);
   walk(coldest * LUKEWARM, coldest, 1);
   return moves;
 }
