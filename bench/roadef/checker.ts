@@ -36,7 +36,9 @@ export function check(modelText: Uint8Array, initialText: Uint8Array, solutionTe
   const moveCosts: Uint32Array[] = [];
   const machines = Array.from({ length: M }, () => {
     const machine = { neighbourhood: model.take(), location: model.take(), capacity: list(R), safety: list(R) };
-    moveCosts.push(Uint32Array.from({ length: M }, () => model.take()));
+    const costs = new Uint32Array(M);
+    for (let other = 0; other < M; other += 1) costs[other] = model.take();
+    moveCosts.push(costs);
     return machine;
   });
   const services = Array.from({ length: model.take() }, () => {
@@ -124,16 +126,13 @@ function add(sums: Float64Array | undefined, index: number, amount: number): voi
 /** Whole numbers of a text, NaN after the last one. */
 function numbers(text: Uint8Array): Numbers {
   let position = 0;
-  const digit = (): number => (text[position] ?? -1) - 48;
-  const isDigit = (): boolean => digit() >= 0 && digit() <= 9;
   return {
     take: () => {
-      while (position < text.length && !isDigit()) position += 1;
-      if (position >= text.length) return NaN;
-      let value = 0;
-      while (position < text.length && isDigit()) {
-        value = value * 10 + digit();
-        position += 1;
+      let value = NaN;
+      for (; position < text.length; position += 1) {
+        const digit = (text[position] as number) - 48;
+        if (digit >= 0 && digit <= 9) value = Number.isNaN(value) ? digit : value * 10 + digit;
+        else if (!Number.isNaN(value)) break;
       }
       return value;
     },
