@@ -18,14 +18,18 @@ export interface Comparison {
   readonly isProven: boolean;
 }
 
-/** Tried moves of the search, as many as a plan for such a fleet takes. */
-const MOVES = 100_000;
+/** Searches of one fleet, of which the best counts: about a third of a second of CPU, as much as its plan may take. */
+const SEEDS = 4;
+const MOVES = 500_000;
 const SOLVER_SECONDS = 20;
 
 /** Compares one fleet. */
 export function compareFleet(solve: Solve, seed: number): Comparison {
   const model = smallFleet(seed);
-  const result = searchPlacement(model, { seed, budget: { kind: "moves", moves: MOVES } });
+  const results = Array.from({ length: SEEDS }, (_, index) =>
+    searchPlacement(model, { seed: SEEDS * seed + index, budget: { kind: "moves", moves: MOVES } }),
+  );
+  const result = results.reduce((best, other) => (other.cost.total < best.cost.total ? other : best));
   if (result.broken.length > 0)
     throw new Error(`fleet ${String(seed)}: the search broke ${JSON.stringify(result.broken)}`);
   const exact = solveExactly(solve, model, SOLVER_SECONDS);

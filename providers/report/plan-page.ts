@@ -13,6 +13,7 @@ import { alarm, badge, plainList, renderPage, section, table, type Page, type Se
 import { countOf } from "./html/words";
 import { demandChart, timelineChart } from "./plan-charts";
 import { demandSections } from "./plan-demand";
+import { balanceSections, costSections } from "./plan-reasons";
 
 /**
  * Renders the page of a plan. Equal arguments give equal pages. The last argument is what simulated runs of it came to,
@@ -44,7 +45,7 @@ export function renderPlanPage(
       moves(plan),
     );
   }
-  sections.push(...simulated, ...demandSections(forecast, timezone));
+  sections.push(...balanceSections(plan), ...costSections(plan), ...simulated, ...demandSections(forecast, timezone));
   if (plan.skipped.length > 0) sections.push(skipped(plan));
   sections.push(calendar(plan, timezone), approval(spec, plan));
   return renderPage({
@@ -68,6 +69,8 @@ function stateOf({ decision }: MigrationPlan): Page["state"] {
 }
 
 function answer(plan: MigrationPlan, timezone: string): string {
+  if (plan.balance && plan.decision !== "blocked")
+    return `${plan.waves.length === 0 ? "Nothing is moved now" : "Copies are moved"}: ${plan.balance.reason}.`;
   if (plan.decision === "nothing") return "Nothing to do: every host is already as wanted.";
   if (plan.decision === "blocked")
     return `Nothing will start: ${countOf(plan.blockers.length, "reason")} ${plan.blockers.length === 1 ? "blocks" : "block"} it, each with a fix below.`;

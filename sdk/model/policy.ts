@@ -186,9 +186,9 @@ export interface RebalanceSpec {
  * with updates (probing, validation, journals) needs no second way.
  */
 export const NO_UPDATE: UpdateSpec = {
-  probe: ":",
+  probe: "true",
   expect: "*",
-  command: ":",
+  command: "true",
   irreversible: true,
   reboot: false,
   timeoutMs: 60_000,
