@@ -44,7 +44,7 @@ const MOST_PARTNERS = 12;
 const MOST_THIRDS = 2;
 /** A process whose leaving would gain this many temperatures, and does not find a place, is forced now and then. */
 const STUCK = 20;
-const STUCK_RARITY = 7;
+const STUCK_RARITY = 1;
 /** Processes that make room for it, at most, and machines where each of them is tried. */
 const MOST_FORCED = 12;
 const FORCED_TARGETS = 8;

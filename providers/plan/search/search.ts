@@ -40,9 +40,8 @@ export interface SearchExchange {
 const DESCENT_SHARE = 0.02;
 const DESCENT_PACE = 0.05;
 const MOST_DESCENTS = 5;
-/** Walks from the hottest to where large processes are settled, and their part of the budget; the best is gone on with. */
-const HOT_STARTS = 2;
-const HOT_SHARE = 0.55;
+/** Where the walk from the hottest to where large processes are settled ends, as a share of the budget. */
+const HOT_SHARE = 0.4;
 const SETTLED = 0.05;
 /** Where the walk from there to the coldest ends. */
 const COLD_SHARE = 0.9;
@@ -54,7 +53,7 @@ const MOVES_FOR_HOTTEST = 1000;
 /** Where the last walk begins, in coldest temperatures. */
 const LUKEWARM = 8;
 /** Price of excess: low while it is hot, so that large processes push others aside, and a rule when it is cold. */
-const PRICE_AT_MEAN_SIZE = 0.25;
+const PRICE_AT_MEAN_SIZE = 0.5;
 const PRICE_POWER = 1.5;
 
 export interface SearchOptions {
@@ -131,9 +130,7 @@ function improve(
   const patience = Math.min(1, movesPerProcess / MOVES_FOR_HOTTEST);
   const hottest = Math.max(coldest, Math.min(meanSize * HOTTEST * patience, left));
   const settled = Math.max(coldest, hottest * SETTLED);
-  for (let start = 1; start <= HOT_STARTS; start += 1) {
-    walk(hottest, settled, descended + ((HOT_SHARE - descended) * start) / HOT_STARTS);
-  }
+  walk(hottest, settled, HOT_SHARE);
   if (exchange !== undefined) meet(state, incumbent, exchange);
   const middle = Math.sqrt(settled * coldest);
   walk(settled, middle, (HOT_SHARE + COLD_SHARE) / 2);
