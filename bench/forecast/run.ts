@@ -9,7 +9,6 @@ import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 import { createGzip } from "node:zlib";
 import type { DecisionScore } from "./decision";
-import { forecastersFor } from "./forecasters";
 import { LEVELS, meanOf, medianOf, relativeLoss, type SeriesScore } from "./scores";
 import { runScale } from "./scale";
 import { readTask, TASKS, type LeftOut, type Task, type TaskSeries } from "./tasks";
@@ -24,10 +23,14 @@ Quantile forecasts from rolling origins on public cloud traces and M4 hourly: lo
   --task NAMES       tasks: ${TASKS.map(({ name }) => name).join(", ")}  [all]
   --forecasts FILE   also write every forecast of this package as task,set,series_id,origin,step,actual,q0.01,...
   --quick            at most 24 series of each task
+  --peers            a sample of each task (8 series, 3 origins), beside @bsull/augurs (MSTL + AutoETS) and arima; goals
+                     are of whole tasks and not of samples
   --scale            instead: CPU and memory of 10,000 generated series (500 with --quick), and of an LSTM's fit`;
 
 const QUICK_SERIES = 24;
 const THREADS = 2;
+/** What peers are compared on. */
+const PEER_SAMPLE = { series: 8, origins: 3 } as const;
 
 /** Scores of Naive2 on the hourly series of M4 that are in the task. */
 const NAIVE_2 = { smape: 18.29, mase: 2.575 } as const;
@@ -58,6 +61,7 @@ async function main(): Promise<number> {
       task: { type: "string" },
       forecasts: { type: "string" },
       quick: { type: "boolean", default: false },
+      peers: { type: "boolean", default: false },
       scale: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
@@ -83,28 +87,36 @@ async function main(): Promise<number> {
   }
   const dump = values.forecasts === undefined ? undefined : openDump(values.forecasts);
   const tasks: Record<string, TaskResult> = {};
+  const beside: Record<string, Readonly<Record<string, TaskResult>>> = {};
   printHead();
   for (const task of TASKS.filter(({ name }) => names.includes(name))) {
     const { series, leftOut } = readTask(task, folder);
-    const taken = values.quick ? series.slice(0, QUICK_SERIES) : series;
+    const taken = values.peers ? sampleOf(series) : values.quick ? series.slice(0, QUICK_SERIES) : series;
     if (taken.length === 0) {
       console.log(`${task.name}: no series (${describeLeftOut(leftOut)})`);
       continue;
     }
-    const answers = await scoreAll(task, taken, dump !== undefined);
+    const answers = await scoreAll(task, taken, { keepsForecasts: dump !== undefined, hasPeers: values.peers });
     dump?.add(task, taken, answers);
     const results = summarize(task, answers);
     printTask(task, taken.length, leftOut, results);
     const own = results.get("archipelago");
     if (own) tasks[task.name] = own;
+    if (values.peers) beside[task.name] = Object.fromEntries(results);
   }
   await dump?.close();
-  write({ tasks });
+  if (values.peers)
+    write("forecast-peers.json", { series: PEER_SAMPLE.series, origins: PEER_SAMPLE.origins, tasks: beside });
+  else write("forecast.json", { tasks });
   return 0;
 }
 
 /** Threads take one series after the other, so that the order of the answers does not depend on their speed. */
-async function scoreAll(task: Task, series: readonly TaskSeries[], keepsForecasts: boolean): Promise<ScoreAnswer[]> {
+async function scoreAll(
+  task: Task,
+  series: readonly TaskSeries[],
+  wanted: Pick<ScoreOrder, "keepsForecasts" | "hasPeers">,
+): Promise<ScoreAnswer[]> {
   const answers: ScoreAnswer[] = [];
   let next = 0;
   const work = async (): Promise<void> => {
@@ -123,7 +135,7 @@ async function scoreAll(task: Task, series: readonly TaskSeries[], keepsForecast
           index,
           task: { stepS, season, horizon, ...(slotSteps === undefined ? {} : { slotSteps }) },
           series: one,
-          keepsForecasts,
+          ...wanted,
         } satisfies ScoreOrder);
         answers[index] = await answer.promise;
         worker.off("error", answer.reject);
@@ -137,7 +149,7 @@ async function scoreAll(task: Task, series: readonly TaskSeries[], keepsForecast
 }
 
 function summarize(task: Task, answers: readonly ScoreAnswer[]): ReadonlyMap<string, TaskResult> {
-  const names = forecastersFor(task.season).map(({ name }) => name);
+  const names = answers[0]?.results.map(({ forecaster }) => forecaster) ?? [];
   const resultsOf = (name: string) =>
     answers.flatMap(({ results }) => results.filter(({ forecaster }) => forecaster === name));
   const scoresOf = (name: string): readonly SeriesScore[] => resultsOf(name).map(({ score }) => score);
@@ -255,10 +267,23 @@ function openDump(file: string): {
   };
 }
 
-function write(result: { readonly tasks: Readonly<Record<string, TaskResult>> }): void {
+/** Series and origins equally spaced over those of the task: the peers cost up to a second a forecast. */
+function sampleOf(series: readonly TaskSeries[]): readonly TaskSeries[] {
+  return spaced(series, PEER_SAMPLE.series).map((one) => ({
+    ...one,
+    origins: spaced(one.origins, PEER_SAMPLE.origins),
+  }));
+}
+
+function spaced<T>(all: readonly T[], count: number): readonly T[] {
+  if (all.length <= count) return all;
+  return Array.from({ length: count }, (_, i) => all[Math.round((i * (all.length - 1)) / (count - 1))] as T);
+}
+
+function write(name: string, result: object): void {
   const folder = path.join(process.cwd(), "bench", "results");
   fs.mkdirSync(folder, { recursive: true });
-  fs.writeFileSync(path.join(folder, "forecast.json"), `${JSON.stringify(result, null, 2)}\n`);
+  fs.writeFileSync(path.join(folder, name), `${JSON.stringify(result, null, 2)}\n`);
 }
 
 function round(value: number): number {

@@ -1,7 +1,7 @@
 /** Scores all forecasters on one series at a time, in a thread of its own. */
 import { parentPort } from "node:worker_threads";
 import { DecisionScorer, type DecisionScore } from "./decision";
-import { forecastersFor, type Rows } from "./forecasters";
+import { forecastersFor, type Forecaster, type Rows } from "./forecasters";
 import { LEVELS, SeriesScorer, type SeriesScore } from "./scores";
 import type { Task, TaskSeries } from "./tasks";
 
@@ -11,6 +11,8 @@ export interface ScoreOrder {
   readonly task: Pick<Task, "stepS" | "season" | "horizon" | "slotSteps">;
   readonly series: TaskSeries;
   readonly keepsForecasts: boolean;
+  /** Also scores other libraries. */
+  readonly hasPeers: boolean;
 }
 
 /** Its scores by forecaster. */
@@ -27,13 +29,16 @@ export interface ScoreAnswer {
 }
 
 /** Scores one series. */
-export function scoreSeries({ index, task, series, keepsForecasts }: ScoreOrder): ScoreAnswer {
+export function scoreSeries(
+  { index, task, series, keepsForecasts }: ScoreOrder,
+  peers: readonly Forecaster[],
+): ScoreAnswer {
   const { values, origins, id, startS } = series;
   const training = values.subarray(0, origins[0]);
   const setting = { id, startS, stepS: task.stepS, season: task.season, horizon: task.horizon, levels: LEVELS };
   return {
     index,
-    results: forecastersFor(task.season).map((forecaster) => {
+    results: [...forecastersFor(task.season), ...peers].map((forecaster) => {
       const scorer = SeriesScorer.forSeries(training, task.season);
       const decisions = task.slotSteps === undefined ? undefined : new DecisionScorer(task.slotSteps);
       const before = process.threadCpuUsage();
@@ -58,6 +63,13 @@ export function scoreSeries({ index, task, series, keepsForecasts }: ScoreOrder)
   };
 }
 
+let peers: readonly Forecaster[] | undefined;
+
 parentPort?.on("message", (order: ScoreOrder) => {
-  parentPort?.postMessage(scoreSeries(order));
+  void answer(order);
 });
+
+async function answer(order: ScoreOrder): Promise<void> {
+  if (order.hasPeers) peers ??= await (await import("./peers.js")).loadPeers();
+  parentPort?.postMessage(scoreSeries(order, order.hasPeers ? (peers ?? []) : []));
+}
