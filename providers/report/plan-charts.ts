@@ -6,8 +6,7 @@
 import { isMovesOnly, type Forecast, type MigrationPlan, type Wave } from "../../sdk/model";
 import { lanesChart, type Bar, type BarStyle } from "./html/lanes-chart";
 import { lineChart } from "./html/line-chart";
-import { markup, type Markup } from "./html/markup";
-import { table } from "./html/page";
+import type { Markup } from "./html/markup";
 import type { TimeSpan } from "./html/time-axis";
 import { totalDemand } from "./joint-band";
 
@@ -53,7 +52,7 @@ export function demandChart(plan: MigrationPlan, forecast: Forecast, timezone: s
   );
   const highest = Math.max(0, ...shown.map(({ high }) => high)) / 1000;
   const least = Math.min(...capacity.map(({ y }) => y));
-  return markup`${lineChart({
+  return lineChart({
     caption: "Demand of all workloads beside the capacity in service",
     unit: "cores",
     summary: `Demand stays below ${highest.toFixed(2)} cores 19 times of 20; at least ${least.toFixed(2)} cores are in service.`,
@@ -74,14 +73,7 @@ export function demandChart(plan: MigrationPlan, forecast: Forecast, timezone: s
       { name: "capacity in service", color: "var(--good)", stepped: true, points: capacity },
     ],
     marks: plan.waves.map(({ startMs }) => startMs),
-  })}${
-    forecast.bands.length > 0 &&
-    table({
-      caption: "Forecast models",
-      columns: ["Workload", "Model", "Notes"],
-      rows: forecast.bands.map(({ id, model, notes }) => [id.replace(/^workload\//, ""), model, notes.join("; ")]),
-    })
-  }`;
+  });
 }
 
 function barOf(host: string, wave: Wave): Bar | undefined {

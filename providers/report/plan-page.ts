@@ -14,6 +14,7 @@ import { countOf } from "./html/words";
 import { demandChart, timelineChart } from "./plan-charts";
 import { demandSections } from "./plan-demand";
 import { balanceSections, costSections } from "./plan-reasons";
+import { forecastSections } from "./workload-forecasts";
 
 /**
  * Renders the page of a plan. Equal arguments give equal pages. The last argument is what simulated runs of it came to,
@@ -45,7 +46,13 @@ export function renderPlanPage(
       moves(plan),
     );
   }
-  sections.push(...balanceSections(plan), ...costSections(plan), ...simulated, ...demandSections(forecast, timezone));
+  sections.push(
+    ...balanceSections(plan),
+    ...costSections(plan),
+    ...simulated,
+    ...forecastSections(forecast.bands, timezone),
+    ...demandSections(forecast, timezone),
+  );
   if (plan.skipped.length > 0) sections.push(skipped(plan));
   sections.push(calendar(plan, timezone), approval(spec, plan));
   return renderPage({

@@ -9,6 +9,7 @@ import { markup, type Markup } from "./html/markup";
 import { badge, plainList, section, table, type Section } from "./html/page";
 import { countOf } from "./html/words";
 import { runSpan, waveMarks } from "./report-timeline";
+import { modelTable } from "./workload-forecasts";
 
 /** How much of the forecast is shown after the end of a run: a short run alone would be a flat line. */
 const SHOWN_AFTER_MS = 15 * 60_000;
@@ -146,7 +147,8 @@ export function forecasts(report: RunReport, timezone: string): Section[] {
   return [
     section(
       "Forecast and actual",
-      markup`<div class="pair">${charts}</div>${misses.length > 0 && plainList(misses)}`,
+      markup`<div class="pair">${charts}</div>${misses.length > 0 && plainList(misses)}
+<h3>Which models spoke</h3>${modelTable(report.forecasts.map(({ forecast }) => forecast))}`,
       "The band holds 9 of 10 means of a step of the forecast; single measurements swing wider.",
     ),
   ];

@@ -92,7 +92,7 @@ body>footer{overflow-wrap:anywhere;padding-top:16px;padding-bottom:48px;color:va
 @media print{:root{color-scheme:light;${LIGHT};--ground:#fff}
 *{print-color-adjust:exact;-webkit-print-color-adjust:exact}
 body{font-size:11px}body>header,body>nav,main,body>footer{max-width:none;padding-left:0;padding-right:0}
-.skip,body>nav,.data{display:none}
+.skip,body>nav,.data,.screen{display:none}
 .answer{font-size:1.5rem}
 section{border:0;border-top:1px solid #bbb;border-radius:0;padding:12px 0;margin-top:12px}
 .scroll{overflow:visible}.plot svg{height:110px}
