@@ -97,6 +97,22 @@ describe("the page of a plan", () => {
     }
   });
 
+  it("shows the band of each workload, which models spoke, and where the forecast is weak", async () => {
+    const { state } = await reportOfRun();
+    const [first, ...rest] = state.bundle.forecast.bands;
+    assert.ok(first);
+    const weak = {
+      ...first,
+      notes: ["blend of <b>days</b> (60 %)", "40 % were missing"],
+      warnings: ["40 % were missing"],
+    };
+    const page = renderPlanPage(state.bundle.spec, state.plan, { ...state.bundle.forecast, bands: [weak, ...rest] });
+    assert.ok(page.includes("Forecast by workload") && page.includes("Who spoke, and why"));
+    assert.ok(page.includes(`Forecast of ${first.id.replace("workload/", "")}`));
+    assert.match(page, /blend of &#60;b&#62;days&#60;\/b&#62; \(60 %\)/);
+    assert.match(page, /<span class="badge warn">weak<\/span>/);
+  });
+
   it("leads with blockers and their fixes", async () => {
     const { state } = await reportOfRun();
     const blockers = [
