@@ -84,7 +84,7 @@ function judge(base: Model, series: Series, prepared: PreparedSeries): Verdict {
     if (losses.lstm < losses.base) wins++;
   }
   const ratio = totals.base > 0 ? totals.lstm / totals.base : 1;
-  const compared = `${describeRatio(ratio)} over ${String(ORIGINS)} origins, of which it won ${String(wins)}`;
+  const compared = `${describeRatio(ratio, base.name)} over ${String(ORIGINS)} origins, of which it won ${String(wins)}`;
   if (ratio > LARGEST_LOSS || wins < FEWEST_WINS) return shut(compared);
   const weight = 1 / (1 + ratio ** SHARPNESS);
   return {
@@ -98,10 +98,10 @@ function judge(base: Model, series: Series, prepared: PreparedSeries): Verdict {
 /** Steps judged where there is no day. */
 const WINDOW_STEPS = 24;
 
-function describeRatio(ratio: number): string {
+function describeRatio(ratio: number, base: string): string {
   const percent = Math.round(100 * Math.abs(1 - ratio));
-  if (percent === 0) return "as good as the blend";
-  return `its loss is ${String(percent)} % ${ratio < 1 ? "below" : "above"} that of the blend`;
+  if (percent === 0) return `as good as the ${base}`;
+  return `its loss is ${String(percent)} % ${ratio < 1 ? "below" : "above"} that of the ${base}`;
 }
 
 /** Quantiles of both, averaged by weight. */
