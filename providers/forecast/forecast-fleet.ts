@@ -21,6 +21,7 @@ import type {
 } from "../../sdk/model";
 import { floorToGrid, isKind, messageOf, overlaySeries, seriesEndMs } from "../../sdk/model";
 import { alignBefore } from "./align-series";
+import { judgeFunctions } from "./behaviour/judge-functions";
 import { scaleForecast } from "./dependencies/propagate";
 import { signalEffects } from "./signals/signal-effects";
 import { estimateDependencies } from "./dependencies/estimate-dependencies";
@@ -94,6 +95,7 @@ export function forecastFleet(input: ForecastFleetInput): Forecast {
       outcome.kind === "missing" ? [{ workload: outcome.workload, reason: outcome.reason }] : [],
     ),
     ...dependenciesOf(input, startMs),
+    ...functionsOf(input),
     profiles: createProfiles({
       histories: input.histories,
       workloads: input.workloads,
@@ -148,6 +150,12 @@ export function listFits(
 
 function stepsOf(horizonMs: number, { stepMs }: Series): number {
   return Math.max(1, Math.ceil(horizonMs / stepMs));
+}
+
+/** Nothing is said where nothing is counted and nothing declared. */
+function functionsOf({ workloads, calls = [] }: ForecastFleetInput): Pick<Forecast, "functions"> {
+  const functions = judgeFunctions(workloads, calls);
+  return functions.length === 0 ? {} : { functions };
 }
 
 /** Nothing is said where nobody calls anybody. */

@@ -220,6 +220,7 @@ function createWorkload(
     ...(service === undefined ? {} : { service }),
     hooks: policy.hooks,
     ...(policy.dependsOn === undefined ? {} : { dependsOn: policy.dependsOn }),
+    ...(policy.functions === undefined ? {} : { functions: policy.functions }),
   };
 }
 

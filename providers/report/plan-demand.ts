@@ -10,11 +10,12 @@ import {
   type DemandProfile,
   type DependencyEstimate,
   type Forecast,
+  type FunctionEstimate,
   type ProfileResource,
   type UpdateImpact,
 } from "../../sdk/model";
 import { markup } from "./html/markup";
-import { dataTable, section, table, type Section } from "./html/page";
+import { badge, dataTable, section, table, type Section } from "./html/page";
 
 const RESOURCES: Readonly<Record<ProfileResource, string>> = {
   cpuMillis: "CPU",
@@ -29,6 +30,7 @@ export function demandSections(forecast: Forecast, timezone: string): readonly S
   return [
     ...signalSections(forecast.signals ?? [], timezone),
     ...dependencySections(forecast.dependencies ?? []),
+    ...functionSections(forecast.functions ?? []),
     ...impactSections(forecast.impact),
     ...profileSections(forecast.profiles ?? [], timezone),
   ];
@@ -79,25 +81,53 @@ function dependencySections(dependencies: readonly DependencyEstimate[]): readon
   ];
 }
 
+function functionSections(functions: readonly FunctionEstimate[]): readonly Section[] {
+  if (functions.length === 0) return [];
+  const tones = { critical: "bad", normal: "plain", sheddable: "good" } as const;
+  return [
+    section(
+      "Functions",
+      table({
+        caption: "Which functions are critical and which can be shed",
+        columns: ["Function", "Workload", "Judged", "Sure", "Requests", "Why"],
+        rows: functions.map(({ workload, name, criticality, confidence, share, reason }) => [
+          name,
+          workload,
+          badge(criticality, tones[criticality]),
+          formatPercentage(confidence),
+          formatPercentage(share),
+          reason,
+        ]),
+        numeric: ["Sure", "Requests"],
+      }),
+      "From the calls that the switch counted in the last hours; `functions` of a workload says otherwise.",
+    ),
+  ];
+}
+
 function impactSections(impact: UpdateImpact | undefined): readonly Section[] {
   if (!impact) return [];
   const { duration, parts, measuredHosts } = impact;
   const share = 100 / parts.length;
+  const highest = (resource: "cpuMillis" | "diskBytesPerSecond"): string =>
+    renderAmount(resource, Math.max(0, ...parts.map((part) => part[resource].p95)));
   return [
     section(
       "The update's own load",
-      table({
-        caption: "What the update itself takes from a host over its course",
-        columns: ["Course", "CPU, median", "CPU, P95", "Disk IO, median", "Disk IO, P95"],
-        rows: parts.map(({ cpuMillis, diskBytesPerSecond }, index) => [
-          `${String(Math.round(index * share))} to ${String(Math.round((index + 1) * share))} %`,
-          renderAmount("cpuMillis", cpuMillis.p50),
-          renderAmount("cpuMillis", cpuMillis.p95),
-          renderAmount("diskBytesPerSecond", diskBytesPerSecond.p50),
-          renderAmount("diskBytesPerSecond", diskBytesPerSecond.p95),
-        ]),
-        numeric: ["CPU, median", "CPU, P95", "Disk IO, median", "Disk IO, P95"],
-      }),
+      markup`<p>At most ${highest("cpuMillis")} and ${highest("diskBytesPerSecond")} of disk IO on a host, 19 times of 20.</p>${dataTable(
+        {
+          caption: "What the update itself takes from a host over its course",
+          columns: ["Course", "CPU, median", "CPU, P95", "Disk IO, median", "Disk IO, P95"],
+          rows: parts.map(({ cpuMillis, diskBytesPerSecond }, index) => [
+            `${String(Math.round(index * share))} to ${String(Math.round((index + 1) * share))} %`,
+            renderAmount("cpuMillis", cpuMillis.p50),
+            renderAmount("cpuMillis", cpuMillis.p95),
+            renderAmount("diskBytesPerSecond", diskBytesPerSecond.p50),
+            renderAmount("diskBytesPerSecond", diskBytesPerSecond.p95),
+          ]),
+          numeric: ["CPU, median", "CPU, P95", "Disk IO, median", "Disk IO, P95"],
+        },
+      )}`,
       `Takes ${formatDurationShort(duration.p50Ms)}, 19 times of 20 below ${formatDurationShort(duration.p95Ms)}. ` +
         (measuredHosts === 0
           ? "A guess from the size of the package: no earlier run was measured."

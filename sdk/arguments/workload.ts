@@ -66,6 +66,11 @@ export interface WorkloadArgs {
    * learned from the calls that the switch counts, or from loads that move together.
    */
   dependsOn?: (string | DependencyArgs)[];
+  /**
+   * How important some of its functions are, by the beginning of their paths: `{ path: "/reports", criticality: "sheddable" }`.
+   * @default judged from the calls that the switch counts
+   */
+  functions?: { path: string; criticality: "critical" | "normal" | "sheddable" }[];
 }
 
 /** A workload that is called. */
@@ -135,9 +140,18 @@ const dependency: Rule<WorkloadDependency> = (value, field, mistakes) => {
   );
 };
 
+const criticality = oneOf(["critical", "normal", "sheddable"]);
+
+const functionPath: Rule<string> = (value, field, mistakes) => {
+  if (typeof value === "string" && /^\/[^/?#\s]*$/.test(value)) return value;
+  const rule = 'must be "/" and one segment of a path';
+  mistakes.push({ field, value, rule, remedy: 'write it like "/reports"; what lies below counts with it' });
+  return undefined;
+};
+
 const fields = {
   name: required(name, "name the workload"),
-  criticality: optional(oneOf(["critical", "normal", "sheddable"]), "normal" as const),
+  criticality: optional(criticality, "normal" as const),
   copies: optional(copies, undefined),
   budget: optional(
     object({ maxUnavailable: required(maxUnavailable, "say how many copies may be unavailable") }),
@@ -151,6 +165,16 @@ const fields = {
   environment: optional(texts, {}),
   hooks: optional(object({ beforeMove: optional(text, undefined), afterMove: optional(text, undefined) }), undefined),
   dependsOn: optional(list(dependency, 1), undefined),
+  functions: optional(
+    list(
+      object({
+        path: required(functionPath, 'give the beginning of its paths, like "/reports"'),
+        criticality: required(criticality, "say how important it is"),
+      }),
+      1,
+    ),
+    undefined,
+  ),
 };
 
 /** Rule of one workload's arguments; its result is read by the `normalize` functions here. */
@@ -252,6 +276,7 @@ export function normalizeWorkload(workload: CheckedWorkload): WorkloadPolicy {
       ...(workload.hooks?.afterMove ? { afterMove: workload.hooks.afterMove } : {}),
     },
     ...(workload.dependsOn ? { dependsOn: workload.dependsOn } : {}),
+    ...(workload.functions ? { functions: workload.functions } : {}),
   };
 }
 

@@ -75,6 +75,15 @@ export interface Workload {
   readonly hooks: WorkloadHooks;
   /** Workloads that it calls, as declared; absent: none are. */
   readonly dependsOn?: readonly WorkloadDependency[];
+  /** How important its functions are, as declared; absent: measured. */
+  readonly functions?: readonly FunctionPolicy[];
+}
+
+/** How important one function of a workload is. */
+export interface FunctionPolicy {
+  /** Beginning of its paths, such as `/reports`. */
+  readonly path: string;
+  readonly criticality: Criticality;
 }
 
 /** A workload that another one calls. */

@@ -5,6 +5,7 @@
  *
  * Invariants: quantile rows never cross, hold no NaN, and are >= 0 for the non-negative units of series.ts.
  */
+import type { Criticality } from "./fleet";
 import type { AppliedSignal } from "./signals";
 
 /** Quantiles of one series over a horizon. */
@@ -115,6 +116,20 @@ export interface UpdateImpact {
   readonly measuredHosts: number;
 }
 
+/** How important a function of a workload is: the requests whose paths begin alike. */
+export interface FunctionEstimate {
+  readonly workload: string;
+  /** Beginning of its paths, such as `/orders`. */
+  readonly name: string;
+  readonly criticality: Criticality;
+  /** 0..1; 1 where it was declared. */
+  readonly confidence: number;
+  /** Share of the service's requests, 0..1. */
+  readonly share: number;
+  /** The evidence, for people. */
+  readonly reason: string;
+}
+
 /** All that planning knows of the time ahead. */
 export interface Forecast {
   readonly demand: JointDemand;
@@ -128,6 +143,8 @@ export interface Forecast {
   readonly dependencies?: readonly DependencyEstimate[];
   /** Signals around the time ahead, with their effects; the demand has them. Absent: none are declared. */
   readonly signals?: readonly AppliedSignal[];
+  /** Which functions are critical and which can be shed. Absent: nobody counts calls. */
+  readonly functions?: readonly FunctionEstimate[];
   /** The update's own load, from its package and earlier runs. Absent: nothing is known of it. */
   readonly impact?: UpdateImpact;
 }

@@ -4,7 +4,15 @@
  *
  * Not for: public argument types with units (sdk/components) and anything observed (fleet.ts).
  */
-import type { Criticality, MaintenanceEvent, ProcessSpec, Resources, WorkloadDependency, WorkloadHooks } from "./fleet";
+import type {
+  Criticality,
+  FunctionPolicy,
+  MaintenanceEvent,
+  ProcessSpec,
+  Resources,
+  WorkloadDependency,
+  WorkloadHooks,
+} from "./fleet";
 import type { UpdatePackage } from "./forecast";
 import type { SignalSpec } from "./signals";
 import type { ApprovalSpec, NoticeTarget, SilenceTarget, StageSpec, StopRule } from "./guard";
@@ -39,6 +47,8 @@ export interface WorkloadPolicy {
   readonly hooks: WorkloadHooks;
   /** Workloads that it calls; absent: none are declared. */
   readonly dependsOn?: readonly WorkloadDependency[];
+  /** How important its functions are; absent: measured. */
+  readonly functions?: readonly FunctionPolicy[];
 }
 
 /** Where history and live metrics come from. */

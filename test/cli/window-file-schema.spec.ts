@@ -30,6 +30,7 @@ islands:
         health: { path: /health, interval: 1 second, timeout: 500 ms }
         environment: { MODE: fast }
         hooks: { beforeMove: /before, afterMove: /after }
+        functions: [{ path: /reports, criticality: sheddable }]
         dependsOn: [ledger, { workload: cache, callsPerRequest: 1.5, lag: 30 seconds }]
       - { name: ledger, copies: exclusive, health: /health }
     metrics: { recorded: { file: history.csv } }

@@ -132,7 +132,7 @@ describe("pages in a browser", function () {
 
   it("print on light paper in few sheets, without what only a screen needs", async () => {
     for (const [name, most] of [
-      ["plan", 5],
+      ["plan", 6],
       ["report", 6],
     ] as const) {
       const [page] = await open(name, "dark");

@@ -5,16 +5,58 @@ import { renderBacktestPage } from "../../providers/report/backtest-page";
 import { renderForecastPage } from "../../providers/report/forecast-page";
 import { renderPlanPage } from "../../providers/report/plan-page";
 import { renderReportPage } from "../../providers/report/report-page";
-import type { MigrationPlan, RunReport } from "../../sdk/model";
+import type { Forecast, MigrationPlan, RunReport } from "../../sdk/model";
 import { dailySeries } from "../forecast/series-builders";
 import { reportOfRun } from "./sample-report";
+
+/** A forecast with everything that a plan's page tells of demand. */
+function withDemand(forecast: Forecast): Forecast {
+  const { startMs } = forecast.demand;
+  const amount = { p50: 1000, p95: 2_000_000 };
+  return {
+    ...forecast,
+    profiles: [
+      {
+        ...{ subject: "island/shop", resource: "memoryBytes", span: "day", startMs, stepMs: 3_600_000 },
+        ...{
+          levels: [0.5, 0.95],
+          rows: [
+            [2e9, 3e9],
+            [3e9, 4e9],
+          ],
+          peak: [3e9, 4e9],
+        },
+      },
+    ],
+    dependencies: [
+      {
+        ...{ caller: "front", called: "pricing", share: 0.8, callsPerRequest: 2, lagMs: 60_000, basis: "calls" },
+        ...{ confidence: 0.9, reason: "80 of 100 requests of pricing came from front" },
+      },
+    ],
+    functions: [
+      { workload: "front", name: "/reports", criticality: "sheddable", confidence: 0.8, share: 0.01, reason: "rare" },
+    ],
+    signals: [
+      {
+        ...{ name: "sale", type: "marketing", factors: { front: 1.4 }, basis: "stated", seen: 0 },
+        ...{ ahead: [{ fromMs: startMs, toMs: startMs + 3_600_000 }], reason: "front +40% as stated" },
+      },
+    ],
+    impact: {
+      ...{ duration: { p50Ms: 40_000, p95Ms: 90_000 }, measuredHosts: 3 },
+      parts: [{ cpuMillis: amount, diskBytesPerSecond: amount }],
+    },
+  };
+}
 
 /** Pages by name. */
 export async function samplePages(): Promise<
   Readonly<Record<"plan" | "blocked plan" | "report" | "failed report" | "forecast" | "backtest", string>>
 > {
   const { state, report } = await reportOfRun();
-  const { spec, forecast } = state.bundle;
+  const { spec } = state.bundle;
+  const forecast = withDemand(state.bundle.forecast);
   const plan: MigrationPlan = { ...state.plan, warnings: ["metrics of front end 12 minutes ago"] };
   const blocked: MigrationPlan = {
     ...plan,

@@ -68,6 +68,8 @@ describe("dependencies from a real switch", () => {
       assert.equal(found.callsPerRequest, 2);
       const all = 8 * 5 + 28;
       assert.equal(found.share, Math.round((2 * all * 10_000) / (2 * all + 4)) / 10_000);
+      const price = forecast.functions?.find(({ workload, name }) => workload === "pricing" && name === "/price");
+      assert.equal(price?.criticality, "critical", price?.reason);
       const bytes = histories[0]?.network?.values.reduce((sum, perSecond) => sum + perSecond * 60, 0) ?? 0;
       assert.ok(bytes > 0 && bytes <= (2 * all + 4) * 2000, String(bytes));
     } finally {
