@@ -74,10 +74,11 @@ function resolvePaths(spec: HostUpdateSpec, folder: string): HostUpdateSpec {
 }
 
 function resolveIsland(island: IslandSpec, folder: string): IslandSpec {
-  const { source, metrics, signals } = island;
+  const { source, metrics, signals, users } = island;
   return {
     ...island,
     source: source.kind === "agents" ? { ...source, inventory: path.resolve(folder, source.inventory) } : source,
+    ...(users ? { users: { ...users, accessLog: path.resolve(folder, users.accessLog) } } : {}),
     ...(signals ? { signals: signals.map((signal) => resolveSignal(signal, folder)) } : {}),
     metrics: metrics.kind === "recorded" ? { ...metrics, file: path.resolve(folder, metrics.file) } : metrics,
   };

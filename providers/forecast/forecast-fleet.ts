@@ -22,7 +22,8 @@ import type {
 import { floorToGrid, isKind, messageOf, overlaySeries, seriesEndMs } from "../../sdk/model";
 import { alignBefore } from "./align-series";
 import { judgeFunctions } from "./behaviour/judge-functions";
-import { scaleForecast } from "./dependencies/propagate";
+import { foretellDemand, type UserLog } from "./users/user-demand";
+import { propagateChanges, scaleForecast } from "./dependencies/propagate";
 import { signalEffects } from "./signals/signal-effects";
 import { estimateDependencies } from "./dependencies/estimate-dependencies";
 import { createProfiles } from "./joint/demand-profiles";
@@ -49,6 +50,8 @@ export interface ForecastFleetInput {
   readonly paths?: number;
   /** Calls counted before `nowMs`. @default none: declared dependencies are told from loads alone */
   readonly calls?: readonly ServiceCalls[];
+  /** Access logs of workloads that users talk to. @default none */
+  readonly users?: readonly UserLog[];
   /** Signals around the time that is forecast. @default none */
   readonly signals?: readonly SignalTimeline[];
   /** @default ensemble() */
@@ -104,7 +107,15 @@ export function forecastFleet(input: ForecastFleetInput): Forecast {
       seed: input.seed,
     }),
   };
-  return withSignals(forecast, input);
+  return withSignals(withUsers(forecast, input), input);
+}
+
+/** The first minutes follow what users do now, where a test on their log shows that it helps. */
+function withUsers(forecast: Forecast, { users: logs = [], nowMs, fromMs }: ForecastFleetInput): Forecast {
+  if (logs.length === 0) return forecast;
+  const { users, factors } = foretellDemand(logs, forecast.demand, nowMs ?? fromMs);
+  const all = propagateChanges(forecast.demand, forecast.dependencies ?? [], factors);
+  return { ...scaleForecast(forecast, all), users };
 }
 
 /** Signals change demand after the models have spoken: these know the usual, signals what is not usual. */

@@ -13,9 +13,10 @@ import {
   type FunctionEstimate,
   type ProfileResource,
   type UpdateImpact,
+  type UserForecast,
 } from "../../sdk/model";
 import { markup } from "./html/markup";
-import { badge, dataTable, section, table, type Section } from "./html/page";
+import { badge, dataTable, plainList, section, table, type Section } from "./html/page";
 
 const RESOURCES: Readonly<Record<ProfileResource, string>> = {
   cpuMillis: "CPU",
@@ -30,6 +31,7 @@ export function demandSections(forecast: Forecast, timezone: string): readonly S
   return [
     ...signalSections(forecast.signals ?? [], timezone),
     ...dependencySections(forecast.dependencies ?? []),
+    ...userSections(forecast.users ?? []),
     ...functionSections(forecast.functions ?? []),
     ...impactSections(forecast.impact),
     ...profileSections(forecast.profiles ?? [], timezone),
@@ -79,6 +81,11 @@ function dependencySections(dependencies: readonly DependencyEstimate[]): readon
       "A change of the caller's demand is passed on to the called one.",
     ),
   ];
+}
+
+function userSections(users: readonly UserForecast[]): readonly Section[] {
+  if (users.length === 0) return [];
+  return [section("Users", plainList(users.map(({ workload, reason }) => `${workload}: ${reason}.`)))];
 }
 
 function functionSections(functions: readonly FunctionEstimate[]): readonly Section[] {

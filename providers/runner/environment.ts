@@ -27,6 +27,7 @@ import type { RunStore } from "../journal/run-store";
 import { setNiceOfAllThreads } from "../niceness";
 import { createAlarmSource } from "../observe/alarms";
 import { addBandwidth, observeCalls } from "../observe/calls";
+import { readAccessLog } from "../observe/access-log";
 import { observeSignals } from "../observe/signals";
 import { observeFleet } from "../observe/fleet";
 import { observePrices } from "../observe/prices";
@@ -125,15 +126,21 @@ export async function openRunEnvironment(
           // A rebalance looks further than its window: it moves before the load comes.
           Math.max(STEP_MS, spec.rebalance?.horizonMs ?? 0, (opening?.endMs ?? fromMs + STEP_MS) - fromMs),
         );
-        const [histories, calls, signals] = await Promise.all([
+        const [histories, calls, signals, users] = await Promise.all([
           observeHistory(platform, spec, fleet, { fromMs: slotMs - HISTORY_MS, toMs: slotMs }, STEP_MS, signal),
           observeCalls(platform, spec, { fromMs: slotMs - CALLS_MS, toMs: slotMs }, signal),
           observeSignals(spec, { fromMs: slotMs - HISTORY_MS, toMs: fromMs + horizonMs }),
+          Promise.all(
+            spec.islands.flatMap(({ users: log }) =>
+              log ? [readAccessLog(log.accessLog, slotMs).then((visits) => ({ workload: log.workload, visits }))] : [],
+            ),
+          ),
         ]);
         const input = {
           histories: addBandwidth(histories, fleet, calls, STEP_MS),
           calls,
           signals,
+          users,
           workloads: fleet.workloads,
           nowMs: slotMs,
           fromMs,
@@ -206,8 +213,9 @@ function resolvePaths(spec: HostUpdateSpec, folder: string): HostUpdateSpec {
     ...spec,
     ...(events?.file === undefined ? {} : { events: { ...events, file: path.resolve(folder, events.file) } }),
     ...(prices?.file === undefined ? {} : { prices: { ...prices, file: path.resolve(folder, prices.file) } }),
-    islands: spec.islands.map(({ source, metrics, signals, ...island }) => ({
+    islands: spec.islands.map(({ source, metrics, signals, users, ...island }) => ({
       ...island,
+      ...(users ? { users: { ...users, accessLog: path.resolve(folder, users.accessLog) } } : {}),
       ...(signals ? { signals: signals.map((signal) => resolveSignal(signal, folder)) } : {}),
       source: source.kind === "agents" ? { ...source, inventory: path.resolve(folder, source.inventory) } : source,
       metrics: metrics.kind === "recorded" ? { ...metrics, file: path.resolve(folder, metrics.file) } : metrics,

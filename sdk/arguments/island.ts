@@ -1,6 +1,17 @@
 /** Rules of a resource island's arguments, and their resolved form. */
 import type { IslandSpec, MetricsSpec, Mistake, ValidateSpec } from "../model";
-import { duration, list, object, optional, percentage, required, text, type Rule, type SpecOf } from "./rules";
+import {
+  duration,
+  list,
+  object,
+  optional,
+  percentage,
+  required,
+  text,
+  type Rule,
+  type SpecOf,
+  name as workloadName,
+} from "./rules";
 import { normalizeSignal, signalsRule, validateSignals } from "./signals";
 import { normalizeWorkload, validateWorkloads, workloadRule } from "./workload";
 
@@ -58,6 +69,13 @@ export function islandRule<T>(late: Rule<T>) {
       [],
     ),
     signals: optional(signalsRule(late), undefined),
+    users: optional(
+      object({
+        accessLog: required(late, "give the path of the access log"),
+        workload: required(workloadName, "name the workload whose log it is"),
+      }),
+      undefined,
+    ),
   });
 }
 /** The arguments once each field has been checked. */
@@ -74,6 +92,15 @@ export function validateIsland<T>(island: CheckedIsland<T>, mistakes: Mistake[])
     });
   }
   validateWorkloads(island.workloads, "workloads", mistakes);
+  const names = island.workloads.map(({ name }) => name);
+  if (island.users && !names.includes(island.users.workload)) {
+    mistakes.push({
+      field: "users.workload",
+      value: island.users.workload,
+      rule: "must be a workload of this island",
+      remedy: `known workloads: ${names.join(", ")}`,
+    });
+  }
   validateSignals(
     island.signals ?? [],
     island.workloads.map(({ name }) => name),
@@ -106,6 +133,7 @@ export function normalizeIsland<T>(name: string, island: CheckedIsland<T>): Spec
     workloads: island.workloads.map(normalizeWorkload),
     metrics: normalizeMetrics(island.metrics),
     validate: island.validate.map((check) => normalizeCheck<T>(check)),
+    ...(island.users ? { users: island.users } : {}),
     ...(island.signals ? { signals: island.signals.map((signal) => normalizeSignal<T>(signal)) } : {}),
   };
 }

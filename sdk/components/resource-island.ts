@@ -22,6 +22,11 @@ export interface ResourceIslandArgs {
   validate?: ValidateArgs[];
   /** What is known of the time ahead that no history tells: campaigns, deployments, holidays, jobs. @default nothing */
   signals?: SignalArgs[];
+  /**
+   * Access log (common, combined or JSON lines) of a workload that users talk to: what they do now foretells the next ten
+   * minutes, where a test on the log shows that it does. @default not followed
+   */
+  users?: { accessLog: pulumi.Input<string>; workload: string };
 }
 
 /** Something that changes demand for a while. Exactly one of `at`, `cron`, `rrule`, `file` and `country` says when. */

@@ -130,6 +130,14 @@ export interface FunctionEstimate {
   readonly reason: string;
 }
 
+/** Whether the first minutes of a workload's demand follow what its users do now. */
+export interface UserForecast {
+  readonly workload: string;
+  readonly isOn: boolean;
+  /** What the test on the log found, for people. */
+  readonly reason: string;
+}
+
 /** All that planning knows of the time ahead. */
 export interface Forecast {
   readonly demand: JointDemand;
@@ -145,6 +153,8 @@ export interface Forecast {
   readonly signals?: readonly AppliedSignal[];
   /** Which functions are critical and which can be shed. Absent: nobody counts calls. */
   readonly functions?: readonly FunctionEstimate[];
+  /** What users' sessions foretell. Absent: no access log is named. */
+  readonly users?: readonly UserForecast[];
   /** The update's own load, from its package and earlier runs. Absent: nothing is known of it. */
   readonly impact?: UpdateImpact;
 }

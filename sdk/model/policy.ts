@@ -89,6 +89,8 @@ export interface IslandSpec {
   readonly validate: readonly ValidateSpec[];
   /** What is known of the time ahead; absent: nothing. */
   readonly signals?: readonly SignalSpec[];
+  /** Access log of a workload that users talk to; absent: their sessions are not followed. */
+  readonly users?: { readonly accessLog: string; readonly workload: string };
 }
 
 /**

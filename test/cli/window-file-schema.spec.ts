@@ -37,6 +37,7 @@ islands:
     validate:
       - { http: "https://shop.example/healthz", timeout: 10 seconds }
       - { command: test -s release }
+    users: { accessLog: access.log, workload: front }
     signals:
       - { name: sale, type: marketing, at: ["2026-11-27T08:00:00+01:00"], for: 2 hours, effect: +40%, workloads: [front] }
       - { name: backup, type: cron, cron: 30 2 * * 6, timezone: Europe/Berlin, for: 30 minutes }
