@@ -15,6 +15,7 @@ import type { DriverError, Json, PlanStep, RunFailure, StepRecord, Wave } from "
 import { driverErrorCode, isUncertain } from "./calls";
 import type { Execution, StepStand } from "./execution";
 import { createStepContext } from "./execution";
+import { LaneGate } from "./lanes";
 import type { Step, StepContext, StepFailure, StepOutcome, StepProgress } from "./step";
 import { stepOf } from "./steps";
 
@@ -52,6 +53,7 @@ export async function executeWave(execution: Execution, wave: Wave): Promise<Wav
   const statusOf = (id: string): StepRecord["status"] | undefined => journal.step(id)?.status;
   const waiting = new Set(wave.steps.filter((step) => statusOf(step.id) !== "done"));
   const running = new Map<string, Promise<void>>();
+  const lanes = new LaneGate(wave, statusOf);
   let failed: FailedStep | undefined;
   let stopReason: string | undefined;
   let fatal: { readonly error: unknown } | undefined;
@@ -64,6 +66,7 @@ export async function executeWave(execution: Execution, wave: Wave): Promise<Wav
         return;
       }
       const end = await executeStep(execution, wave, step, () => failed === undefined);
+      if (end.state === "done") lanes.leave(step);
       if (end.state === "failed") failed ??= { step, failure: end };
       if (end.state === "left") {
         stopReason ??= end.reason;
@@ -79,7 +82,7 @@ export async function executeWave(execution: Execution, wave: Wave): Promise<Wav
     if (!isOver) {
       for (const step of waiting) {
         if (running.size >= STEPS_AT_ONCE) break;
-        if (!step.after.every((id) => statusOf(id) === "done")) continue;
+        if (!step.after.every((id) => statusOf(id) === "done") || !lanes.admit(step)) continue;
         waiting.delete(step);
         running.set(
           step.id,

@@ -15,6 +15,7 @@ import type { DriverError, Move, StepKind, StepRecord, Wave } from "../../sdk/mo
 import type { Execution } from "./execution";
 import { createStepContext } from "./execution";
 import { endsProcess, subjectOf } from "./executor";
+import { laneOfSteps, wholeLanes } from "./lanes";
 import type { StepContext } from "./step";
 import { stepOf } from "./steps";
 import { probeOutput } from "./steps/lookup";
@@ -36,14 +37,17 @@ const KEPT_MS = 30 * 86_400_000;
 const HOST_KINDS: ReadonlySet<StepKind> = new Set(["snapshot", "update", "reboot", "validate", "uncordon", "soak"]);
 
 /**
- * Undoes what was done of a wave. Of a failback only what is halfway is undone: a copy that is home stays home.
+ * Undoes what was done of a wave. Of a failback only what is halfway is undone: a copy that is home stays home. Where
+ * hosts follow each other, those that are through, soak included, stay updated, as those of the waves before.
  * @throws LeaseLostError; StoreError when the journal cannot be written
  */
 export async function undoWave(execution: Execution, wave: Wave): Promise<UndoOutcome> {
   const { journal, stop, progress } = execution;
   const whole = isMovesOnly(wave) ? wholeMoves(execution, wave) : new Set<string>();
+  const through = wholeLanes(wave, (id) => journal.step(id)?.status);
+  const laneOf = laneOfSteps(wave);
   const records = wave.steps
-    .filter((step) => !("move" in step && whole.has(step.move)))
+    .filter((step) => !("move" in step && whole.has(step.move)) && !through.has(laneOf(step) ?? ""))
     .flatMap((step) => journal.step(step.id) ?? []);
   const kept = new Set<string>();
   const notUndone: string[] = [];
@@ -51,7 +55,7 @@ export async function undoWave(execution: Execution, wave: Wave): Promise<UndoOu
     const record = journal.step(planned.step.id) ?? planned;
     if (record.status === "undone" || record.alreadyDone === true || record.prior === null) continue;
     // The reserve is needed while copies stay on it; giving back what is held comes after all undoing.
-    if (kept.size > 0 && record.step.kind === "reserve") continue;
+    if (kept.size + through.size > 0 && record.step.kind === "reserve") continue;
     const keeper = keptBy(record, wave, kept);
     if (keeper !== undefined) {
       if (record.step.kind === "cordon") notUndone.push(describeKept(keeper, wave));

@@ -15,11 +15,17 @@ export interface StepRange {
   readonly to: number;
 }
 
-/** Load of one cell: `load[path * steps + step]`, millicores. */
-export type CellLoad = Float64Array;
+/** Load of one cell: `load[path * steps + step]`, millicores; single precision, for there are thousands of cells. */
+export type CellLoad = Float32Array;
 
-/** Sums of floating-point numbers in different orders differ by far less than this, millicores. */
-export const CPU_TOLERANCE_MILLIS = 1e-3;
+/** Sums of single precision in different orders differ by less than this share of a cell, and this many millicores. */
+const RELATIVE_TOLERANCE = 2e-6;
+const CPU_TOLERANCE_MILLIS = 1e-3;
+
+/** Up to this much a cell's load counts as within its share, millicores. */
+export function limitOf(cpuMillis: number): number {
+  return cpuMillis * (1 + RELATIVE_TOLERANCE) + CPU_TOLERANCE_MILLIS;
+}
 
 /** Number of paths; at least one, so that declared requests count where there is no demand at all. */
 export function pathCount(grid: DemandGrid): number {
@@ -100,7 +106,7 @@ function addShares(
   shares: readonly { readonly work: number; readonly to: number; readonly factor: number }[],
 ): readonly CellLoad[] {
   const size = pathCount(problem.demand) * stepCount(problem.demand);
-  const loads = Array.from({ length: count }, () => new Float64Array(size));
+  const loads = Array.from({ length: count }, () => new Float32Array(size));
   for (let path = 0; path < pathCount(problem.demand); path++) {
     for (const { work, to, factor } of shares) {
       addDemandOfPath(problem, work, factor, loads[to] as CellLoad, path, 0);
@@ -128,18 +134,32 @@ export function pathPeaks(load: CellLoad, steps: number, range: StepRange, peaks
   }
 }
 
-/** Demand of a workload at all steps from `fromStep` on, laid out like a load: the rest is 0. */
-export function demandFrom(problem: Problem, work: number, fromStep: number): CellLoad {
-  const demand = new Float64Array(pathCount(problem.demand) * stepCount(problem.demand));
-  addDemand(problem, work, 1, demand, fromStep);
-  return demand;
+/** Highest demand of a workload on each path over a range of steps, written to `peaks`. */
+export function demandPeaks(problem: Problem, work: number, range: StepRange, peaks: Float64Array): void {
+  const { paths, rowLength, first } = problem.demand;
+  const row = problem.works[work]?.row ?? -1;
+  for (let path = 0; path < peaks.length; path++) {
+    const demand = paths[path];
+    if (row < 0 || !demand) {
+      peaks[path] = constantDemand(problem, work);
+      continue;
+    }
+    const offset = row * rowLength + first;
+    let peak = 0;
+    for (let step = range.from; step < range.to; step++) {
+      const value = demand[offset + step] as number;
+      if (value > peak) peak = value;
+    }
+    peaks[path] = peak;
+  }
 }
 
-/** Adds `factor` times a demand to a load, at all steps. */
-export function addScaled(load: CellLoad, demand: CellLoad, factor: number): void {
-  for (let index = 0; index < load.length; index++) {
-    load[index] = (load[index] as number) + factor * (demand[index] as number);
-  }
+/** Demand of a workload on a path at a step. */
+export function demandAt(problem: Problem, work: number, path: number, step: number): number {
+  const { paths, rowLength, first } = problem.demand;
+  const row = problem.works[work]?.row ?? -1;
+  const demand = paths[path];
+  return row < 0 || !demand ? constantDemand(problem, work) : (demand[row * rowLength + first + step] as number);
 }
 
 /**
@@ -148,19 +168,24 @@ export function addScaled(load: CellLoad, demand: CellLoad, factor: number): voi
  */
 export function quantileOf(values: Float64Array, level: number): number {
   const count = Math.max(1, values.length - Math.ceil(level * values.length - 1e-9) + 1);
-  const highest = new Float64Array(count).fill(Number.NEGATIVE_INFINITY);
+  if (highest.length < count) highest = new Float64Array(count);
+  highest.fill(Number.NEGATIVE_INFINITY, 0, count);
+  let least = Number.NEGATIVE_INFINITY;
   for (const value of values) {
-    if (value <= (highest[count - 1] as number)) continue;
+    if (value <= least) continue;
     let at = count - 1;
     while (at > 0 && (highest[at - 1] as number) < value) {
       highest[at] = highest[at - 1] as number;
       at--;
     }
     highest[at] = value;
+    least = highest[count - 1] as number;
   }
-  const quantile = highest[count - 1] as number;
-  return Number.isFinite(quantile) ? quantile : 0;
+  return Number.isFinite(least) ? least : 0;
 }
+
+/** Working space of {@link quantileOf}, which is called for every change of every cell. */
+let highest = new Float64Array(16);
 
 /** Peak of a load over a range of steps at a quantile of the paths. */
 export function peakQuantile(problem: Problem, load: CellLoad, range: StepRange, level: number): number {

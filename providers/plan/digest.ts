@@ -3,7 +3,7 @@
  *
  * Not for: files and streams (providers/drivers/snapshots).
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 
 import { canonicalJson, type Envelope, type UpdateSpec } from "../../sdk/model";
 
@@ -12,7 +12,7 @@ const SHORT_LENGTH = 10;
 
 /** SHA-256 of the canonical JSON of a value, hex. */
 function digestOf(value: unknown): string {
-  return createHash("sha256").update(canonicalJson(value)).digest("hex");
+  return hash("sha256", canonicalJson(value));
 }
 
 /** A plan's identity: the digest of its envelope, hex. */

@@ -6,8 +6,6 @@
  *
  * Invariant: no copy is left on a reserved host.
  */
-import type { FailbackPolicy } from "../../sdk/model";
-
 import { sumDurations } from "./durations";
 import { cellOfCopy } from "./capacity";
 import type { Placement } from "./placement";
@@ -30,6 +28,9 @@ const MOVE_COST = 0.1;
 const HAND_OVER_COST = 0.3;
 /** What it is worth to have the copies of a workload in one more zone. */
 const ZONE_BENEFIT = 0.2;
+/** Copies that go home because it is better there: a number that never matters, and a share of all that bounds churn. */
+const FEWEST_RETURNS = 64;
+const RETURNS_SHARE = 0.03;
 /** A home may be free only after another copy has gone home: waves of failback at most. */
 const MAXIMUM_WAVES = 3;
 
@@ -42,9 +43,10 @@ export function planFailback(
   options: WaveOptions,
   warnings: string[],
 ): ScheduleFailure | undefined {
-  const { problem, input } = context;
+  const { problem } = context;
   const standby = new Set(reserved);
   const release = reserved.map((site) => problem.sites[site]?.host.id ?? "").sort(compareText);
+  let returns = Math.max(FEWEST_RETURNS, Math.floor(RETURNS_SHARE * problem.copies.length));
   for (let wave = 1; wave <= MAXIMUM_WAVES; wave++) {
     const range = timeline.rangeOfNext(sumDurations([longestMove(context), context.durations.release]));
     const overload = placement.beginWave(range, standby);
@@ -63,12 +65,12 @@ export function planFailback(
     }
     const moves: PlacedMove[] = [...leaving.moves];
     const stay: Task[] = [];
-    for (const task of displaced) {
-      if (standby.has(task.copy.site) || !isWorthIt(problem, placement, task, input.spec.failback)) continue;
+    for (const task of worthwhile(context, placement, displaced, standby, returns)) {
       const found = searchWave(problem, placement, [{ ...task, onlyHome: true }], search);
       if ("moves" in found) moves.push(...found.moves);
       else stay.push(task);
     }
+    returns -= moves.length - leaving.moves.length;
 
     const last = stay.length === 0 || moves.length === 0 || wave === MAXIMUM_WAVES;
     const releaseNow = last ? release : [];
@@ -140,16 +142,32 @@ function takeNearest(problem: Problem, homes: number[], site: number): number | 
   return homes.splice(Math.max(0, near), 1)[0];
 }
 
-function isWorthIt(problem: Problem, placement: Placement, { copy, home }: Task, policy: FailbackPolicy): boolean {
-  if (home === undefined || policy === "never") return false;
-  if (policy === "origin") return true;
+/** Copies to bring home in the order of what it is worth, of those that need not go: as many as churn allows. */
+function worthwhile(
+  { problem, input }: ScheduleContext,
+  placement: Placement,
+  displaced: readonly Task[],
+  standby: ReadonlySet<number>,
+  most: number,
+): readonly Task[] {
+  const policy = input.spec.failback;
+  const tasks = displaced.filter(({ copy, home }) => !standby.has(copy.site) && home !== undefined);
+  if (policy === "never") return [];
+  if (policy === "origin") return tasks;
+  const worth = new Map(tasks.map((task) => [task, worthOf(problem, placement, task)]));
+  const better = tasks.filter((task) => (worth.get(task) ?? 0) > 0);
+  if (better.length <= most) return better;
+  return better.sort((a, b) => (worth.get(b) ?? 0) - (worth.get(a) ?? 0)).slice(0, Math.max(0, most));
+}
+
+/** What it wins to go home beyond what it costs, as a share of a host's CPU. */
+function worthOf(problem: Problem, placement: Placement, { copy, home }: Task): number {
   const cell = cellOfCopy(problem, copy);
-  const capacity = problem.cells[cell]?.cpuMillis ?? 0;
-  if (capacity <= 0) return false;
+  if (home === undefined || (problem.cells[cell]?.cpuMillis ?? 0) <= 0) return 0;
   const here = placement.loadOf(copy.site);
   const there = placement.assess(copy.work, home, weightOfNew(problem, copy)).cpuShare;
   const cost = problem.works[copy.work]?.workload.exclusive ? HAND_OVER_COST : MOVE_COST;
-  return here - there + zoneBenefit(problem, placement, copy, home) > cost;
+  return here - there + zoneBenefit(problem, placement, copy, home) - cost;
 }
 
 function zoneBenefit(problem: Problem, placement: Placement, copy: Copy, home: number): number {

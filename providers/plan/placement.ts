@@ -5,19 +5,20 @@
  * Not for: which change is the best (targets.ts) and in which order hosts come (waves.ts).
  *
  * Invariants
- * 1. In a wave, copies are only added: a copy that leaves counts until `endWave`, so that every order of steps of the
- *    wave is covered.
+ * 1. In a wave, copies are only added to a cell: a copy that leaves counts until the wave ends, or, in a wave in which
+ *    hosts follow each other, until its host is updated (`vacateHost`), so that every order of steps is covered.
  * 2. Loads that were given are shared with other placements and never written: the first change of one copies it.
  * 3. Time only goes on: loads before the wave's first step are out of date and not looked at any more.
  * 4. `overPaths` only grows over waves: the promise is about the whole run.
+ * 5. Changes are taken back in the reverse order, the last one first, and none after `commit`.
  */
 import type { CellLoad, StepRange } from "./capacity";
 import {
   addDemand,
-  addScaled,
   cellOfCopy,
-  CPU_TOLERANCE_MILLIS,
-  demandFrom,
+  demandAt,
+  demandPeaks,
+  limitOf,
   pathCount,
   pathPeaks,
   quantileOf,
@@ -58,13 +59,15 @@ export interface PlacementOptions {
   readonly allowedShare: number;
   /** Quantile at which loads are compared and shown. */
   readonly quantile: number;
+  /**
+   * Normal deviates above the mean of its paths' peaks that a cell keeps free beside the paths themselves. A few
+   * hundred paths do not show how far thousands of hosts can go; a normal tail does. 0: the paths alone count.
+   */
+  readonly marginDeviates: number;
 }
 
-/** Demand of one workload as a wave looks at it. */
+/** Demand of one workload as a wave looks at it: highest on each path in the wave, of all, and their quantile. */
 interface WaveDemand {
-  /** At every step from the wave's first one on. */
-  readonly load: CellLoad;
-  /** Highest on each path in the wave, the highest of all, and their quantile. */
   readonly peaks: Float64Array;
   readonly peak: number;
   readonly high: number;
@@ -82,6 +85,7 @@ export class Placement {
   private readonly loads: CellLoad[];
   private readonly owned: Uint8Array;
   private readonly memory: Float64Array;
+  private readonly limits: Float64Array;
   private readonly usable: boolean[];
   private readonly at: Map<string, Copy>[];
   private readonly counts: Map<number, number>[];
@@ -98,7 +102,13 @@ export class Placement {
   /** Of the wave: demand of workloads that move. */
   private readonly demands = new Map<number, WaveDemand>();
   private readonly scratch: Float64Array;
+  /** States of cells before changes that may still be taken back, the last one on top; kept for the next ones. */
+  private readonly saved: { readonly load: CellLoad; readonly pathPeaks: Float64Array }[] = [];
+  private savedCount = 0;
   private readonly pending: Set<number>;
+  /** Of the wave: hosts whose copies have left and that take others now. */
+  private readonly vacated = new Set<number>();
+  /** Steps in which what is added is looked at: from the wave's first to the last of the run. */
   private range: StepRange = { from: 0, to: 1 };
   private leaving: ReadonlySet<number> = new Set();
 
@@ -112,6 +122,7 @@ export class Placement {
     this.loads = [...loads];
     this.owned = new Uint8Array(loads.length);
     this.memory = new Float64Array(problem.cells.length);
+    this.limits = Float64Array.from(problem.cells, ({ cpuMillis }) => limitOf(cpuMillis));
     this.usable = problem.sites.map((site, index) => site.host.role === "member" || reserved.has(index));
     this.at = problem.sites.map(() => new Map<string, Copy>());
     this.counts = problem.works.map(() => new Map<number, number>());
@@ -146,29 +157,37 @@ export class Placement {
   /** Load of a host at the quantile in this wave, as a share of its cells, the fullest first. */
   loadOf(site: number): number {
     let share = 0;
-    this.problem.islands.forEach((_, island) => {
-      const cell = this.problem.cellAt[site * this.problem.islands.length + island] ?? -1;
+    const islands = this.problem.islands.length;
+    for (let island = 0; island < islands; island++) {
+      const cell = this.problem.cellAt[site * islands + island] ?? -1;
       const capacity = this.problem.cells[cell]?.cpuMillis ?? 0;
       if (cell >= 0 && capacity > 0) share = Math.max(share, (this.highs[cell] ?? 0) / capacity);
-    });
+    }
     return share;
   }
 
   /**
-   * Begins a wave: what happens is looked at within `range`, and hosts in `leaving` take no copies.
-   * Returns a cell that alone breaks the promise before anything moved, where there is one.
+   * Begins a wave in the steps of `range`; hosts in `leaving` take no copies. What is added is looked at until
+   * `untilStep`, the end of the run: it stays there when the wave is over.
+   * Returns a cell that alone breaks the promise in the wave before anything moved, where there is one.
    */
-  beginWave(range: StepRange, leaving: ReadonlySet<number>): Overload | undefined {
+  beginWave(range: StepRange, leaving: ReadonlySet<number>, untilStep = range.to): Overload | undefined {
     this.range = range;
     this.leaving = leaving;
     this.demands.clear();
+    this.vacated.clear();
     this.divisors.set(this.weights);
     let worst: Overload | undefined;
-    this.problem.cells.forEach((_, cell) => {
+    for (let cell = 0; cell < this.problem.cells.length; cell++) {
       const share = this.measure(cell, []) / this.scratch.length;
       if (share > 0 && (worst === undefined || share > worst.share)) worst = { cell, share };
-    });
-    return this.isOverAllowed() ? worst : undefined;
+    }
+    if (this.isOverAllowed()) return worst;
+    if (untilStep > range.to) {
+      this.range = { from: range.from, to: untilStep };
+      for (let cell = 0; cell < this.problem.cells.length; cell++) this.measurePeaks(cell);
+    }
+    return undefined;
   }
 
   /** Narrows or widens the set of hosts that take no copies, between tries of one wave. */
@@ -181,27 +200,46 @@ export class Placement {
     const cell = cellOfCopy(this.problem, { work, site });
     const room = this.problem.cells[cell];
     const found = this.problem.works[work];
-    if (this.leaving.has(site)) return REFUSED.leaving;
+    if (this.leaving.has(site) && !this.vacated.has(site)) return REFUSED.leaving;
     if (this.problem.sites[site]?.closed !== undefined) return REFUSED.closed;
     if (!room?.open || !found) return REFUSED.island;
 
-    const memoryAfter = (this.memory[cell] ?? 0) + found.memoryBytes;
+    const memoryAfter = (this.memory[cell] as number) + found.memoryBytes;
     const factor = this.factorOf(work, weight);
     const demand = this.demandOf(work);
     const cpuMillis = room.cpuMillis || Number.MIN_VALUE;
-    const cpuShare = ((this.highs[cell] ?? 0) + factor * demand.high) / cpuMillis;
-    const worstCpuShare = ((this.peaks[cell] ?? 0) + factor * demand.peak) / cpuMillis;
+    const cpuShare = ((this.highs[cell] as number) + factor * demand.high) / cpuMillis;
+    const worstCpuShare = ((this.peaks[cell] as number) + factor * demand.peak) / cpuMillis;
     const memoryShare = memoryAfter === 0 ? 0 : memoryAfter / (room.memoryBytes || Number.MIN_VALUE);
     let refusal: Refusal | undefined;
     let newOverPaths = 0;
     if (this.countAt(work, site) >= found.copiesPerHost) refusal = "copies";
     else if (memoryAfter > room.memoryBytes) refusal = "memory";
+    else if (factor > 0 && !this.hasMargin(cell, factor, demand)) refusal = "cpu";
     else if (worstCpuShare > 1) {
       const allowed = this.allowedPaths - (this.overCounts[room.island] ?? 0);
       newOverPaths = this.countNewOver(cell, work, factor, allowed);
       if (newOverPaths > allowed) refusal = "cpu";
     }
     return { refusal, newOverPaths, cpuShare, worstCpuShare, memoryShare };
+  }
+
+  /**
+   * A first look at putting one more copy on a host, without its paths: false when it is impossible whatever they say.
+   * `glance` gets the shares that {@link assess} would tell.
+   */
+  glanceAt(work: number, site: number, weight: number, glance: { cpuShare: number; memoryShare: number }): boolean {
+    if (!this.usable[site] || (this.leaving.has(site) && !this.vacated.has(site))) return false;
+    const cell = cellOfCopy(this.problem, { work, site });
+    const room = this.problem.cells[cell];
+    const found = this.problem.works[work];
+    if (!room?.open || !found || this.problem.sites[site]?.closed !== undefined) return false;
+    const memoryAfter = (this.memory[cell] as number) + found.memoryBytes;
+    if (memoryAfter > room.memoryBytes || this.countAt(work, site) >= found.copiesPerHost) return false;
+    const high = (this.highs[cell] as number) + this.factorOf(work, weight) * this.demandOf(work).high;
+    glance.cpuShare = high / (room.cpuMillis || Number.MIN_VALUE);
+    glance.memoryShare = memoryAfter === 0 ? 0 : memoryAfter / (room.memoryBytes || Number.MIN_VALUE);
+    return true;
   }
 
   /** Adds a copy in this wave. */
@@ -213,6 +251,28 @@ export class Placement {
       this.vacate(copy);
       restore();
     };
+  }
+
+  /** What was changed stays: it is not taken back any more. */
+  commit(): void {
+    this.savedCount = 0;
+  }
+
+  /**
+   * In a wave in which hosts follow each other: a host's copies have left by the time that others come. What it
+   * carried before is proven already; from now on it carries only what is added.
+   */
+  vacateHost(site: number): void {
+    for (const copy of this.copiesAt(site)) {
+      this.vacate(copy);
+      const cell = cellOfCopy(this.problem, copy);
+      if (cell < 0) continue;
+      this.ownLoad(cell)?.fill(0);
+      this.pathPeaks.fill(0, cell * this.scratch.length, (cell + 1) * this.scratch.length);
+      this.peaks[cell] = 0;
+      this.highs[cell] = 0;
+    }
+    this.vacated.add(site);
   }
 
   /**
@@ -242,12 +302,14 @@ export class Placement {
 
   /** Ends a wave: `gone` leave, `back` are put where they were shed. Loads are brought up to date. */
   endWave(gone: readonly Copy[], back: readonly Copy[]): void {
+    this.commit();
     const touched = new Set<number>();
     const works = new Set<number>();
     for (const copy of gone) {
+      works.add(copy.work);
+      if (this.vacated.has(copy.site)) continue;
       this.vacate(copy);
       touched.add(cellOfCopy(this.problem, copy));
-      works.add(copy.work);
     }
     for (const copy of back) {
       this.occupy(copy);
@@ -268,10 +330,10 @@ export class Placement {
   overShareInWave(): number {
     const paths = this.scratch.length;
     const over = this.problem.islands.map(() => new Uint8Array(paths));
-    this.problem.cells.forEach(({ island, cpuMillis }, cell) => {
-      const limit = cpuMillis + CPU_TOLERANCE_MILLIS;
+    this.problem.cells.forEach(({ island }, cell) => {
+      const limit = this.limits[cell] as number;
       const marks = over[island];
-      if (!marks || (this.peaks[cell] ?? 0) <= limit) return;
+      if (!marks || (this.peaks[cell] as number) <= limit) return;
       for (let path = 0; path < paths; path++) {
         if ((this.pathPeaks[cell * paths + path] as number) > limit) marks[path] = 1;
       }
@@ -287,9 +349,14 @@ export class Placement {
     }, 0);
   }
 
-  /** True for hosts that this update has yet to change. */
+  /** True for hosts that this update has yet to change, also within the wave. */
   isPending(site: number): boolean {
-    return this.pending.has(site);
+    return this.pending.has(site) && !this.vacated.has(site);
+  }
+
+  /** True for hosts that are updated in this wave and take copies from then on. */
+  isVacated(site: number): boolean {
+    return this.vacated.has(site);
   }
 
   /** Hosts have been updated: copies put there need not move again. */
@@ -312,14 +379,20 @@ export class Placement {
     if (!load) return () => undefined;
     const paths = this.scratch.length;
     const [peak, high] = [this.peaks[cell] ?? 0, this.highs[cell] ?? 0];
-    const pathPeaksBefore = this.pathPeaks.slice(cell * paths, (cell + 1) * paths);
+    const before = (this.saved[this.savedCount] ??= {
+      load: new Float32Array(load.length),
+      pathPeaks: new Float64Array(paths),
+    });
+    this.savedCount++;
+    before.load.set(load);
+    before.pathPeaks.set(this.pathPeaks.subarray(cell * paths, (cell + 1) * paths));
     const marked: number[] = [];
-    const demand = this.demandOf(work).load;
-    addScaled(load, demand, factor);
+    addDemand(this.problem, work, factor, load, this.range.from);
     this.measure(cell, marked);
     return () => {
-      addScaled(load, demand, -factor);
-      this.pathPeaks.set(pathPeaksBefore, cell * paths);
+      this.savedCount--;
+      load.set(before.load);
+      this.pathPeaks.set(before.pathPeaks, cell * paths);
       this.peaks[cell] = peak;
       this.highs[cell] = high;
       this.unmark(this.problem.cells[cell]?.island ?? -1, marked);
@@ -330,7 +403,7 @@ export class Placement {
   private ownLoad(cell: number): CellLoad | undefined {
     const load = this.loads[cell];
     if (!load || this.owned[cell] === 1) return load;
-    const own = Float64Array.from(load);
+    const own = load.slice();
     this.loads[cell] = own;
     this.owned[cell] = 1;
     return own;
@@ -348,35 +421,59 @@ export class Placement {
    * marked before. Returns the number of paths on which it is over.
    */
   private measure(cell: number, marked: number[]): number {
-    const { island, cpuMillis } = this.problem.cells[cell] ?? { island: -1, cpuMillis: 0 };
+    const island = this.problem.cells[cell]?.island ?? -1;
+    const limit = this.limits[cell] as number;
     const marks = this.overPaths[island];
-    pathPeaks(this.loads[cell] as CellLoad, stepCount(this.problem.demand), this.range, this.scratch);
-    this.pathPeaks.set(this.scratch, cell * this.scratch.length);
-    let peak = 0;
+    if (this.measurePeaks(cell) <= limit) return 0;
     let over = 0;
     for (let path = 0; path < this.scratch.length; path++) {
-      const value = this.scratch[path] as number;
-      if (value > peak) peak = value;
-      if (value <= cpuMillis + CPU_TOLERANCE_MILLIS) continue;
+      if ((this.scratch[path] as number) <= limit) continue;
       over++;
       if (marks?.[path] !== 0) continue;
       marks[path] = 1;
       marked.push(path);
       this.overCounts[island] = (this.overCounts[island] ?? 0) + 1;
     }
+    return over;
+  }
+
+  /** Takes a cell's peaks; returns the highest. They are in `scratch` afterwards. */
+  private measurePeaks(cell: number): number {
+    pathPeaks(this.loads[cell] as CellLoad, stepCount(this.problem.demand), this.range, this.scratch);
+    this.pathPeaks.set(this.scratch, cell * this.scratch.length);
+    let peak = 0;
+    for (const value of this.scratch) if (value > peak) peak = value;
     this.peaks[cell] = peak;
     this.highs[cell] = peak === 0 ? 0 : quantileOf(this.scratch, this.options.quantile);
-    return over;
+    return peak;
+  }
+
+  /** True when the cell keeps the margin of {@link PlacementOptions.marginDeviates} with one more copy. */
+  private hasMargin(cell: number, factor: number, demand: WaveDemand): boolean {
+    const { marginDeviates } = this.options;
+    if (marginDeviates <= 0) return true;
+    const paths = this.scratch.length;
+    const base = cell * paths;
+    let sum = 0;
+    let squares = 0;
+    for (let path = 0; path < paths; path++) {
+      const value = (this.pathPeaks[base + path] as number) + factor * (demand.peaks[path] as number);
+      sum += value;
+      squares += value * value;
+    }
+    const mean = sum / paths;
+    const deviation = Math.sqrt(Math.max(0, squares / paths - mean * mean));
+    return mean + marginDeviates * deviation <= (this.limits[cell] as number);
   }
 
   /** Paths that would be over and are not marked, counted until there are more than `allowed`. */
   private countNewOver(cell: number, work: number, factor: number, allowed: number): number {
-    const { island, cpuMillis } = this.problem.cells[cell] ?? { island: -1, cpuMillis: 0 };
+    const island = this.problem.cells[cell]?.island ?? -1;
     const marks = this.overPaths[island];
     const load = this.loads[cell] as CellLoad;
     const steps = stepCount(this.problem.demand);
     const demand = this.demandOf(work);
-    const limit = cpuMillis + CPU_TOLERANCE_MILLIS;
+    const limit = this.limits[cell] as number;
     const base = cell * this.scratch.length;
     let count = 0;
     for (let path = 0; path < this.scratch.length && count <= allowed; path++) {
@@ -384,8 +481,8 @@ export class Placement {
       if (marks?.[path] === 1) continue;
       if ((this.pathPeaks[base + path] as number) + factor * (demand.peaks[path] as number) <= limit) continue;
       for (let step = this.range.from; step < this.range.to; step++) {
-        const index = path * steps + step;
-        if ((load[index] as number) + factor * (demand.load[index] as number) > limit) {
+        const more = factor * demandAt(this.problem, work, path, step);
+        if ((load[path * steps + step] as number) + more > limit) {
           count++;
           break;
         }
@@ -397,11 +494,10 @@ export class Placement {
   private demandOf(work: number): WaveDemand {
     let demand = this.demands.get(work);
     if (!demand) {
-      const load = demandFrom(this.problem, work, this.range.from);
       const peaks = new Float64Array(this.scratch.length);
-      pathPeaks(load, stepCount(this.problem.demand), this.range, peaks);
+      demandPeaks(this.problem, work, this.range, peaks);
       const peak = peaks.reduce((a, b) => Math.max(a, b), 0);
-      demand = { load, peaks, peak, high: quantileOf(peaks, this.options.quantile) };
+      demand = { peaks, peak, high: quantileOf(peaks, this.options.quantile) };
       this.demands.set(work, demand);
     }
     return demand;

@@ -37,6 +37,7 @@ import { impactWarnings } from "./impact-warnings";
 import type { PlanInput } from "./plan-input";
 import { createProblem, type Problem } from "./problem";
 import { deferForEvents, eventBlocker, eventWarnings } from "./provider-events";
+import { quietWait } from "./quiet-start";
 import { planRebalance } from "./rebalance/plan-rebalance";
 import { findSchedule } from "./reserve";
 import { createScheduleContext, type Schedule, type ScheduleFailure } from "./schedule";
@@ -141,12 +142,18 @@ function draftFor(
   const startMs = startIn(opening, input);
   const endMs = Math.max(startMs + 1, opening?.endMs ?? startMs + 1);
   const problem = createProblem(input, hosts, startMs, endMs);
-  const result = findSchedule(createScheduleContext(input, problem, durations, startMs), hosts);
-  if ("failure" in result) return { opening, problem, deferred, failure: result.failure, neededMs: 0, fits: false };
-  const neededMs = neededTime(result.schedule, input, durations);
-  // Without an opening the window's blocker stands; time is not what is missing.
-  const fits = opening === undefined || chooseOpening([opening], neededMs, input) !== undefined;
-  return { opening, problem, deferred, schedule: result.schedule, neededMs, fits };
+  const context = createScheduleContext(input, problem, durations, startMs);
+  const draftFrom = (waitMs: number): Draft => {
+    const result = findSchedule({ ...context, startMs: startMs + waitMs }, hosts);
+    if ("failure" in result) return { opening, problem, deferred, failure: result.failure, neededMs: 0, fits: false };
+    const neededMs = waitMs + neededTime(result.schedule, input, durations);
+    // Without an opening the window's blocker stands; time is not what is missing.
+    const fits = opening === undefined || chooseOpening([opening], neededMs, input) !== undefined;
+    return { opening, problem, deferred, schedule: result.schedule, neededMs, fits };
+  };
+  const waitMs = quietWait(context, hosts.length, endMs);
+  const quiet = waitMs > 0 ? draftFrom(waitMs) : undefined;
+  return quiet?.fits ? quiet : draftFrom(0);
 }
 
 /** The cost of a plan with the cheaper ones beside it. */

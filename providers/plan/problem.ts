@@ -7,7 +7,7 @@
  *
  * Not for: where copies are while a plan is made (placement.ts).
  */
-import type { Fleet, Forecast, Host, Replica, Workload } from "../../sdk/model";
+import type { DemandPath, Fleet, Forecast, Host, Replica, Workload } from "../../sdk/model";
 
 import type { PlanInput } from "./plan-input";
 import { describeEvent, eventOn } from "./provider-events";
@@ -68,6 +68,10 @@ export interface Problem {
   readonly copies: readonly Copy[];
   /** The same by workload. */
   readonly copiesOf: readonly (readonly Copy[])[];
+  /** Sites that have a cell of an island, by island. */
+  readonly sitesOfIsland: readonly Int32Array[];
+  /** The sites of each site's rack, itself among them. */
+  readonly rackMates: readonly Int32Array[];
   readonly demand: DemandGrid;
   /** Standby hosts that the run may reserve, best first, without those that it holds already. */
   readonly standby: readonly number[];
@@ -77,7 +81,7 @@ export interface Problem {
 
 /** Joint paths of demand, cut to the time that a plan can take. */
 export interface DemandGrid {
-  readonly paths: readonly (readonly number[])[];
+  readonly paths: readonly DemandPath[];
   /** Number of steps in each row of a path. */
   readonly rowLength: number;
   /** First step used, and how many. */
@@ -116,6 +120,10 @@ export function createProblem(
     workOf,
     copies,
     copiesOf: byWork,
+    sitesOfIsland: islands.map((_, island) =>
+      Int32Array.from(cells.filter((cell) => cell.island === island && cell.open).map(({ site }) => site)).sort(),
+    ),
+    rackMates: groupByRack(sites),
     demand: createDemandGrid(forecast, fromMs, toMs),
     standby: orderStandby(
       sites.flatMap((site, index) => (isReservable(site, held) && !inUse.has(index) ? [[index, site] as const] : [])),
@@ -162,6 +170,17 @@ function createSites(
               : event && `is in ${describeEvent(event)}`;
       return { host, pending: pending.has(host.id), ...(closed === undefined ? {} : { closed }) };
     });
+}
+
+function groupByRack(sites: readonly Site[]): Int32Array[] {
+  const racks = new Map<string, number[]>();
+  sites.forEach(({ host }, site) => {
+    const rack = racks.get(host.rack);
+    if (rack) rack.push(site);
+    else racks.set(host.rack, [site]);
+  });
+  const lists = new Map([...racks].map(([rack, list]) => [rack, Int32Array.from(list)]));
+  return sites.map(({ host }) => lists.get(host.rack) ?? new Int32Array());
 }
 
 function isReservable(site: Site, held: ReadonlySet<string>): boolean {

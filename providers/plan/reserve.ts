@@ -8,11 +8,18 @@ import { planFailback } from "./failback";
 import { Placement } from "./placement";
 import { compareText } from "./problem";
 import { Timeline, type Schedule, type ScheduleContext, type ScheduleFailure, type ScheduleResult } from "./schedule";
-import type { FitStyle } from "./targets";
-import { planUpdateWaves } from "./waves";
+import { normalQuantile } from "./lanes";
+import { pathCount } from "./capacity";
+import { planUpdateWaves, type LookAhead } from "./waves";
 
-/** Styles in the order in which they are tried: the kind one first. */
-const STYLES: readonly FitStyle[] = ["balanced", "tight"];
+/**
+ * Ways in which a schedule is tried, the kind one first. `margin` is `balanced` with room beside the paths for what
+ * they do not show; only fleets whose hosts are many beside their paths need it.
+ */
+const STYLES = ["margin", "balanced", "tight"] as const;
+type TryStyle = (typeof STYLES)[number];
+/** So many cells for each path are shown well enough by the paths themselves. */
+const CELLS_PER_PATH = 0.5;
 /** Second and further tries of one schedule: bounds the search where nothing fits. */
 const MAXIMUM_TRIES = 4_000;
 /** Up to so many hosts every number is tried; above, only some, because each is a whole plan. */
@@ -92,8 +99,17 @@ function trySchedule(
   confidence: number,
 ): ScheduleResult {
   let failure: ScheduleFailure | undefined;
+  // How long a run takes is known when it is planned. Where demand grew over what was looked at, all time counts.
+  let lookAhead: LookAhead = "rest";
   for (const style of STYLES) {
-    const result = tryStyle(context, hosts, count, confidence, style);
+    if (style === "margin" && marginOf(context, confidence) === 0) continue;
+    let result = tryStyle(context, hosts, count, confidence, style, lookAhead);
+    if ("failure" in result && result.failure.cause.kind === "overload" && lookAhead === "rest") {
+      lookAhead = "opening";
+      if (!isOverloadedAtStart(result.failure)) {
+        result = tryStyle(context, hosts, count, confidence, style, lookAhead);
+      }
+    }
     if ("schedule" in result) return result;
     failure ??= result.failure;
     if (isOverloadedAtStart(result.failure)) break;
@@ -106,18 +122,25 @@ function tryStyle(
   hosts: readonly string[],
   count: number,
   confidence: number,
-  style: FitStyle,
+  style: TryStyle,
+  lookAhead: LookAhead,
 ): ScheduleResult {
   const { problem, input, loads, quantile } = context;
   const extra = problem.standby.slice(0, count);
   const reserved = [...problem.held, ...extra];
   const hostId = (site: number): string => problem.sites[site]?.host.id ?? "";
-  const placement = new Placement(problem, loads, { reserved, allowedShare: 1 - confidence, quantile });
+  const placement = new Placement(problem, loads, {
+    reserved,
+    allowedShare: 1 - confidence,
+    quantile,
+    marginDeviates: style === "margin" ? marginOf(context, confidence) : 0,
+  });
   const timeline = new Timeline(context, placement);
   const warnings: string[] = [];
   const options = {
-    style,
+    style: style === "tight" ? ("tight" as const) : ("balanced" as const),
     quantile,
+    lookAhead,
     ids: new Set(input.fleet.replicas.map((replica) => replica.id)),
     tries: { left: MAXIMUM_TRIES },
     reserve: extra.map(hostId).sort(compareText),
@@ -134,4 +157,11 @@ function tryStyle(
     total: timeline.total,
   };
   return { schedule };
+}
+
+/** Normal deviates at which all cells together are over their share with the allowed probability (Bonferroni). */
+export function marginOf({ problem }: ScheduleContext, confidence: number): number {
+  const paths = pathCount(problem.demand);
+  if (problem.cells.length <= CELLS_PER_PATH * paths) return 0;
+  return normalQuantile(1 - (1 - confidence) / problem.cells.length);
 }

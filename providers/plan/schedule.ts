@@ -3,13 +3,15 @@
  *
  * Not for: how many standby hosts to reserve (reserve.ts) and which opening to take (fit.ts).
  */
-import type { DurationQuantiles, Move, PlanStep, Wave, Workload } from "../../sdk/model";
+import type { DurationQuantiles, Move, PlanStep, Wave, WaveLanes, Workload } from "../../sdk/model";
 
 import { createIslandTotals, createLoads, peakQuantile, stepRange, type CellLoad, type StepRange } from "./capacity";
-import { totalDuration, waveDuration, type StepDurations } from "./durations";
+import { sumDurations, totalDuration, waveDuration, type StepDurations } from "./durations";
+import { lanesDuration, type Lane } from "./lanes";
 import type { Overload, Placement } from "./placement";
 import type { PlanInput } from "./plan-input";
 import type { Problem } from "./problem";
+import { createBusiness, createTransfers, type Business } from "./quiet";
 import type { StepOptions, WorkloadMove } from "./steps";
 import type { PlacedMove, Stuck } from "./wave-search";
 
@@ -23,6 +25,9 @@ export interface ScheduleContext {
   /** Loads before anything moves, by cell; and demand by island. */
   readonly loads: readonly CellLoad[];
   readonly totals: readonly CellLoad[];
+  /** How busy islands are, and what each host's copies would carry over the network; absent: nothing. */
+  readonly business: Business;
+  readonly transfers: Float64Array | undefined;
   /** Quantile at which loads are compared and shown: the pool's. */
   readonly quantile: number;
 }
@@ -59,13 +64,16 @@ export function createScheduleContext(
   durations: StepDurations,
   startMs: number,
 ): ScheduleContext {
+  const totals = createIslandTotals(problem);
   return {
     input,
     problem,
     durations,
     startMs,
     loads: createLoads(problem),
-    totals: createIslandTotals(problem),
+    totals,
+    business: createBusiness({ problem, totals }),
+    transfers: createTransfers(problem),
     quantile: input.spec.pool?.quantile ?? DEFAULT_QUANTILE,
   };
 }
@@ -107,11 +115,12 @@ export class Timeline {
     moves: readonly PlacedMove[],
     steps: readonly PlanStep[],
     range: StepRange,
+    lanes?: WaveLanes,
   ): void {
     const { startMs } = this.context;
     const index = this.nextIndex;
     const before = this.total;
-    const duration = waveDuration(steps);
+    const duration = lanes ? durationOfLanes(hosts, steps, lanes) : waveDuration(steps);
     this.durations.push(duration);
     this.waves.push({
       index,
@@ -122,18 +131,27 @@ export class Timeline {
       endP95Ms: startMs + this.total.p95Ms,
       moves: moves.map(({ move }) => move),
       steps,
+      ...(lanes ? { lanes } : {}),
       overCapacityShare: this.placement.overShareInWave(),
-      ...this.capacityAndDemand(range),
+      ...this.capacityAndDemand(range, lanes ? new Set(hosts) : undefined, lanes?.limits["hosts"] ?? 0),
     });
   }
 
-  /** Of the island where demand comes closest to capacity. */
-  private capacityAndDemand(range: StepRange): Pick<Wave, "capacityCpuMillis" | "demandCpuMillis"> {
+  /**
+   * Of the island where demand comes closest to capacity. With lanes, the largest hosts of the wave that can be under
+   * way at once are missing.
+   */
+  private capacityAndDemand(
+    range: StepRange,
+    following: ReadonlySet<string> | undefined,
+    atOnce: number,
+  ): Pick<Wave, "capacityCpuMillis" | "demandCpuMillis"> {
     const { problem, totals, quantile } = this.context;
     let tightest = { capacityCpuMillis: 0, demandCpuMillis: 0 };
     let highest = -1;
     totals.forEach((total, island) => {
-      const capacityCpuMillis = Math.round(this.placement.capacityOf(island));
+      const missing = following ? largestCells(problem, island, following, atOnce) : 0;
+      const capacityCpuMillis = Math.max(0, Math.round(this.placement.capacityOf(island) - missing));
       const demandCpuMillis = Math.round(peakQuantile(problem, total, range, quantile));
       const ratio = demandCpuMillis / Math.max(1, capacityCpuMillis);
       if (ratio > highest) {
@@ -143,6 +161,45 @@ export class Timeline {
     });
     return tightest;
   }
+}
+
+function largestCells(problem: Problem, island: number, hosts: ReadonlySet<string>, count: number): number {
+  return problem.cells
+    .filter((cell) => cell.island === island && hosts.has(problem.sites[cell.site]?.host.id ?? ""))
+    .map(({ cpuMillis }) => cpuMillis)
+    .sort((a, b) => b - a)
+    .slice(0, count)
+    .reduce((sum, cpuMillis) => sum + cpuMillis, 0);
+}
+
+/** Time of a wave whose hosts follow each other: what comes before the first cordon, then the lanes. */
+function durationOfLanes(
+  hosts: readonly string[],
+  steps: readonly PlanStep[],
+  { limits, uses }: WaveLanes,
+): DurationQuantiles {
+  const stepsOf = new Map<string, PlanStep[]>(hosts.map((host) => [host, []]));
+  const laneOfStep = new Map<string, string>();
+  let current = "";
+  const before: PlanStep[] = [];
+  for (const step of steps) {
+    // Steps of a lane stand together, its cordon first.
+    if (step.kind === "cordon") current = step.host;
+    if (current === "") before.push(step);
+    else {
+      stepsOf.get(current)?.push(step);
+      laneOfStep.set(step.id, current);
+    }
+  }
+  const lanes = hosts.map((host): Lane => {
+    const own = stepsOf.get(host) ?? [];
+    const after = new Set(own.flatMap((step) => step.after.flatMap((id) => laneOfStep.get(id) ?? [])));
+    after.delete(host);
+    const soak = own.find(({ kind }) => kind === "soak");
+    const duration = waveDuration(own.filter((step) => step !== soak));
+    return { host, uses: uses[host] ?? [], after: [...after], duration, soakMs: soak?.expected.p50Ms ?? 0 };
+  });
+  return sumDurations([waveDuration(before), lanesDuration(lanes, limits)]);
 }
 
 /** Options of steps for a context. */

@@ -8,7 +8,7 @@
  * 2. Nothing of a host begins before the reserve is held; a host is changed only when its last copy has left.
  * 3. A copy that serves leaves traffic only after its replacement has been admitted (surge before evict).
  */
-import type { HostUpdateSpec, Move, PlanStep, Workload } from "../../sdk/model";
+import type { DurationQuantiles, HostUpdateSpec, Move, PlanStep, Workload } from "../../sdk/model";
 
 import type { StepDurations } from "./durations";
 
@@ -22,6 +22,15 @@ export interface WorkloadMove {
 export interface StepOptions {
   readonly spec: HostUpdateSpec;
   readonly durations: StepDurations;
+  /** What is to know of a host's lane where hosts follow each other; absent: all go at once. */
+  readonly laneOf?: (host: string) => LaneSteps;
+  /** Time that the transfers of a host's moves take, ms. @default 0 */
+  readonly transferOf?: (host: string) => number;
+}
+
+/** Of a lane: hosts of the wave whose lanes come before. */
+export interface LaneSteps {
+  readonly after: readonly string[];
 }
 
 /** Steps of a wave that updates hosts. */
@@ -39,12 +48,21 @@ export function createUpdateSteps(
     steps.push({ id, kind: "reserve", hosts: reserve, after: [], expected: durations.reserve });
   }
   const ends: string[] = [];
+  const movesOf = new Map<string, WorkloadMove[]>();
+  for (const move of moves) {
+    const list = movesOf.get(move.move.from);
+    if (list) list.push(move);
+    else movesOf.set(move.move.from, [move]);
+  }
+  const endsOf = new Map<string, readonly string[]>();
   for (const host of hosts) {
-    const here = moves.filter(({ move }) => move.from === host);
+    const here = movesOf.get(host) ?? [];
     const id = (kind: string): string => `w${String(index)}/${host}/${kind}`;
-    steps.push({ id: id("cordon"), kind: "cordon", host, after: first, expected: durations.cordon });
+    const lane = options.laneOf?.(host);
+    const after = [...first, ...(lane?.after.flatMap((other) => endsOf.get(other) ?? []) ?? [])];
+    steps.push({ id: id("cordon"), kind: "cordon", host, after, expected: durations.cordon });
     const left = here.flatMap((move) => {
-      const leave = createLeaveSteps(id, move, [id("cordon")], options);
+      const leave = createLeaveSteps(id, move, [id("cordon")], options, options.transferOf?.(host));
       steps.push(...leave);
       return leave.slice(-1).map((step) => step.id);
     });
@@ -67,14 +85,27 @@ export function createUpdateSteps(
       { id: id("validate"), kind: "validate", host, after: [changed], expected: durations.validate },
       { id: id("uncordon"), kind: "uncordon", host, after: [id("validate")], expected: durations.uncordon },
     );
-    ends.push(id("uncordon"));
+    const endsHere = [id("uncordon")];
     for (const shed of here.filter(({ move }) => move.method === "shed")) {
       const back = createArriveSteps(id, shed, host, [id("uncordon")], options);
       steps.push(...back);
-      ends.push(...back.slice(-1).map((step) => step.id));
+      endsHere.push(...back.slice(-1).map((step) => step.id));
     }
+    if (!lane) ends.push(...endsHere);
+    else if (spec.limits.soakMs > 0) {
+      const durationMs = spec.limits.soakMs;
+      steps.push({
+        id: id("soak"),
+        kind: "soak",
+        hosts: [host],
+        durationMs,
+        after: endsHere,
+        expected: durations.soak,
+      });
+      endsOf.set(host, [id("soak")]);
+    } else endsOf.set(host, endsHere);
   }
-  if (spec.limits.soakMs > 0) {
+  if (spec.limits.soakMs > 0 && ends.length > 0) {
     steps.push({
       id: `w${String(index)}/soak`,
       kind: "soak",
@@ -150,6 +181,7 @@ function createLeaveSteps(
   { move, workload }: WorkloadMove,
   after: readonly string[],
   options: StepOptions,
+  transferMs = 0,
 ): PlanStep[] {
   const { durations, spec } = options;
   const part = { move: move.id, workload: workload.name };
@@ -165,14 +197,14 @@ function createLeaveSteps(
         toHost: move.to,
         maxPauseMs: workload.maxPauseMs,
         after,
-        expected: durations["hand-over"],
+        expected: longerBy(durations["hand-over"], transferMs),
       },
     ];
   }
   const steps: PlanStep[] = [];
   let before = after;
   if (move.method === "surge" && move.to !== undefined) {
-    steps.push(...createArriveSteps(id, { move, workload }, move.to, before, options));
+    steps.push(...createArriveSteps(id, { move, workload }, move.to, before, options, transferMs));
     before = steps.slice(-1).map((step) => step.id);
   }
   if (workload.service !== undefined) {
@@ -206,6 +238,7 @@ function createArriveSteps(
   host: string,
   after: readonly string[],
   { durations }: StepOptions,
+  transferMs = 0,
 ): PlanStep[] {
   const part = { move: move.id, workload: workload.name, replica: move.newReplica };
   const start: PlanStep = {
@@ -214,11 +247,15 @@ function createArriveSteps(
     kind: "start-copy",
     host,
     after,
-    expected: durations["start-copy"],
+    expected: longerBy(durations["start-copy"], transferMs),
   };
   if (workload.service === undefined) return [start];
   return [
     start,
     { ...part, id: id(`admit/${move.newReplica}`), kind: "admit", after: [start.id], expected: durations.admit },
   ];
+}
+
+function longerBy(duration: DurationQuantiles, ms: number): DurationQuantiles {
+  return ms === 0 ? duration : { p50Ms: duration.p50Ms + ms, p95Ms: duration.p95Ms + ms };
 }

@@ -53,6 +53,10 @@ export interface TargetQuery {
   readonly only?: number;
   /** True in a failback: then no copy goes to a standby host. */
   readonly membersOnly?: boolean;
+  /** In a wave in which hosts follow each other: whether one that is updated in it is so by then. @default all are */
+  readonly isReady?: (site: number) => boolean;
+  /** When a host that has yet to be updated has its turn, 0..1: the later, the longer a copy may stay. @default 0 */
+  readonly turnOf?: (site: number) => number;
 }
 
 /**
@@ -61,7 +65,16 @@ export interface TargetQuery {
  * move of the same copy costs more than an uneven zone, that more than the fit, that more than a transfer between
  * racks.
  */
-export const SCORE_WEIGHTS = { home: 60, updated: 40, zone: 20, cpu: 12, memory: 6, rack: 4, risk: -80 } as const;
+export const SCORE_WEIGHTS = {
+  home: 60,
+  updated: 40,
+  turn: 24,
+  zone: 20,
+  cpu: 12,
+  memory: 6,
+  rack: 4,
+  risk: -80,
+} as const;
 /** A standby host's part of `updated`: the copy has to move once more, but not through another wave. */
 const STANDBY_SHARE = 0.25;
 const SCORE_DIGITS = 100;
@@ -71,16 +84,86 @@ const KEPT_IN_SEARCH = 16;
 const KEPT_TARGETS = 3;
 const KEPT_REFUSALS = 3;
 
-/** Judges all hosts for a copy. */
+/** Up to so many hosts each is judged for each copy; of more, a shortlist. */
+const EVERY_HOST_UP_TO = 64;
+/** Hosts of the island beside those of the rack that a shortlist is made of, and how many are on it. */
+const GLANCED_AT = 192;
+const SHORTLISTED = 12;
+
+/** Judges hosts for a copy: all of them, or in large fleets the most promising ones and all only when none can take it. */
 export function findTargets(problem: Problem, placement: Placement, query: TargetQuery): TargetList {
+  if (query.only !== undefined) return judgeSites(problem, placement, query, [query.only]);
+  if (problem.sites.length <= EVERY_HOST_UP_TO) return judgeSites(problem, placement, query, allSites(problem));
+  const list = judgeSites(problem, placement, query, shortlist(problem, placement, query));
+  // Why no host can take it matters where nothing else can be tried; where hosts follow each other the next one is.
+  if (list.targets.length > 0 || query.isReady) return list;
+  return judgeSites(problem, placement, query, allSites(problem));
+}
+
+function* allSites({ sites }: Problem): Generator<number> {
+  for (let site = 0; site < sites.length; site++) yield site;
+}
+
+/**
+ * The possible hosts with the highest scores: of the rack, and of a part of the island that begins at another place
+ * for each workload, so that not all copies see the same hosts; of all of the island where none of those is possible.
+ */
+function shortlist(problem: Problem, placement: Placement, query: TargetQuery): Int32Array {
+  const { copy } = query;
+  const island = problem.works[copy.work]?.island ?? -1;
+  const ofIsland = problem.sitesOfIsland[island] ?? [];
+  const zones = copiesPerZone(problem, placement, copy);
+  const glance = { cpuShare: 0, memoryShare: 0 };
+  const weights = SCORE_WEIGHTS;
+  const rack = problem.sites[copy.site]?.host.rack;
+  const sites = new Int32Array(SHORTLISTED);
+  const scores = new Float64Array(SHORTLISTED);
+  let count = 0;
+  const look = (site: number): void => {
+    if (site === copy.site || !isAsked(problem, placement, query, site)) return;
+    if (!placement.glanceAt(copy.work, site, query.weight, glance)) return;
+    const host = problem.sites[site]?.host;
+    const shared = zones.total === 0 ? 0 : (zones.counts.get(host?.zone ?? "") ?? 0) / zones.total;
+    const score =
+      (site === query.home ? weights.home : 0) +
+      (placement.isPending(site)
+        ? weights.turn * (query.turnOf?.(site) ?? 0)
+        : weights.updated * (host?.role === "standby" ? STANDBY_SHARE : 1)) +
+      weights.zone * (1 - shared) +
+      weights.cpu * roomScore(glance.cpuShare, query.style) +
+      weights.memory * roomScore(glance.memoryShare, query.style) +
+      (host?.rack === rack ? weights.rack : 0);
+    if (count === SHORTLISTED && (scores[count - 1] as number) >= score) return;
+    for (let at = 0; at < count; at++) if (sites[at] === site) return;
+    if (placement.assess(copy.work, site, query.weight).refusal !== undefined) return;
+    let at = count < SHORTLISTED ? count++ : count - 1;
+    for (; at > 0 && (scores[at - 1] as number) < score; at--) {
+      scores[at] = scores[at - 1] as number;
+      sites[at] = sites[at - 1] as number;
+    }
+    scores[at] = score;
+    sites[at] = site;
+  };
+  for (const site of problem.rackMates[copy.site] ?? []) look(site);
+  const from = (copy.work * 7919) % Math.max(1, ofIsland.length);
+  for (let index = 0; index < ofIsland.length && (index < GLANCED_AT || count === 0); index++) {
+    look(ofIsland[(from + index) % ofIsland.length] as number);
+  }
+  return sites.subarray(0, count);
+}
+
+function isAsked(problem: Problem, placement: Placement, query: TargetQuery, site: number): boolean {
+  if (query.membersOnly && problem.sites[site]?.host.role === "standby") return false;
+  return !(placement.isVacated(site) && query.isReady?.(site) === false);
+}
+
+function judgeSites(problem: Problem, placement: Placement, query: TargetQuery, sites: Iterable<number>): TargetList {
   const targets: Target[] = [];
   const refused: { readonly site: number; readonly assessment: Assessment }[] = [];
   const zones = copiesPerZone(problem, placement, query.copy);
   let possible = 0;
-  for (let site = 0; site < problem.sites.length; site++) {
-    if (site === query.copy.site || !placement.isUsable(site)) continue;
-    if (query.only !== undefined && site !== query.only) continue;
-    if (query.membersOnly && problem.sites[site]?.host.role === "standby") continue;
+  for (const site of sites) {
+    if (site === query.copy.site || !placement.isUsable(site) || !isAsked(problem, placement, query, site)) continue;
     const assessment = placement.assess(query.copy.work, site, query.weight);
     if (assessment.refusal !== undefined) {
       refused.push({ site, assessment });
@@ -136,7 +219,7 @@ function scoreParts(
   problem: Problem,
   site: number,
   pending: boolean,
-  assessment: Assessment,
+  assessment: Pick<Assessment, "cpuShare" | "memoryShare" | "newOverPaths">,
   query: TargetQuery,
   zones: ZoneCounts,
 ): ScoreParts {
@@ -148,6 +231,7 @@ function scoreParts(
   return {
     home: site === query.home ? weights.home : 0,
     updated: round(weights.updated * (pending ? 0 : host?.role === "standby" ? STANDBY_SHARE : 1)),
+    turn: pending ? round(weights.turn * (query.turnOf?.(site) ?? 0)) : 0,
     zone: round(weights.zone * (1 - shared)),
     cpu: round(weights.cpu * roomScore(assessment.cpuShare, style)),
     memory: round(weights.memory * roomScore(assessment.memoryShare, style)),
@@ -162,8 +246,8 @@ function round(value: number): number {
 }
 
 function sumOfParts(parts: ScoreParts): number {
-  const { home, updated, zone, cpu, memory, rack, risk } = parts;
-  return round(home + updated + zone + cpu + memory + rack + risk);
+  const { home, updated, turn, zone, cpu, memory, rack, risk } = parts;
+  return round(home + updated + turn + zone + cpu + memory + rack + risk);
 }
 
 function roomScore(share: number, style: FitStyle): number {

@@ -48,6 +48,10 @@ export interface SearchOptions {
   readonly ids: ReadonlySet<string>;
   /** Second and further tries left for the whole plan. */
   readonly tries: { left: number };
+  /** See `TargetQuery.isReady`; copies are shed only where this is absent. */
+  readonly isReady?: (site: number) => boolean;
+  /** See `TargetQuery.turnOf`. */
+  readonly turnOf?: (site: number) => number;
   /** True in a failback: copies go to member hosts, and none is shed, because no wave follows to bring it back. */
   readonly failback?: boolean;
 }
@@ -84,6 +88,8 @@ export function searchWave(
       style: options.style,
       ...(task.home === undefined ? {} : { home: task.home, ...(task.onlyHome ? { only: task.home } : {}) }),
       ...(options.failback ? { membersOnly: true } : {}),
+      ...(options.isReady ? { isReady: options.isReady } : {}),
+      ...(options.turnOf ? { turnOf: options.turnOf } : {}),
     });
     let tried = 0;
     for (const target of list.targets) {
@@ -96,7 +102,7 @@ export function searchWave(
       undo();
     }
     const { copy } = task;
-    const release = options.failback ? undefined : tryShed(problem, placement, copy, shed);
+    const release = options.failback || options.isReady ? undefined : tryShed(problem, placement, copy, shed);
     if (typeof release === "function") {
       choices.push({ task, list, arrived: createCopy(problem, copy, copy.site, copy.weight, options) });
       if (settle(depth + 1)) return true;

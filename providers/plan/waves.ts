@@ -1,18 +1,23 @@
 /**
- * Which hosts are updated together, and in which order: canaries first, then the least loaded ones, as many at once
- * as the limits and the capacity allow.
+ * Which hosts are updated together, and in which order: canaries first, then the quietest and least loaded ones, as
+ * many at once as the limits and the capacity allow. Narrow waves take all their hosts at once; in wide ones hosts
+ * follow each other, each as soon as the limits have room, for the slowest host of a group would hold all up.
  *
- * Not for: where copies go (wave-search.ts).
+ * Not for: where copies go (wave-search.ts, rolling-wave.ts).
  *
  * Invariants
- * 1. No wave is wider than the limits; no zone loses more hosts at once than its limit.
- * 2. A host of the wave takes no copies in that wave.
+ * 1. No wave is wider than the limits; no zone, rack or island loses more hosts at once than its limit.
+ * 2. A host of the wave takes no copies before it is updated.
  */
 import type { DurationQuantiles } from "../../sdk/model";
 
+import { stepCount } from "./capacity";
 import { sumDurations } from "./durations";
+import { limitsOfHost, meanDuration, placesOf, transferTime } from "./lanes";
 import type { Placement } from "./placement";
 import { compareText } from "./problem";
+import { regretOf } from "./quiet";
+import { findRollingWave, ROLLING_FROM, rollingTime } from "./rolling-wave";
 import {
   settleMoves,
   stepOptions,
@@ -24,10 +29,17 @@ import {
 import { createUpdateSteps } from "./steps";
 import { searchWave, type PlacedMove, type SearchOptions, type Stuck, type Task } from "./wave-search";
 
+/** Until when what is put somewhere must fit: the estimated end of the run, or that of its opening. */
+export type LookAhead = "rest" | "opening";
+
+/** How much longer a run may take than its limits alone say, for capacity holds it up as well. */
+const LONGER = 3;
+
 /** What the waves of one try have in common. */
 export interface WaveOptions extends Omit<SearchOptions, "index" | "ids"> {
   /** Standby hosts to reserve before the first cordon. */
   readonly reserve: readonly string[];
+  readonly lookAhead: LookAhead;
   /** Ids in use; ids of new copies are added. */
   readonly ids: Set<string>;
 }
@@ -44,40 +56,55 @@ export function planUpdateWaves(
   const left = new Set(hosts.flatMap((host) => problem.siteOf.get(host) ?? []));
   const hostIds = (sites: Iterable<number>): string[] =>
     [...sites].map((site) => problem.sites[site]?.host.id ?? "").sort(compareText);
+  const { p50Ms, p95Ms } = expectedTime(context, left.size);
+  const restEnd = timeline.rangeOfNext({ p50Ms: LONGER * p50Ms, p95Ms: LONGER * p95Ms }).to;
+  const untilStep = options.lookAhead === "rest" ? restEnd : stepCount(problem.demand);
   while (left.size > 0) {
     const first = timeline.waves.length === 0;
     const reserve = first ? options.reserve : [];
-    const range = timeline.rangeOfNext(longestUpdateWave(context, reserve.length > 0));
-    const overload = placement.beginWave(range, new Set());
-    if (overload) {
-      return { cause: { kind: "overload", overload }, left: hostIds(left), waves: timeline.waves };
-    }
     const canary = isCanaryNext(context, timeline);
     const { canaryHosts, hostsAtOnce } = input.spec.limits;
     const width = canary ? Math.min(canaryHosts, hostsAtOnce) : hostsAtOnce;
-    const found = findWave(context, placement, orderHosts(context, placement, left), width, {
-      ...options,
-      index: timeline.nextIndex,
-    });
+    const longest = longestUpdateWave(context, reserve.length > 0);
+    const isRolling = !canary && width >= ROLLING_FROM && left.size > width;
+    const range = timeline.rangeOfNext(isRolling ? rollingTime(longest, left.size, width) : longest);
+    const overload = placement.beginWave(range, new Set(), untilStep);
+    if (overload) {
+      return { cause: { kind: "overload", overload }, left: hostIds(left), waves: timeline.waves };
+    }
+    const order = orderHosts(context, placement, timeline, left, width);
+    const search = { ...options, index: timeline.nextIndex };
+    const rolling = isRolling ? findRollingWave(context, placement, order, longest, search) : undefined;
+    const found = rolling ?? findWave(context, placement, order, width, search);
     if ("stuck" in found) {
       return { cause: { kind: "stuck", stuck: found.stuck }, left: hostIds(left), waves: timeline.waves };
     }
 
-    const ids = hostIds(found.sites);
-    const steps = createUpdateSteps(
-      timeline.nextIndex,
-      ids,
-      withWorkloads(problem, found.moves),
-      reserve,
-      stepOptions(context),
-    );
-    timeline.append(canary ? "canary" : "update", ids, found.moves, steps, range);
+    const transferMs = rolling?.transferMs ?? transferTimes(context, found.moves);
+    const ids = rolling ? rolling.hosts : hostIds(found.sites);
+    const steps = createUpdateSteps(timeline.nextIndex, ids, withWorkloads(problem, found.moves), reserve, {
+      ...stepOptions(context),
+      transferOf: (host) => transferMs.get(host) ?? 0,
+      ...(rolling ? { laneOf: (host) => ({ after: rolling.after.get(host) ?? [] }) } : {}),
+    });
+    timeline.append(canary ? "canary" : "update", ids, found.moves, steps, range, rolling?.lanes);
     settleMoves(placement, found.moves);
     placement.markUpdated(found.sites);
     for (const { arrived } of found.moves) options.ids.add(arrived.id);
     for (const site of found.sites) left.delete(site);
   }
   return undefined;
+}
+
+/** Time of the transfers off each host of a wave. */
+function transferTimes(context: ScheduleContext, moves: readonly PlacedMove[]): ReadonlyMap<string, number> {
+  const byHost = new Map<string, PlacedMove[]>();
+  for (const placed of moves) {
+    const list = byHost.get(placed.move.from);
+    if (list) list.push(placed);
+    else byHost.set(placed.move.from, [placed]);
+  }
+  return new Map([...byHost].map(([host, list]) => [host, transferTime(context, list)]));
 }
 
 /** A canary wave comes once, before any host of the run was updated. */
@@ -124,35 +151,62 @@ function findWave(
   return { stuck: stuck as Stuck };
 }
 
-/** The first hosts of the order that the zones' limits let go together. */
-function pickHosts({ problem, input }: ScheduleContext, order: readonly number[], width: number): number[] {
-  const perZone = new Map<string, number>();
+/** The first hosts of the order that the limits let go together. */
+function pickHosts(context: ScheduleContext, order: readonly number[], width: number): number[] {
+  const taken = new Map<string, number>();
   const picked: number[] = [];
   for (const site of order) {
     if (picked.length >= width) break;
-    const zone = problem.sites[site]?.host.zone ?? "";
-    const count = perZone.get(zone) ?? 0;
-    if (count >= Math.max(1, input.spec.limits.hostsPerZone)) continue;
-    perZone.set(zone, count + 1);
+    const limits = limitsOfHost(context, site);
+    if (limits.some((name) => (taken.get(name) ?? 0) >= Math.max(1, placesOf(context, name)))) continue;
+    for (const name of limits) taken.set(name, (taken.get(name) ?? 0) + 1);
     picked.push(site);
   }
   return picked;
 }
 
-/** Least disruptive first: hosts without exclusive workloads, then by load, then by id. */
-function orderHosts({ problem }: ScheduleContext, placement: Placement, left: ReadonlySet<number>): number[] {
+/**
+ * Hosts whose data is moved best at this time come first, then those that are least disruptive: without exclusive
+ * workloads, with little load, with few copies.
+ */
+function orderHosts(
+  context: ScheduleContext,
+  placement: Placement,
+  timeline: Timeline,
+  left: ReadonlySet<number>,
+  width: number,
+): number[] {
+  const { problem, transfers, business } = context;
+  const { from } = timeline.rangeOfNext({ p50Ms: 0, p95Ms: 0 });
+  const { p50Ms } = restTime(left.size, width, longestUpdateWave(context, false));
+  const to = from + Math.max(1, Math.ceil(p50Ms / problem.demand.stepMs));
   const keys = new Map(
     [...left].map((site) => {
       const copies = placement.copiesAt(site);
       const exclusive = copies.filter((copy) => problem.works[copy.work]?.workload.exclusive).length;
-      return [site, { exclusive, load: Math.round(placement.loadOf(site) * 1e6), copies: copies.length }] as const;
+      const regret = transfers ? regretOf(business, transfers, site, from, to) : 0;
+      return [
+        site,
+        { regret, exclusive, load: Math.round(placement.loadOf(site) * 1e6), copies: copies.length },
+      ] as const;
     }),
   );
   return [...left].sort((a, b) => {
     const [x, y] = [keys.get(a), keys.get(b)];
     if (!x || !y) return 0;
-    return x.exclusive - y.exclusive || x.load - y.load || x.copies - y.copies || a - b;
+    return x.regret - y.regret || x.exclusive - y.exclusive || x.load - y.load || x.copies - y.copies || a - b;
   });
+}
+
+/** Time that updating this many hosts takes at least, as far as it is known before the waves are. */
+export function expectedTime(context: ScheduleContext, hosts: number): DurationQuantiles {
+  return restTime(hosts, context.input.spec.limits.hostsAtOnce, longestUpdateWave(context, false));
+}
+
+/** Time that the rest of a run takes, as far as it is known before the waves are. */
+function restTime(hosts: number, hostsAtOnce: number, wave: DurationQuantiles): DurationQuantiles {
+  const rounds = Math.ceil(hosts / Math.max(1, hostsAtOnce));
+  return { p50Ms: rounds * wave.p50Ms, p95Ms: rounds * meanDuration(wave) + (wave.p95Ms - wave.p50Ms) };
 }
 
 /** Upper bound of a wave's time before it is known what moves in it. */

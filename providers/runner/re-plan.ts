@@ -11,7 +11,7 @@ import { driverErrorCode, interruptedBy } from "../execute/calls";
 import { resolveDurations, undoDuration } from "../plan/durations";
 import { compareEnvelopes } from "../plan/envelope";
 import type { PlanInput, PlanProgress } from "../plan/plan-input";
-import { planningSlot } from "../plan/plan-input";
+import { planningSlot, SLOT_MS } from "../plan/plan-input";
 import type { RunDependencies } from "./dependencies";
 import { isToStop, type RunSession } from "./session";
 import { openWave, originsOf, reservedHosts, updatedHosts } from "./run-facts";
@@ -19,6 +19,8 @@ import { openWave, originsOf, reservedHosts, updatedHosts } from "./run-facts";
 /** The next thing to do. */
 export type NextWave =
   | { readonly kind: "wave"; readonly wave: Wave; readonly note: string }
+  /** A quieter time of this opening is better; everything is planned anew then. */
+  | { readonly kind: "wait"; readonly untilMs: number }
   /** Every host is updated, and nothing is left to bring back. */
   | { readonly kind: "finished" }
   /** No window is open, or the next wave would not be safe before this one closes. */
@@ -78,6 +80,7 @@ export async function planNextWave(deps: RunDependencies, state: RunState): Prom
   if (plan.decision === "blocked") return judgeBlockers(plan.blockers);
   const [wave] = plan.waves;
   if (plan.decision === "nothing" || !wave) return { kind: "finished" };
+  if (wave.startMs > deps.clock.now() + SLOT_MS) return { kind: "wait", untilMs: wave.startMs };
   const safeAt = safeEndMs(deps.clock.now(), state, plan, wave);
   if (wave.kind !== "failback" && safeAt > opening.endMs) {
     const overMs = safeAt - opening.endMs;

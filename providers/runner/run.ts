@@ -149,6 +149,9 @@ async function drive(session: RunSession): Promise<RunState> {
         deps.progress.line(`wave ${String(next.wave.index)}: ${next.note}`);
         await journal.write({ kind: "wave-planned", wave: next.wave, note: next.note });
         break;
+      case "wait":
+        await waitForQuiet(session, next.untilMs);
+        break;
       case "finished":
         await enterPhase(
           session,
@@ -168,6 +171,19 @@ async function drive(session: RunSession): Promise<RunState> {
       case "asked":
         break;
     }
+  }
+}
+
+/** Time between two looks whether the run was told to stop while it waits for a quiet time. */
+const QUIET_LOOK_MS = 15_000;
+
+async function waitForQuiet({ deps, requests, stop, leases }: RunSession, untilMs: number): Promise<void> {
+  deps.progress.line(`waits for a quieter time, until ${new Date(untilMs).toISOString()}`);
+  while (deps.clock.now() < untilMs) {
+    const ms = Math.min(QUIET_LOOK_MS, untilMs - deps.clock.now());
+    await deps.clock.sleep(ms, AbortSignal.any([deps.signal, leases.signal]));
+    leases.assertHeld();
+    if (isToStop(await requests.current()) || (await stop.reason()) !== undefined) return;
   }
 }
 

@@ -39,6 +39,8 @@ export interface Host {
   readonly bootId: string;
   /** Result of the update's probe on this host, where it was run. */
   readonly probe?: ProbeResult;
+  /** What its network link carries each way; absent: no bound is known. */
+  readonly linkBytesPerSecond?: number;
 }
 
 /** What a probe command printed and whether it matches what is wanted. */
@@ -68,6 +70,8 @@ export interface Workload {
   readonly maxUnavailable: number;
   /** What one replica holds at the very least. */
   readonly request: Resources;
+  /** What a move of one copy carries from host to host. Absent: nothing to speak of. */
+  readonly transferBytes?: number;
   /** How a copy is started; absent when it was discovered and its platform knows how. */
   readonly process?: ProcessSpec;
   /** Name of its service at the traffic switch; absent for jobs without traffic. */
@@ -175,6 +179,8 @@ export interface Fleet {
   readonly workloads: readonly Workload[];
   readonly replicas: readonly Replica[];
   readonly services: readonly Service[];
+  /** Links that hosts share. Absent: none is known to be a bound. */
+  readonly network?: FleetNetwork;
   /** Maintenance that providers have announced for its hosts. Absent: none is known. */
   readonly events?: readonly MaintenanceEvent[];
   /** What its resources cost. Absent: the user told none. */
@@ -191,4 +197,10 @@ export interface MaintenanceEvent {
   readonly startMs: number;
   readonly endMs: number;
   readonly reason: string;
+}
+
+/** Links that hosts share. */
+export interface FleetNetwork {
+  /** What the uplink of one rack carries each way. */
+  readonly rackBytesPerSecond?: number;
 }

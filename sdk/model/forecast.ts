@@ -24,6 +24,9 @@ export interface QuantileForecast {
   readonly warnings?: readonly string[];
 }
 
+/** One joint path of demand, millicores. */
+export type DemandPath = readonly number[] | Float32Array;
+
 /**
  * Demand of all workloads as joint sample paths: the dependence between workloads is kept, so any quantile of any
  * sum comes from summing within a path.
@@ -35,8 +38,11 @@ export interface JointDemand {
   readonly steps: number;
   /** Workload names; index is `w` below. */
   readonly workloads: readonly string[];
-  /** `cpuMillis[p][w * steps + h]`: demand of all replicas of workload w together on path p at step h. */
-  readonly cpuMillis: readonly (readonly number[])[];
+  /**
+   * `cpuMillis[p][w * steps + h]`: demand of all replicas of workload w together on path p at step h. Plain arrays
+   * where it is stored; typed arrays (`Float32Array`) where thousands of workloads are planned in memory.
+   */
+  readonly cpuMillis: readonly DemandPath[];
   /** Memory held by one replica of each workload, P95. */
   readonly memoryBytes: readonly number[];
 }

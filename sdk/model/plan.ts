@@ -85,7 +85,19 @@ export interface TargetScore {
   readonly rejected?: string;
 }
 
-/** A group of hosts updated together, or the failback at the end. */
+/**
+ * How the hosts of a wave follow each other: each host's steps, its soak among them, are a *lane*. A lane begins when
+ * the steps it waits for are done and every limit that it counts against has room, and holds its places until the host
+ * works again; while it soaks it holds none.
+ */
+export interface WaveLanes {
+  /** Lanes under way at once, by what they share: `hosts`, `zone/a`, `rack/a1`, `island/shop`. */
+  readonly limits: Readonly<Record<string, number>>;
+  /** By host: the limits that its lane counts against. */
+  readonly uses: Readonly<Record<string, readonly string[]>>;
+}
+
+/** A group of hosts updated together, or one after the other (`lanes`), or the failback at the end. */
 export interface Wave {
   /** From 1. */
   readonly index: number;
@@ -98,6 +110,8 @@ export interface Wave {
   readonly endP95Ms: number;
   readonly moves: readonly Move[];
   readonly steps: readonly PlanStep[];
+  /** Absent: all hosts at once. */
+  readonly lanes?: WaveLanes;
   /**
    * Share of joint paths in which some host is over its island's share of capacity in this wave, 0..1; with several
    * islands, of the one where it is largest.

@@ -171,6 +171,10 @@ export interface LimitsSpec {
   readonly hostsAtOnce: number;
   /** Hosts of one zone updated at once. */
   readonly hostsPerZone: number;
+  /** Hosts of one rack updated at once. Absent: as many as of its zone. */
+  readonly hostsPerRack?: number;
+  /** Hosts of one island updated at once. Absent: as many as at all. */
+  readonly hostsPerIsland?: number;
   /** Hosts in the first wave. */
   readonly canaryHosts: number;
   /** Wait after each wave in which validation must stay green. */
@@ -221,6 +225,11 @@ export interface HostUpdateSpec {
   /** P(demand <= capacity at every time of the run) must be at least this, 0..1. */
   readonly confidence: number;
   readonly failback: FailbackPolicy;
+  /**
+   * `soonest`: as soon as a window is open. `quiet`: at the time within the opening at which the least data is moved
+   * while the workloads that it belongs to are busy. Absent: soonest.
+   */
+  readonly timing?: "soonest" | "quiet";
   readonly whenClosed: "arm" | "skip" | "fail";
   readonly whenBlocked: "show" | "fail";
   readonly startedBy: "up" | "runner";

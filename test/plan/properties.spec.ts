@@ -4,7 +4,7 @@ import * as fc from "fast-check";
 
 import { plan, planningSlot, SLOT_MS, type PlanInput } from "../../providers/plan/plan";
 import { canonicalJson, type MigrationPlan } from "../../sdk/model";
-import { pickFrom, randomSample } from "./random-samples";
+import { pickFrom, randomSample, randomWideSample } from "./random-samples";
 import { OPENING_MS, sampleInput, type Sample } from "./sample-fleets";
 import { simulate, Simulation } from "./simulation";
 
@@ -29,6 +29,22 @@ describe("plan, over random fleets", function () {
       RUNS,
     );
     assert.ok(planned > RUNS.numRuns / 5, `only ${String(planned)} of the random fleets could be planned`);
+  });
+
+  it("keeps all that where hosts follow each other within a wave", () => {
+    let withLanes = 0;
+    fc.assert(
+      fc.property(randomWideSample(), fc.nat(), (sample, seed) => {
+        const input = sampleInput(sample);
+        const result = plan(input);
+        if (result.decision !== "run") return;
+        if (result.waves.some(({ lanes }) => lanes !== undefined)) withLanes++;
+        const simulation = simulate(input, result, pickFrom(seed));
+        assert.deepEqual([...simulation.updated].sort(), updatedHosts(result));
+      }),
+      { numRuns: 100 },
+    );
+    assert.ok(withLanes > 15, `only ${String(withLanes)} of the plans had lanes`);
   });
 
   it("puts every member host in a wave, skips it, or is blocked", () => {

@@ -56,6 +56,37 @@ export function randomSample(): fc.Arbitrary<Sample> {
     });
 }
 
+/** Fleets of 10 to 18 hosts that are updated nine at once: their waves have lanes. */
+export function randomWideSample(): fc.Arbitrary<Sample> {
+  return fc
+    .record({
+      members: fc.array(fc.record({ zone: fc.constantFrom("a", "b", "c"), cores: fc.integer({ min: 2, max: 6 }) }), {
+        minLength: 10,
+        maxLength: 18,
+      }),
+      hostsPerZone: fc.integer({ min: 3, max: 9 }),
+      hostsPerRack: fc.option(fc.integer({ min: 1, max: 3 }), { nil: undefined }),
+      soakMs: fc.constantFrom(0, 60_000),
+    })
+    .chain(({ members, hostsPerZone, hostsPerRack, soakMs }) => {
+      const ids = members.map((_, index) => `host-${String(index + 10)}`);
+      return fc.array(randomWorkload(ids), { minLength: 3, maxLength: 14 }).map((workloads): Sample => ({
+        hosts: members.map(({ zone, cores }, index) => ({ id: ids[index] ?? "", zone, cpuMillis: cores * 1000 })),
+        workloads: workloads.map((workload, index) => ({ ...workload, name: `app${String(index)}` })),
+        spec: {
+          limits: {
+            hostsAtOnce: 9,
+            hostsPerZone,
+            ...(hostsPerRack === undefined ? {} : { hostsPerRack }),
+            canaryHosts: 1,
+            soakMs,
+            drainMs: 30_000,
+          },
+        },
+      }));
+    });
+}
+
 function randomWorkload(hosts: readonly string[]): fc.Arbitrary<SampleWorkload> {
   return fc
     .record({

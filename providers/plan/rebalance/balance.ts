@@ -57,7 +57,7 @@ export function findBalance(
   const open = problem.cells.flatMap((cell, index) => (isUsable(problem, index) && cell.cpuMillis > 0 ? [index] : []));
   const profiles = problem.works.map((_, work) => profileOfWork(problem, work, quantile));
   const loads = createLoads(problem);
-  const before = new Map(open.map((cell) => [cell, profileOf(problem, loads[cell] as Float64Array, quantile)]));
+  const before = new Map(open.map((cell) => [cell, profileOf(problem, loads[cell] as Float32Array, quantile)]));
   const shareOf = (cell: number, profile: Profile | undefined): number =>
     Math.max(0, ...(profile ?? [])) / (problem.cells[cell]?.cpuMillis ?? 1);
   const cause = findCause(problem, open, (cell) => shareOf(cell, before.get(cell)), options);
@@ -306,13 +306,13 @@ function applyMoves(
 }
 
 function profileOfWork(problem: Problem, work: number, quantile: number): Profile {
-  const load = new Float64Array(pathCount(problem.demand) * stepCount(problem.demand));
+  const load = new Float32Array(pathCount(problem.demand) * stepCount(problem.demand));
   addDemand(problem, work, 1, load);
   return profileOf(problem, load, quantile);
 }
 
 /** Highest load of each stretch of time, at a quantile of the paths. */
-function profileOf(problem: Problem, load: Float64Array, quantile: number): Profile {
+function profileOf(problem: Problem, load: Float32Array, quantile: number): Profile {
   const steps = stepCount(problem.demand);
   const peaks = new Float64Array(pathCount(problem.demand));
   return Float64Array.from({ length: BUCKETS }, (_, bucket) => {

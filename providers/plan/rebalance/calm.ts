@@ -23,7 +23,7 @@ export function findCalmTime(
 ): number {
   const { startMs, stepMs } = problem.demand;
   const steps = stepCount(problem.demand);
-  const load = new Float64Array(pathCount(problem.demand) * steps);
+  const load = new Float32Array(pathCount(problem.demand) * steps);
   for (const work of new Set(works)) addDemand(problem, work, 1, load);
   const at = new Float64Array(pathCount(problem.demand));
   const medianOf = (step: number): number => {
@@ -47,7 +47,7 @@ export function findCalmTime(
 /** When a load first reaches a level at a quantile of the paths, ms since the epoch; undefined when it does not. */
 export function firstTimeAbove(
   problem: Problem,
-  load: Float64Array,
+  load: Float32Array,
   level: number,
   quantile: number,
 ): number | undefined {

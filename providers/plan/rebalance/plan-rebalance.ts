@@ -105,7 +105,7 @@ function findTime(
   const target = input.spec.rebalance?.target ?? 1;
   const loads = createLoads(problem);
   const firsts = problem.cells.flatMap(
-    ({ cpuMillis }, cell) => firstTimeAbove(problem, loads[cell] as Float64Array, target * cpuMillis, quantile) ?? [],
+    ({ cpuMillis }, cell) => firstTimeAbove(problem, loads[cell] as Float32Array, target * cpuMillis, quantile) ?? [],
   );
   const neededMs = moves.length * longestMove({ durations: resolveDurations(input.spec, input.durations) }).p95Ms;
   const untilMs = Math.min(opening.endMs, startMs + (input.spec.rebalance?.horizonMs ?? 0), ...firsts);
@@ -143,6 +143,7 @@ function schedule(
     reserved: [],
     allowedShare: 1 - input.spec.confidence,
     quantile,
+    marginDeviates: 0,
   });
   const timeline = new Timeline(context, placement);
   const ids = new Set(input.fleet.replicas.map(({ id }) => id));

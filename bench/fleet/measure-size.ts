@@ -1,0 +1,187 @@
+/** One size of the fleet benchmark, in a process of its own: plans, baselines and simulated runs. */
+import { plan } from "../../providers/plan/plan";
+import { findFixedBatch, rollFixed, withLoadNow, withoutForecast } from "./baselines";
+import { generateFleet } from "./generate-fleet";
+import { SimulatedPlan } from "./simulated-run";
+
+/** What is written for a size. */
+export interface SizeResult {
+  /** Of the faster of two plans; CPU time of all threads beside it. */
+  readonly planMs: number;
+  readonly planCpuMs: number;
+  /** Highest of the process that generated the fleet, forecast and plan. */
+  readonly rssMb: number;
+  readonly copies: number;
+  readonly moves: number;
+  readonly waves: number;
+  /** Medians of simulated runs. */
+  readonly makespanMin: number;
+  readonly fixedBatchHosts: number;
+  readonly fixedBatchMin: number;
+  readonly fixedRollingMin: number;
+  readonly oneByOneMin: number;
+  readonly makespanGain: number;
+  readonly makespanGainToRolling: number;
+  readonly busyDataGain: number;
+  readonly violations: number;
+  readonly limitViolations: number;
+  /** Share of runs in which any host was over its share at any time, and its exact 95 % interval. */
+  readonly overCapacityShare: number;
+  readonly overCapacityInterval: readonly [number, number];
+  /** The same of consolidation by the load now. */
+  readonly greedyOverCapacityShare: number;
+  readonly runs: number;
+}
+
+/** Runs of baselines: their times spread little. */
+const BASELINE_RUNS = 50;
+const MINUTE_MS = 60_000;
+
+function measure(size: string, runs: number, seed: number): SizeResult {
+  const [hosts = 0, workloads = 0] = size.split("x").map(Number);
+  const generated = generateFleet({ hosts, workloads }, seed);
+  const { input } = generated;
+  const times = [0, 1].map(() => {
+    const cpu = process.cpuUsage();
+    const begun = performance.now();
+    const made = plan(input);
+    const ms = performance.now() - begun;
+    const { user, system } = process.cpuUsage(cpu);
+    return { made, ms, cpuMs: (user + system) / 1000 };
+  });
+  const [first, second] = times as [(typeof times)[number], (typeof times)[number]];
+  const faster = first.ms < second.ms ? first : second;
+  const rssMb = Math.round(process.resourceUsage().maxRSS / 1024);
+  const { made } = faster;
+  if (made.decision !== "run") throw new Error(`${size} is ${made.decision}: ${JSON.stringify(made.blockers[0])}`);
+  const moves = made.waves.reduce((sum, wave) => sum + wave.moves.length, 0);
+  print(
+    size,
+    `${String(input.fleet.replicas.length)} copies, ${String(moves)} moves in ${String(made.waves.length)} waves`,
+  );
+  print(
+    size,
+    `plan ${faster.ms.toFixed(0)} ms (CPU ${faster.cpuMs.toFixed(0)} ms, first ${first.ms.toFixed(0)} ms), ${String(rssMb)} MB`,
+  );
+
+  const simulated = new SimulatedPlan(generated, made);
+  const outcomes = Array.from({ length: runs }, (_, run) => simulated.play(run));
+  const over = outcomes.filter(({ overIslands }) => overIslands.length > 0).length;
+  const interval = exactInterval(over, runs);
+  const violations = outcomes.reduce((sum, { budgetViolations }) => sum + budgetViolations, 0);
+  const limitViolations = outcomes.reduce((sum, outcome) => sum + outcome.limitViolations, 0);
+  const makespan = median(outcomes.map(({ makespanMs }) => makespanMs));
+  print(
+    size,
+    `${String(runs)} runs: ${String(violations)} budget and ${String(limitViolations)} limit violations; over capacity in ` +
+      `${percent(over / runs)} (95 % interval ${percent(interval[0])} to ${percent(interval[1])})`,
+  );
+
+  const fixed = findFixedBatch(input);
+  const timeOf = (waves: ConstructorParameters<typeof SimulatedPlan>[1]): number => {
+    const played = new SimulatedPlan(generated, waves);
+    return median(Array.from({ length: BASELINE_RUNS }, (_, run) => played.play(run, false).makespanMs));
+  };
+  const fixedMs = timeOf({ waves: fixed.waves });
+  const rollingMs = timeOf(rollFixed(fixed.waves, fixed.hosts));
+  const oneByOneMs = timeOf(rollFixed(fixed.waves, 1));
+  print(
+    size,
+    `makespan ${minutes(makespan)}; ${String(fixed.hosts)} at a time ${minutes(fixedMs)} in batches, ${minutes(rollingMs)} rolling; ` +
+      `one at a time ${minutes(oneByOneMs)}`,
+  );
+
+  const data = simulated.dataMoved();
+  const blind = plan(withoutForecast(input));
+  const blindData = new SimulatedPlan(generated, blind).dataMoved();
+  print(
+    size,
+    `moved in busy hours ${gib(data.busyBytes)} of ${gib(data.bytes)}; without the forecast ` +
+      (blind.decision === "run"
+        ? `${gib(blindData.busyBytes)} of ${gib(blindData.bytes)}`
+        : `no plan (${blind.blockers[0]?.reason ?? ""})`),
+  );
+  const greedy = plan(withLoadNow(input));
+  const greedyPlayed = new SimulatedPlan(generated, greedy);
+  const greedyRuns = Math.min(runs, BASELINE_RUNS);
+  const greedyOver = Array.from({ length: greedyRuns }, (_, run) => greedyPlayed.play(run)).filter(
+    ({ overIslands }) => overIslands.length > 0,
+  ).length;
+  print(size, `by the load now: over capacity in ${percent(greedyOver / greedyRuns)} of ${String(greedyRuns)} runs`);
+  return {
+    planMs: Math.round(faster.ms),
+    planCpuMs: Math.round(faster.cpuMs),
+    rssMb,
+    copies: input.fleet.replicas.length,
+    moves,
+    waves: made.waves.length,
+    makespanMin: round(makespan / MINUTE_MS),
+    fixedBatchHosts: fixed.hosts,
+    fixedBatchMin: round(fixedMs / MINUTE_MS),
+    fixedRollingMin: round(rollingMs / MINUTE_MS),
+    oneByOneMin: round(oneByOneMs / MINUTE_MS),
+    makespanGain: round(1 - makespan / fixedMs),
+    makespanGainToRolling: round(1 - makespan / rollingMs),
+    busyDataGain: round(blindData.busyBytes > 0 ? 1 - data.busyBytes / blindData.busyBytes : 0),
+    violations,
+    limitViolations,
+    overCapacityShare: over / runs,
+    overCapacityInterval: [round(interval[0]), round(interval[1])],
+    greedyOverCapacityShare: round(greedyOver / greedyRuns),
+    runs,
+  };
+}
+
+function print(size: string, text: string): void {
+  console.log(`${size.padStart(11)}  ${text}`);
+}
+
+/** Interval of a binomial share (Clopper and Pearson, 1934), by bisection of the distribution. */
+function exactInterval(hits: number, runs: number): readonly [number, number] {
+  const solve = (isBelow: (share: number) => boolean): number => {
+    let low = 0;
+    let high = 1;
+    for (let step = 0; step < 50; step++) {
+      const middle = (low + high) / 2;
+      if (isBelow(middle)) low = middle;
+      else high = middle;
+    }
+    return low;
+  };
+  const atMost = (count: number, share: number): number => {
+    let term = runs * Math.log(1 - share);
+    let sum = Math.exp(term);
+    for (let k = 1; k <= count; k++) {
+      term += Math.log(((runs - k + 1) / k) * (share / (1 - share)));
+      sum += Math.exp(term);
+    }
+    return sum;
+  };
+  return [
+    hits === 0 ? 0 : solve((share) => 1 - atMost(hits - 1, share) < 0.025),
+    hits === runs ? 1 : solve((share) => atMost(hits, share) > 0.025),
+  ];
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+}
+
+function round(value: number): number {
+  return Math.round(value * 1000) / 1000;
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
+
+function minutes(ms: number): string {
+  return `${(ms / MINUTE_MS).toFixed(0)} min`;
+}
+
+function gib(bytes: number): string {
+  return `${(bytes / 2 ** 30).toFixed(0)} GiB`;
+}
+
+const [size = "", runs = "1000", seed = "1"] = process.argv.slice(2);
+process.send?.(measure(size, Number(runs), Number(seed)));

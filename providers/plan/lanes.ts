@@ -1,0 +1,264 @@
+/**
+ * Lanes: what hosts that follow each other within a wave share, and how long that takes. Limits are kept by counting
+ * places at run time, not by fixed times, so that they hold however long each host takes.
+ *
+ * Not for: which hosts (waves.ts) and keeping the limits at run time (providers/execute).
+ */
+import type { DurationQuantiles, WaveLanes } from "../../sdk/model";
+
+import type { Problem } from "./problem";
+import type { ScheduleContext } from "./schedule";
+import type { PlacedMove } from "./wave-search";
+
+/** Each lane's transfers are taken to get this part of every link: copies leave for a small part of a lane's time. */
+const LINK_PARTS = 8;
+/** Draws from which the time of a wave with lanes is estimated. */
+const DRAWS = 24;
+/** Waiting lanes that an estimate looks at when one ends. */
+const LOOKED_AT = 96;
+/** Standard normal deviate of the 95th percentile. */
+const Z95 = 1.645;
+
+/** One host's part of a wave. */
+export interface Lane {
+  readonly host: string;
+  /** What it counts against. */
+  readonly uses: readonly string[];
+  /** Hosts of the wave whose lanes have to end before. */
+  readonly after: readonly string[];
+  /** Until the host works again, and what it soaks after that. */
+  readonly duration: DurationQuantiles;
+  readonly soakMs: number;
+}
+
+/** What a host's lane counts against, before it is known where its copies go. */
+export function limitsOfHost({ problem, input }: ScheduleContext, site: number): readonly string[] {
+  const host = problem.sites[site]?.host;
+  const { hostsPerRack, hostsPerIsland } = input.spec.limits;
+  if (!host) return [];
+  return [
+    "hosts",
+    `zone/${host.zone}`,
+    ...(hostsPerRack === undefined ? [] : [`rack/${host.rack}`]),
+    ...(hostsPerIsland === undefined ? [] : islandsOf(problem, site).map((island) => `island/${island}`)),
+  ];
+}
+
+/** Places of what {@link limitsOfHost} names. */
+export function placesOf({ input }: ScheduleContext, name: string): number {
+  const { hostsAtOnce, hostsPerZone, hostsPerRack, hostsPerIsland } = input.spec.limits;
+  if (name === "hosts") return hostsAtOnce;
+  if (name.startsWith("zone/")) return hostsPerZone;
+  if (name.startsWith("rack/")) return hostsPerRack ?? hostsPerZone;
+  return hostsPerIsland ?? hostsAtOnce;
+}
+
+/** Time that the transfers of a host's moves take, all at once, with this lane's part of each shared link. */
+export function transferTime({ problem, input }: ScheduleContext, moves: readonly PlacedMove[]): number {
+  const loads = new Map<string, { bytes: number; readonly bytesPerSecond: number }>();
+  const add = (name: string, bytes: number, bytesPerSecond: number | undefined): void => {
+    if (bytesPerSecond === undefined) return;
+    const load = loads.get(name);
+    if (load) load.bytes += bytes;
+    else loads.set(name, { bytes, bytesPerSecond });
+  };
+  const rackRate = input.fleet.network?.rackBytesPerSecond;
+  const part = rackRate === undefined ? undefined : rackRate / LINK_PARTS;
+  for (const { gone, arrived } of moves) {
+    const [from, to] = [problem.sites[gone.site]?.host, problem.sites[arrived.site]?.host];
+    const bytes = bytesOf(problem, gone.work);
+    if (!from || !to || from === to || bytes === 0) continue;
+    add(from.id, bytes, from.linkBytesPerSecond);
+    add(`to ${to.id}`, bytes, to.linkBytesPerSecond === undefined ? undefined : to.linkBytesPerSecond / LINK_PARTS);
+    if (from.rack === to.rack) continue;
+    add(`out ${from.rack}`, bytes, part);
+    add(`in ${to.rack}`, bytes, part);
+  }
+  let longest = 0;
+  for (const { bytes, bytesPerSecond } of loads.values()) longest = Math.max(longest, bytes / bytesPerSecond);
+  return Math.ceil(longest * 1000);
+}
+
+function bytesOf(problem: Problem, work: number): number {
+  return problem.works[work]?.workload.transferBytes ?? 0;
+}
+
+function islandsOf(problem: Problem, site: number): string[] {
+  return problem.islands.filter((_, island) => (problem.cellAt[site * problem.islands.length + island] ?? -1) >= 0);
+}
+
+/** When lanes begin that come one after the other, each as soon as its limits have room. */
+export class LaneClock {
+  /** By limit: when each of its places is free, ms. */
+  private readonly free = new Map<string, Float64Array>();
+
+  constructor(private readonly placesOf: (name: string) => number) {}
+
+  /** When a lane with these limits could begin. */
+  earliest(uses: readonly string[]): number {
+    let start = 0;
+    for (const name of uses) {
+      const times = this.timesOf(name);
+      start = Math.max(start, times[firstFree(times)] ?? 0);
+    }
+    return start;
+  }
+
+  /** Takes the places until `untilMs`. */
+  take(uses: readonly string[], untilMs: number): void {
+    for (const name of uses) {
+      const times = this.timesOf(name);
+      times[firstFree(times)] = untilMs;
+    }
+  }
+
+  private timesOf(name: string): Float64Array {
+    let times = this.free.get(name);
+    if (!times) {
+      times = new Float64Array(Math.max(1, this.placesOf(name)));
+      this.free.set(name, times);
+    }
+    return times;
+  }
+}
+
+function firstFree(times: Float64Array): number {
+  let best = 0;
+  for (let place = 1; place < times.length; place++) {
+    if ((times[place] as number) < (times[best] as number)) best = place;
+  }
+  return best;
+}
+
+/** Mean of the log-normal distribution with these quantiles. */
+export function meanDuration({ p50Ms, p95Ms }: DurationQuantiles): number {
+  if (p50Ms <= 0) return p95Ms / 2;
+  return p50Ms * Math.exp((Math.log(Math.max(p95Ms, p50Ms) / p50Ms) / Z95) ** 2 / 2);
+}
+
+/**
+ * Time of all lanes of a wave: quantiles over draws of their durations (log-normal), each draw carried out as a run
+ * would, the first lane of the list that may begin first. Deterministic: the draws are spread evenly and shifted.
+ */
+export function lanesDuration(lanes: readonly Lane[], limits: WaveLanes["limits"]): DurationQuantiles {
+  if (lanes.length === 0) return { p50Ms: 0, p95Ms: 0 };
+  const numbered = numberLanes(lanes, limits);
+  const ends = Float64Array.from({ length: DRAWS }, (_, draw) => playLanes(numbered, draw)).sort();
+  return {
+    p50Ms: Math.ceil(ends[Math.floor(DRAWS / 2)] as number),
+    p95Ms: Math.ceil(ends[Math.ceil(DRAWS * 0.95) - 1] as number),
+  };
+}
+
+/** Lanes with numbers for names. */
+interface NumberedLanes {
+  readonly uses: readonly Int32Array[];
+  readonly after: readonly Int32Array[];
+  readonly places: Int32Array;
+  /** Median, and deviation of the logarithm. */
+  readonly p50Ms: Float64Array;
+  readonly spread: Float64Array;
+  readonly soakMs: Float64Array;
+}
+
+function numberLanes(lanes: readonly Lane[], limits: WaveLanes["limits"]): NumberedLanes {
+  const index = new Map(lanes.map(({ host }, lane) => [host, lane]));
+  const names = new Map<string, number>();
+  for (const { uses } of lanes) for (const name of uses) if (!names.has(name)) names.set(name, names.size);
+  return {
+    uses: lanes.map(({ uses }) => Int32Array.from(uses, (name) => names.get(name) ?? 0)),
+    after: lanes.map(({ after }) => Int32Array.from(after.flatMap((host) => index.get(host) ?? []))),
+    places: Int32Array.from(names.keys(), (name) => Math.max(1, limits[name] ?? 1)),
+    p50Ms: Float64Array.from(lanes, ({ duration }) => duration.p50Ms || duration.p95Ms / 2),
+    spread: Float64Array.from(lanes, ({ duration: { p50Ms, p95Ms } }) =>
+      p50Ms > 0 ? Math.log(Math.max(p95Ms, p50Ms) / p50Ms) / Z95 : 0,
+    ),
+    soakMs: Float64Array.from(lanes, ({ soakMs }) => soakMs),
+  };
+}
+
+function playLanes({ uses, after, places, p50Ms, spread, soakMs }: NumberedLanes, draw: number): number {
+  const room = Int32Array.from(places);
+  const done = new Uint8Array(uses.length);
+  const waiting = uses.map((_, lane) => lane);
+  const running: Ending[] = [];
+  const mayBegin = (lane: number): boolean => {
+    for (const use of uses[lane] as Int32Array) if ((room[use] as number) <= 0) return false;
+    for (const other of after[lane] as Int32Array) if (done[other] !== 1) return false;
+    return true;
+  };
+  let nowMs = 0;
+  while (waiting.length > 0 || running.length > 0) {
+    for (let at = 0; at < Math.min(waiting.length, LOOKED_AT) && (room[0] as number) > 0;) {
+      const lane = waiting[at] as number;
+      if (!mayBegin(lane)) {
+        at++;
+        continue;
+      }
+      waiting.splice(at, 1);
+      for (const use of uses[lane] as Int32Array) room[use] = (room[use] as number) - 1;
+      const time = (p50Ms[lane] as number) * Math.exp((spread[lane] as number) * deviateOf(lane, draw));
+      push(running, { lane, endMs: nowMs + time, isSoaked: false });
+    }
+    const next = pop(running);
+    // Lanes wait for lanes before them in the list only, so the first one may begin when nothing is under way.
+    if (!next) break;
+    nowMs = next.endMs;
+    if (next.isSoaked) {
+      done[next.lane] = 1;
+      continue;
+    }
+    for (const use of uses[next.lane] as Int32Array) room[use] = (room[use] as number) + 1;
+    push(running, { lane: next.lane, endMs: nowMs + (soakMs[next.lane] as number), isSoaked: true });
+  }
+  return nowMs;
+}
+
+/** A normal deviate at a level that lanes and draws spread evenly (a Kronecker sequence). */
+function deviateOf(lane: number, draw: number): number {
+  const level =
+    (0.5 + (lane + 1) * 0.6180339887498949 + (draw + 1) * 0.7548776662466927 + lane * draw * 0.3819660113) % 1;
+  return normalQuantile(Math.min(0.999, Math.max(0.001, level)));
+}
+
+/** Inverse of the normal distribution, good to 4.5e-4 (Abramowitz and Stegun 26.2.23). */
+export function normalQuantile(level: number): number {
+  const tail = level < 0.5 ? level : 1 - level;
+  const t = Math.sqrt(-2 * Math.log(Math.max(tail, Number.MIN_VALUE)));
+  const value = t - (2.515517 + t * (0.802853 + t * 0.010328)) / (1 + t * (1.432788 + t * (0.189269 + t * 0.001308)));
+  return level < 0.5 ? -value : value;
+}
+
+interface Ending {
+  readonly lane: number;
+  readonly endMs: number;
+  readonly isSoaked: boolean;
+}
+
+function push(heap: Ending[], item: Ending): void {
+  heap.push(item);
+  for (let at = heap.length - 1; at > 0;) {
+    const parent = (at - 1) >> 1;
+    if ((heap[parent] as Ending).endMs <= item.endMs) break;
+    heap[at] = heap[parent] as Ending;
+    heap[parent] = item;
+    at = parent;
+  }
+}
+
+function pop(heap: Ending[]): Ending | undefined {
+  const [top] = heap;
+  const last = heap.pop();
+  if (!top || !last || heap.length === 0) return top;
+  heap[0] = last;
+  for (let at = 0; ;) {
+    let child = 2 * at + 1;
+    if (child >= heap.length) break;
+    if (child + 1 < heap.length && (heap[child + 1] as Ending).endMs < (heap[child] as Ending).endMs) child++;
+    if ((heap[child] as Ending).endMs >= last.endMs) break;
+    heap[at] = heap[child] as Ending;
+    heap[child] = last;
+    at = child;
+  }
+  return top;
+}
