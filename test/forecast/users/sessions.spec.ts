@@ -2,6 +2,7 @@ import { strict as assert } from "node:assert";
 import { describe, it } from "mocha";
 import { createRandom } from "../../../providers/forecast/random";
 import { learnChain, predictLoads, type Visit } from "../../../providers/forecast/users/session-chain";
+import { foretellDemand } from "../../../providers/forecast/users/user-demand";
 import { judgeSessions } from "../../../providers/forecast/users/session-gate";
 
 const MINUTE_MS = 60_000;
@@ -79,6 +80,28 @@ describe("users' sessions", () => {
     const loads = predictLoads(learnChain(visits, nowMs), visits, nowMs, 10);
     assert.deepEqual(loads, predictLoads(learnChain(known, nowMs), known, nowMs, 10));
     for (const values of loads.values()) assert.ok(values.every((value) => value >= 0 && Number.isFinite(value)));
+  });
+
+  it("move the first steps of a forecast alone, and none of one that begins later", () => {
+    const visits = shopVisits(1);
+    const grid = { stepMs: 5 * MINUTE_MS, steps: 4 };
+    const factors = Array.from({ length: 6 }, (_, i) => {
+      const nowMs = (4 * 60 + 15 * i) * MINUTE_MS;
+      const known = visits.filter(({ atMs }) => atMs < nowMs);
+      const { users, factors: found } = foretellDemand(
+        [{ workload: "front", visits: known }],
+        { ...grid, startMs: nowMs },
+        nowMs,
+      );
+      const row = found.get("front");
+      if (users[0]?.isOn !== true || !row) return 1;
+      assert.deepEqual([row[2], row[3]], [1, 1]);
+      return row[0] ?? 1;
+    });
+    assert.ok(Math.max(...factors) > 1.05 || Math.min(...factors) < 0.95, factors.map((f) => f.toFixed(2)).join());
+    const late = foretellDemand([{ workload: "front", visits }], { ...grid, startMs: 1e12 }, HOURS * 60 * MINUTE_MS);
+    assert.equal(late.factors.size, 0);
+    assert.match(late.users[0]?.reason ?? "", /the window begins later than it looks$/);
   });
 
   it("know what comes next: many at the cart now are many at the payment in some minutes", () => {
