@@ -36,7 +36,7 @@ const WEEKS_AVERAGED = [1, 2, 3] as const;
 /** Shares of the series over which a plain mean is tried as the shape. */
 const MEAN_SHARES = [0.1, 0.3] as const;
 /** Half of the data is kept to judge a shape on. */
-export const WARM_UP_SHARE = 0.5;
+const WARM_UP_SHARE = 0.5;
 /** Errors beyond the longest tested horizon grow with its square root, but not without end: loads are bounded. */
 const LARGEST_GROWTH = 3;
 /** Spread assumed where there are too few values to measure one, as a share of the level. */

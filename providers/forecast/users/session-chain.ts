@@ -29,7 +29,7 @@ export type MinuteLoads = ReadonlyMap<string, Float64Array>;
 const PIECE_MS = 10_000;
 const PIECES_PER_MINUTE = 6;
 /** A session without a request for so long has ended. */
-export const SESSION_GAP_MS = 10 * 60_000;
+const SESSION_GAP_MS = 10 * 60_000;
 const GAP_PIECES = SESSION_GAP_MS / PIECE_MS;
 /** Endpoints that are told apart; the rest is one. */
 const MOST_ENDPOINTS = 24;
