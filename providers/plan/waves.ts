@@ -35,6 +35,9 @@ export type LookAhead = "rest" | "opening";
 /** How much longer a run may take than its limits alone say, for capacity holds it up as well. */
 const LONGER = 3;
 
+/** Hosts of a wave that goes all at once: its search is one over the copies of all of them. */
+const WIDEST_AT_ONCE = 32;
+
 /** What the waves of one try have in common. */
 export interface WaveOptions extends Omit<SearchOptions, "index" | "ids"> {
   /** Standby hosts to reserve before the first cordon. */
@@ -66,7 +69,7 @@ export function planUpdateWaves(
     const { canaryHosts, hostsAtOnce } = input.spec.limits;
     const width = canary ? Math.min(canaryHosts, hostsAtOnce) : hostsAtOnce;
     const longest = longestUpdateWave(context, reserve.length > 0);
-    const isRolling = !canary && width >= ROLLING_FROM && left.size > width;
+    const isRolling = !canary && width >= ROLLING_FROM && left.size >= ROLLING_FROM;
     const range = timeline.rangeOfNext(isRolling ? rollingTime(longest, left.size, width) : longest);
     const overload = placement.beginWave(range, new Set(), untilStep);
     if (overload) {
@@ -75,7 +78,7 @@ export function planUpdateWaves(
     const order = orderHosts(context, placement, timeline, left, width);
     const search = { ...options, index: timeline.nextIndex };
     const rolling = isRolling ? findRollingWave(context, placement, order, longest, search) : undefined;
-    const found = rolling ?? findWave(context, placement, order, width, search);
+    const found = rolling ?? findWave(context, placement, order, Math.min(width, WIDEST_AT_ONCE), search);
     if ("stuck" in found) {
       return { cause: { kind: "stuck", stuck: found.stuck }, left: hostIds(left), waves: timeline.waves };
     }
