@@ -17,8 +17,10 @@ import { readProcess } from "./process-table";
 import { setNiceOfAllThreads, setNiceOfSession } from "../niceness";
 
 const AGENT_NICE = 5;
-/** A tenth of what a session that serves gets: updates and starts come to an end also where the machine is busy. */
-const BACKGROUND_NICE = 10;
+/** A third of what a session that serves gets: a copy is waited for. */
+const START_NICE = 5;
+/** A tenth of it: updates come to an end also where the machine is busy. */
+const UPDATE_NICE = 10;
 const LOWEST_NICE = 19;
 
 /**
@@ -26,7 +28,7 @@ const LOWEST_NICE = 19;
  * session of its own.
  */
 export const LOWEST_PRIORITY =
-  `{ echo ${String(BACKGROUND_NICE)} > /proc/$$/autogroup; } 2>/dev/null; ` +
+  `{ echo ${String(UPDATE_NICE)} > /proc/$$/autogroup; } 2>/dev/null; ` +
   `$(command -v chrt >/dev/null && echo chrt --idle 0) nice -n ${String(LOWEST_NICE)}`;
 
 /** Puts the agent itself behind the workloads of its machine: it can wait for some milliseconds, requests cannot. */
@@ -41,9 +43,9 @@ export function lowerAgent(): void {
   }
 }
 
-/** Lets a process that was just started run only where nothing else wants the CPU. */
+/** Lets a process that was just started yield to those that serve. */
 export function lowerWhileStarting(pid: number): void {
-  void setNiceOfSession(pid, BACKGROUND_NICE);
+  void setNiceOfSession(pid, START_NICE);
   schedule("--idle", pid);
 }
 

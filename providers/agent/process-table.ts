@@ -39,8 +39,9 @@ export function readProcess(pid: number): ProcessStat | undefined {
   // The command name may hold spaces and brackets: the fields begin behind the last bracket (proc(5)).
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   const state = fields[0];
-  if (state === "Z" || state === "X") return undefined;
   const field = (number: number): number => Number(fields[number - 3]);
+  // Of a process that is killed the first thread may be gone while others still hold its ports and files.
+  if ((state === "Z" || state === "X") && field(20) <= 1) return undefined;
   return {
     pid,
     group: field(5),

@@ -144,7 +144,7 @@ export class StoreError extends ArchipelagoError {
 /**
  * A metric that no model can use.
  * - `empty`: no value at all. `all-gaps`: only NaN. `not-finite`: an infinite value. `grid`: its step is not a
- *   positive number of ms.
+ *   positive number of ms. `too-short`: no room for a single origin of a backtest.
  */
 export class SeriesError extends ArchipelagoError {
   override readonly kind = "SeriesError";

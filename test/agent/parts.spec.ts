@@ -1,5 +1,7 @@
 import { strict as assert } from "node:assert";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,6 +13,7 @@ import { Cordon } from "../../providers/agent/cordon";
 import { matchesGlob } from "../../providers/agent/glob";
 import { isRunning, readProcess } from "../../providers/agent/process-table";
 import type { Clock } from "../../providers/clock";
+import { eventually } from "./agent-fixture";
 
 describe("agent: parts", () => {
   let folder: string;
@@ -90,6 +93,24 @@ describe("agent: parts", () => {
       assert.equal(isRunning({ pid: self.pid, startTicks: self.startTicks + 1 }), false);
       assert.equal(isRunning(undefined), false);
       assert.ok(self.residentBytes > 2 ** 20);
+    });
+
+    const hasPython = spawnSync("python3", ["--version"]).status === 0;
+    const title = "takes a process for running while any of its threads is there";
+    (hasPython ? it : it.skip)(hasPython ? title : `${title} (skipped: there is no python3)`, async () => {
+      const program =
+        "import ctypes, threading, time; threading.Thread(target=time.sleep, args=(30,)).start(); " +
+        "print('ready', flush=True); ctypes.CDLL(None).pthread_exit(None)";
+      const child = spawn("python3", ["-c", program], { stdio: ["ignore", "pipe", "ignore"] });
+      try {
+        await once(child.stdout, "data");
+        const state = (): string =>
+          /\) (\w)/.exec(readFileSync(`/proc/${String(child.pid)}/stat`, "latin1"))?.[1] ?? "gone";
+        await eventually("the first thread is gone", () => Promise.resolve(state() === "Z"));
+        assert.ok(readProcess(child.pid ?? 0));
+      } finally {
+        child.kill("SIGKILL");
+      }
     });
   });
 
