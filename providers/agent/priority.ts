@@ -13,13 +13,12 @@
  */
 import { execFile } from "node:child_process";
 
-import { readProcess } from "./process-table";
 import { setNiceOfAllThreads, setNiceOfSession } from "../niceness";
 
 const AGENT_NICE = 5;
-/** A third of what a session that serves gets: a copy is waited for. */
-const START_NICE = 5;
-/** A tenth of it: updates come to an end also where the machine is busy. */
+/** Half of what a session that serves gets: a copy is waited for. */
+const START_NICE = 3;
+/** A tenth of what serves gets: updates come to an end also where the machine is busy. */
 const UPDATE_NICE = 10;
 const LOWEST_NICE = 19;
 
@@ -31,10 +30,11 @@ export const LOWEST_PRIORITY =
   `{ echo ${String(UPDATE_NICE)} > /proc/$$/autogroup; } 2>/dev/null; ` +
   `$(command -v chrt >/dev/null && echo chrt --idle 0) nice -n ${String(LOWEST_NICE)}`;
 
-/** Puts the agent itself behind the workloads of its machine: it can wait for some milliseconds, requests cannot. */
+/**
+ * Puts the agent itself behind the workloads of its machine: it can wait for some milliseconds, requests cannot. Its
+ * session keeps its share: who hands a workload over on a busy machine waits for the agent, and requests meanwhile.
+ */
 export function lowerAgent(): void {
-  // One that somebody runs in a terminal shares that terminal's session.
-  if (readProcess(process.pid)?.session === process.pid) void setNiceOfSession(process.pid, AGENT_NICE);
   if (process.getuid?.() !== 0) return;
   try {
     setNiceOfAllThreads(AGENT_NICE);

@@ -17,7 +17,6 @@ export interface ProcessIdentity {
 /** A process at one moment. */
 export interface ProcessStat extends ProcessIdentity {
   readonly group: number;
-  readonly session: number;
   /** User and system time of it and of the children it has waited for, in clock ticks. */
   readonly cpuTicks: number;
   readonly residentBytes: number;
@@ -45,7 +44,6 @@ export function readProcess(pid: number): ProcessStat | undefined {
   return {
     pid,
     group: field(5),
-    session: field(6),
     startTicks: field(22),
     cpuTicks: field(14) + field(15) + field(16) + field(17),
     residentBytes: field(24) * PAGE_BYTES,
