@@ -11,7 +11,7 @@
  */
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, existsSync, openSync } from "node:fs";
 import { mkdir, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DriverError } from "../../sdk/model";
@@ -97,10 +97,7 @@ export class Operations {
     const known = this.#records.get(key);
     if (known) return await this.#observe(known);
     const record = await this.#begin("command", key, command);
-    const started = { ...record, process: this.#spawn(record, command) };
-    await this.#save(started);
-    this.#follow(started);
-    return await this.#observe(started);
+    return await this.#observe(await this.#launch(record, command));
   }
 
   /** Records a reboot that is about to happen. */
@@ -153,6 +150,13 @@ export class Operations {
     return record;
   }
 
+  async #launch(record: OperationRecord, command: CommandSpec): Promise<OperationRecord> {
+    const started = { ...record, startedAt: this.#at.clock.now(), process: this.#spawn(record, command) };
+    await this.#save(started);
+    this.#follow(started);
+    return started;
+  }
+
   #spawn(record: OperationRecord, command: CommandSpec): ProcessIdentity {
     const output = openSync(this.#outputFile(record), "a", 0o600);
     try {
@@ -171,10 +175,15 @@ export class Operations {
     }
   }
 
-  /** After a restart of the agent: the pid may be missing when it died just after the start. */
+  /** After a restart of the agent, which may have died just before the start, or just after it without the pid. */
   async #adopt(record: OperationRecord): Promise<void> {
     if (record.process) {
       this.#follow(record);
+      return;
+    }
+    // The output is opened before the start: without it nothing was begun, and what was asked for is still to be done.
+    if (record.command && !existsSync(this.#outputFile(record))) {
+      await this.#launch(record, record.command);
       return;
     }
     const [shell] = findByEnvironment(INSTANCE, record.instance).toSorted((a, b) => a.startTicks - b.startTicks);

@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
-import { readFile, writeFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
+import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, it } from "mocha";
 import { findByEnvironment, isRunning, signalByEnvironment } from "../../providers/agent/process-table";
@@ -122,7 +123,24 @@ describe("agent: updates and reboots", function () {
     assert.equal((await agent.ended("late")).reason, "deadline");
   });
 
-  it("does not start a recorded update again when it died with the agent before it began", async () => {
+  it("starts a recorded update that had not begun when the agent died", async () => {
+    await update("unbegun", "echo run >> unbegun");
+    await agent.ended("unbegun");
+    await agent.kill();
+    const operations = join(agent.directory, "operations");
+    const names = await readdir(operations);
+    const records = names.map((name) => [name, readFileSync(join(operations, name, "record.json"), "utf8")] as const);
+    const [name = "", text = ""] = records.find(([, record]) => record.includes('"unbegun"')) ?? [];
+    const { end: _end, process: _process, ...intent } = JSON.parse(text) as Record<string, unknown>;
+    await rm(join(operations, name), { recursive: true });
+    await mkdir(join(operations, name));
+    await writeFile(join(operations, name, "record.json"), JSON.stringify(intent));
+    await agent.launch();
+    assert.equal((await agent.ended("unbegun")).state, "done");
+    assert.equal(await readFile(join(root(), "unbegun"), "utf8"), "run\nrun\n");
+  });
+
+  it("does not start a recorded update again when it died with the agent", async () => {
     await update("lost", "echo run >> lost; sleep 600");
     await appears("lost");
     await agent.kill();
