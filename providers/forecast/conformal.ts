@@ -69,7 +69,9 @@ export function errorQuantile({ sorted, below, deviation }: ErrorDistribution, l
   }
   const [leftShare, rightShare] = [below[position - 1] ?? 0, below[position] ?? 1];
   const [left, right] = [sorted[position - 1] ?? 0, sorted[position] ?? 0];
-  return left + ((right - left) * (level - leftShare)) / (rightShare - leftShare);
+  // Share before product and then clamped: monotone and between both errors also where they are subnormal numbers.
+  const share = (level - leftShare) / (rightShare - leftShare);
+  return Math.min(right, Math.max(left, left + (right - left) * share));
 }
 
 /** Index of the first value >= wanted; the length when there is none. */

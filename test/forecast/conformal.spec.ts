@@ -36,6 +36,16 @@ describe("conformal quantiles", () => {
     );
   });
 
+  it("stay between two errors that are subnormal numbers", () => {
+    const distribution = createErrorDistribution(Float64Array.of(-3e-323, 0, 0, 0, 0, 0, 0, 0, 0), equalWeights(9));
+    const quantiles = [0.1833, 0.18333333333333338, 0.19, 0.2].map((level) => errorQuantile(distribution, level));
+    assert.ok(quantiles.every((quantile) => quantile >= -3e-323 && quantile <= 0));
+    assert.deepEqual(
+      quantiles,
+      [...quantiles].sort((a, b) => a - b),
+    );
+  });
+
   it("widen when fewer of the errors are independent", () => {
     const errors = Float64Array.from({ length: 100 }, (_, index) => index - 49.5);
     const all = createErrorDistribution(errors, equalWeights(100));
