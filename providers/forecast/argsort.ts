@@ -10,9 +10,11 @@ const RUN_LENGTH = 16;
 export function argsort(values: ArrayLike<number>): Uint32Array {
   const { length } = values;
   const keys = values instanceof Float64Array ? values : Float64Array.from(values);
-  let from = Uint32Array.from({ length }, (_, index) => index);
+  let from = new Uint32Array(length);
+  for (let index = 0; index < length; index++) from[index] = index;
   for (let start = 0; start < length; start += RUN_LENGTH)
     insertionSort(from, keys, start, Math.min(length, start + RUN_LENGTH));
+  if (length <= RUN_LENGTH) return from;
   let to = new Uint32Array(length);
   for (let width = RUN_LENGTH; width < length; width *= 2) {
     for (let start = 0; start < length; start += 2 * width) merge(from, to, keys, start, width);

@@ -65,8 +65,8 @@ interface Backtest {
   readonly plain: Float64Array;
   readonly root: Float64Array;
   readonly actuals: readonly number[];
-  /** `quantiles[m][o]`: of KEPT_LEVELS. */
-  readonly quantiles: readonly (readonly Float64Array[])[];
+  /** `quantiles[o]`: rows of KEPT_LEVELS, one for each member, one after the other. */
+  readonly quantiles: readonly Float64Array[];
 }
 
 /** Weights and widths at one horizon of the grid. */
@@ -100,15 +100,21 @@ export class Blend {
     const places = [...levels, 0.5].map((level) => known.indexOf(level));
     const forecasts = this.members.map((member) => member.at(known));
     const origin = this.prepared.values.length - 1;
+    const rows = new Float64Array(this.members.length * known.length);
     return (horizon) => {
       const { weights, inner, outer } = this.tuningAt(horizon);
-      const rows = forecasts.map((forecast, m) => (weights[m] === 0 ? EMPTY : forecast(origin, horizon)));
-      const blended = trimmedQuantiles(rows, weights, places);
+      for (let m = 0; m < forecasts.length; m++) {
+        if (weights[m] === 0) continue;
+        const row = forecasts[m]?.(origin, horizon);
+        for (let l = 0; l < known.length; l++) rows[m * known.length + l] = row?.[l] ?? 0;
+      }
+      const blended = trimmedQuantiles(rows, known.length, weights, places);
       const median = blended[levels.length] ?? 0;
-      return Float64Array.from(
-        levels,
-        (level, l) => median + ((blended[l] ?? 0) - median) * widthFactor(level, inner, outer),
-      );
+      const result = new Float64Array(levels.length);
+      for (let l = 0; l < result.length; l++) {
+        result[l] = median + ((blended[l] ?? 0) - median) * widthFactor(levels[l] ?? 0.5, inner, outer);
+      }
+      return result;
     };
   }
 
@@ -169,31 +175,26 @@ export class Blend {
 
   /** By what the 80 % and the 95 % interval of the past would have had to be wider, around one horizon. */
   private measureWidths(position: number, weights: Float64Array): { inner: number; outer: number } {
-    const scores: { inner: number; outer: number }[] = [];
+    const inner: number[] = [];
+    const outer: number[] = [];
     for (let other = position - NEAR; other <= position + NEAR; other++) {
       if (!(other in this.horizons)) continue;
       const { actuals, quantiles } = this.backtestAt(other);
-      actuals.forEach((actual, o) => {
-        const rows = quantiles.map((ofMember) => ofMember[o] ?? EMPTY);
-        const [low = 0, lower = 0, median = 0, upper = 0, high = 0] = trimmedQuantiles(rows, weights, INTERVALS);
-        scores.push({
-          inner: conformity(actual, lower, median, upper),
-          outer: conformity(actual, low, median, high),
-        });
-      });
+      for (let o = 0; o < actuals.length; o++) {
+        const [low = 0, lower = 0, median = 0, upper = 0, high = 0] = trimmedQuantiles(
+          quantiles[o] ?? EMPTY,
+          KEPT_LEVELS.length,
+          weights,
+          INTERVALS,
+        );
+        inner.push(conformity(actuals[o] ?? 0, lower, median, upper));
+        outer.push(conformity(actuals[o] ?? 0, low, median, high));
+      }
     }
-    if (scores.length === 0) return { inner: 1, outer: 1 };
+    if (inner.length === 0) return { inner: 1, outer: 1 };
     return {
-      inner:
-        boundedFactor(
-          scores.map(({ inner }) => inner),
-          0.8,
-        ) ** CALIBRATED_SHARE.inner,
-      outer:
-        boundedFactor(
-          scores.map(({ outer }) => outer),
-          0.95,
-        ) ** CALIBRATED_SHARE.outer,
+      inner: boundedFactor(inner, 0.8) ** CALIBRATED_SHARE.inner,
+      outer: boundedFactor(outer, 0.95) ** CALIBRATED_SHARE.outer,
     };
   }
 
@@ -211,19 +212,22 @@ export class Blend {
     const plain = new Float64Array(this.members.length);
     const root = new Float64Array(this.members.length);
     const actuals: number[] = [];
-    const quantiles: Float64Array[][] = this.members.map(() => []);
+    const quantiles: Float64Array[] = [];
+    const size = KEPT_LEVELS.length;
     for (let turn = 0; turn < ORIGINS; turn++) {
       const origin = Math.round(first + ((last - first) * turn) / (ORIGINS - 1));
       if (measured[origin + horizon] === 0) continue;
       const actual = values[origin + horizon] ?? 0;
       actuals.push(actual);
-      this.judges.forEach((judge, m) => {
-        const row = atLeastZero(judge(origin, horizon));
-        const loss = pinball(row, actual);
+      const rows = new Float64Array(this.judges.length * size);
+      for (let m = 0; m < this.judges.length; m++) {
+        const row = this.judges[m]?.(origin, horizon);
+        for (let l = 0; l < size; l++) rows[m * size + l] = Math.max(0, row?.[l] ?? 0);
+        const loss = pinball(rows, m * size, actual);
         plain[m] = (plain[m] ?? 0) + loss;
         root[m] = (root[m] ?? 0) + Math.sqrt(loss);
-        quantiles[m]?.push(row);
-      });
+      }
+      quantiles.push(rows);
     }
     return { plain, root, actuals, quantiles };
   }
@@ -239,24 +243,27 @@ export class Blend {
 const EMPTY = new Float64Array(0);
 
 /**
- * For each wanted place of the rows the mean of the members' quantiles between the trimmed shares of weight. Sorts by
+ * For each wanted place of the rows, of `size` values each and one after the other, the mean of the members' quantiles between the trimmed shares of weight. Sorts by
  * insertion: there are about twenty members, and this runs for every origin, horizon and level.
  */
 function trimmedQuantiles(
-  rows: readonly ArrayLike<number>[],
+  rows: Float64Array,
+  size: number,
   weights: Float64Array,
   places: readonly number[],
 ): Float64Array {
-  const speaking = weights.reduce((count, weight) => count + (weight > 0 ? 1 : 0), 0);
+  let speaking = 0;
+  for (const weight of weights) if (weight > 0) speaking++;
   const values = new Float64Array(speaking);
   const shares = new Float64Array(speaking);
   const result = new Float64Array(places.length);
   for (let p = 0; p < places.length; p++) {
+    const at = places[p] ?? 0;
     let count = 0;
-    for (let m = 0; m < rows.length; m++) {
+    for (let m = 0; m < weights.length; m++) {
       const weight = weights[m] ?? 0;
       if (weight === 0) continue;
-      const value = rows[m]?.[places[p] ?? 0] ?? 0;
+      const value = rows[m * size + at] ?? 0;
       let place = count++;
       for (; place > 0 && (values[place - 1] ?? 0) > value; place--) {
         values[place] = values[place - 1] ?? 0;
@@ -282,12 +289,6 @@ function middleMean(ascending: Float64Array, shares: Float64Array): number {
   return sum / (1 - 2 * TRIMMED);
 }
 
-function atLeastZero(quantiles: ArrayLike<number>): Float64Array {
-  const row = new Float64Array(quantiles.length);
-  for (let l = 0; l < row.length; l++) row[l] = Math.max(0, quantiles[l] ?? 0);
-  return row;
-}
-
 /** How many times as wide the side of the interval would have to be to reach the actual value. */
 function conformity(actual: number, low: number, median: number, high: number): number {
   if (actual === median) return 0;
@@ -308,12 +309,12 @@ function widthFactor(level: number, inner: number, outer: number): number {
   return (inner + (outer - inner) * share) * (WIDENING.middle + WIDENING.tails * central ** WIDENING.power);
 }
 
-/** @param quantiles of KEPT_LEVELS */
-function pinball(quantiles: Float64Array, actual: number): number {
+/** Loss of the row of KEPT_LEVELS that begins at `from`. */
+function pinball(rows: Float64Array, from: number, actual: number): number {
   let loss = 0;
   for (let l = 0; l < JUDGED_LEVELS.length; l++) {
     const level = JUDGED_LEVELS[l] ?? 0;
-    const error = actual - (quantiles[l + 1] ?? 0);
+    const error = actual - (rows[from + l + 1] ?? 0);
     loss += Math.max(level * error, (level - 1) * error);
   }
   return loss;

@@ -14,10 +14,11 @@ import type { Bucket } from "./horizon-errors";
 import { strideOffCalendar } from "./running";
 import type { QuantilesAt } from "./shape-model";
 
-/** Origin and target of one past forecast. */
-export interface Pair {
-  readonly origin: number;
-  readonly target: number;
+/** Origins and targets of past forecasts, as columns. */
+export interface Pairs {
+  readonly count: number;
+  readonly origins: Int32Array;
+  readonly targets: Int32Array;
 }
 
 /** Errors of one bucket. */
@@ -28,6 +29,15 @@ export interface BucketErrors {
 
 /** Value `horizon` steps after `origin`. */
 export type PointAt = (origin: number, horizon: number) => number;
+
+/** What {@link measureErrors} judges. */
+export interface MeasuredForecast {
+  readonly point: PointAt;
+  readonly spread: (origin: number) => number;
+  readonly buckets: readonly Bucket[];
+  /** First origin that is judged. */
+  readonly firstOrigin: number;
+}
 
 /** Origins per horizon: with four horizons a bucket about 500 errors tell the 99 % quantile. */
 export const ORIGINS_PER_HORIZON = 120;
@@ -40,33 +50,61 @@ const FEWEST_ERRORS = 8;
 const LARGEST_GROWTH = 3;
 
 /** Pairs of a bucket, horizon by horizon, newest first. */
-export function collectPairs(measured: Uint8Array, { horizons }: Bucket, firstOrigin: number): readonly Pair[] {
-  const pairs: Pair[] = [];
+export function collectPairs(measured: Uint8Array, { horizons }: Bucket, firstOrigin: number): Pairs {
+  const most = horizons.length * (ORIGINS_PER_HORIZON + 1);
+  const origins = new Int32Array(most);
+  const targets = new Int32Array(most);
+  let count = 0;
   for (const horizon of horizons) {
     const last = measured.length - 1 - horizon;
     const stride = strideOffCalendar((last - firstOrigin) / ORIGINS_PER_HORIZON);
     for (let origin = last; origin >= firstOrigin; origin -= stride) {
-      const target = origin + horizon;
-      if (measured[origin] === 1 && measured[target] === 1) pairs.push({ origin, target });
+      if (measured[origin] === 0 || measured[origin + horizon] === 0) continue;
+      origins[count] = origin;
+      targets[count++] = origin + horizon;
     }
   }
-  return pairs;
+  return { count, origins: origins.subarray(0, count), targets: targets.subarray(0, count) };
 }
 
 /** @param errors one for each pair, in spreads. @returns undefined when there are too few */
 export function distributeErrors(
   bucket: Bucket,
-  pairs: readonly Pair[],
-  errors: readonly number[],
+  targets: Int32Array,
+  errors: Float64Array,
   count: number,
 ): BucketErrors | undefined {
   if (errors.length < FEWEST_ERRORS) return undefined;
   const halfLife = count * HALF_LIFE_SHARE;
-  const bounded = Float64Array.from(errors, (error) => Math.max(-LARGEST_ERROR, Math.min(LARGEST_ERROR, error)));
-  const weights = Float64Array.from(pairs, ({ target }) => 2 ** ((target - count) / halfLife));
-  const oldest = pairs.reduce((least, { target }) => Math.min(least, target), count);
+  const bounded = new Float64Array(errors.length);
+  const weights = new Float64Array(errors.length);
+  let oldest = count;
+  for (let i = 0; i < errors.length; i++) {
+    const target = targets[i] ?? 0;
+    bounded[i] = Math.max(-LARGEST_ERROR, Math.min(LARGEST_ERROR, errors[i] ?? 0));
+    weights[i] = 2 ** ((target - count) / halfLife);
+    oldest = Math.min(oldest, target);
+  }
   const independent = Math.max(1, Math.min(errors.length, (count - oldest) / bucket.centre));
   return { bucket, errors: createErrorDistribution(bounded, weights, independent) };
+}
+
+/** Errors of a point forecast from past origins, in spreads, bucket by bucket; those with too few are left out. */
+export function measureErrors(
+  values: Float64Array,
+  measured: Uint8Array,
+  { point, spread, buckets, firstOrigin }: MeasuredForecast,
+): readonly BucketErrors[] {
+  return buckets.flatMap((bucket) => {
+    const { count, origins, targets } = collectPairs(measured, bucket, firstOrigin);
+    const errors = new Float64Array(count);
+    for (let i = 0; i < count; i++) {
+      const [origin, target] = [origins[i] ?? 0, targets[i] ?? 0];
+      errors[i] = ((values[target] ?? 0) - point(origin, target - origin)) / spread(origin);
+    }
+    const distributed = distributeErrors(bucket, targets, errors, values.length);
+    return distributed ? [distributed] : [];
+  });
 }
 
 /** Quantiles around a point forecast. @param fitted at least one, by centre; errors are of forecasts by `point` */

@@ -34,17 +34,20 @@ export function createErrorDistribution(
   independent: number = errors.length,
 ): ErrorDistribution {
   const order = argsort(errors);
-  const sorted = Float64Array.from(order, (index) => errors[index] ?? 0);
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  const sorted = new Float64Array(order.length);
+  const below = new Float64Array(order.length);
+  let total = 0;
+  for (const weight of weights) total += weight;
   const shrink = independent / (independent + 1);
-  const below = new Float64Array(sorted.length);
   let cumulative = 0;
-  order.forEach((index, position) => {
+  for (let position = 0; position < order.length; position++) {
+    const index = order[position] ?? 0;
     const weight = weights[index] ?? 0;
     const middle = (cumulative + weight / 2) / total;
+    sorted[position] = errors[index] ?? 0;
     below[position] = 0.5 + (middle - 0.5) * shrink;
     cumulative += weight;
-  });
+  }
   return { sorted, below, deviation: weightedDeviation(errors, weights) };
 }
 
@@ -90,14 +93,15 @@ function weightedDeviation(errors: Float64Array, weights: Float64Array): number 
   let total = 0;
   let mean = 0;
   let squares = 0;
-  errors.forEach((error, index) => {
+  for (let index = 0; index < errors.length; index++) {
+    const error = errors[index] ?? 0;
     const weight = weights[index] ?? 0;
     // West's incremental form (1979): no cancellation for large errors that are nearly equal.
     total += weight;
     const before = error - mean;
     mean += (before * weight) / total;
     squares += weight * before * (error - mean);
-  });
+  }
   return total === 0 ? 0 : Math.sqrt(Math.max(0, squares / total));
 }
 

@@ -15,7 +15,8 @@
  * Corsi, "A Simple Approximate Long-Memory Model of Realized Volatility", Journal of Financial Econometrics 7(2), 2009;
  * least absolute deviations by reweighting, Schlossmacher, JASA 68(344), 1973.
  */
-import type { BucketErrors, Pair } from "./bucket-errors";
+import { argsort } from "./argsort";
+import type { BucketErrors } from "./bucket-errors";
 import { collectPairs, distributeErrors, locateBucket, ORIGINS_PER_HORIZON, quantilesAround } from "./bucket-errors";
 import type { Bucket } from "./horizon-errors";
 import { createBuckets } from "./horizon-errors";
@@ -93,50 +94,64 @@ function fitBucket(
   bucket: Bucket,
 ): BucketModel | undefined {
   const count = values.length;
-  const pairs = [...collectPairs(measured, bucket, features.warmUp)].sort((a, b) => a.target - b.target);
-  if (pairs.length < FEWEST_PAIRS) return undefined;
-  const rows = pairs.map((pair) => distanceOf(values, features, pair));
-  const x = new Float64Array(features.size);
-  const matrix = new Float64Array(pairs.length * features.size);
-  pairs.forEach(({ origin, target }, place) => {
+  const { size, warmUp } = features;
+  const pairs = collectPairs(measured, bucket, warmUp);
+  if (pairs.count < FEWEST_PAIRS) return undefined;
+  const byTarget = argsort(pairs.targets);
+  const targets = new Int32Array(pairs.count);
+  const origins = new Int32Array(pairs.count);
+  const distances = new Float64Array(pairs.count);
+  const wanted = new Float64Array(pairs.count);
+  const x = new Float64Array(size);
+  const matrix = new Float64Array(pairs.count * size);
+  for (let place = 0; place < pairs.count; place++) {
+    const origin = pairs.origins[byTarget[place] ?? 0] ?? 0;
+    const target = pairs.targets[byTarget[place] ?? 0] ?? 0;
+    const distance = ((values[target] ?? 0) - features.level(origin)) / features.spread(origin);
+    origins[place] = origin;
+    targets[place] = target;
+    distances[place] = distance;
+    wanted[place] = Math.max(-largest, Math.min(largest, distance));
     features.fill(x, origin, target - origin);
-    matrix.set(x, place * features.size);
-  });
-  const wanted = Float64Array.from(rows, (row) => Math.max(-largest, Math.min(largest, row)));
+    matrix.set(x, place * size);
+  }
   // Forecasts over h steps made less than h steps apart share most of what surprised them: more of them are needed.
-  const apart = Math.max(1, (count - features.warmUp) / ORIGINS_PER_HORIZON);
+  const apart = Math.max(1, (count - warmUp) / ORIGINS_PER_HORIZON);
   const overlap = Math.max(1, Math.min(bucket.centre, unitSteps) / apart);
   const priorPairs = PRIOR_PAIRS * bucket.horizons.length * overlap;
-  let coefficients: readonly Float64Array[] = [];
+  const solveAt = (solved: readonly number[], weights?: Float64Array): readonly Float64Array[] =>
+    fitCheckpoints({ matrix, wanted, targets }, solved, features, priorPairs, weights);
+  const every = [...borders, count];
   let weights: Float64Array | undefined;
-  for (let pass = 0; pass < (isMedian ? MEDIAN_PASSES : 1); pass++) {
-    if (pass > 0) weights = inverseErrors(matrix, wanted, coefficients.at(-1));
-    coefficients = fitCheckpoints(matrix, wanted, pairs, [...borders, count], features, priorPairs, weights);
+  for (let pass = 1; isMedian && pass < MEDIAN_PASSES; pass++) {
+    weights = inverseErrors(matrix, wanted, solveAt([count], weights)[0]);
   }
+  const coefficients = solveAt(every, weights);
   const first = borders[0] ?? 0;
-  const judged = pairs.flatMap((pair, place) => (pair.origin < first ? [] : [{ pair, place }]));
-  const errors = judged.map(({ pair, place }) => {
-    const known = coefficients[checkpointOf(borders, pair.origin)];
-    return (rows[place] ?? 0) - predictLinear(known, matrix, place * features.size);
-  });
-  const distributed = distributeErrors(
-    bucket,
-    judged.map(({ pair }) => pair),
-    errors,
-    count,
-  );
+  const judgedTargets = new Int32Array(pairs.count);
+  const errors = new Float64Array(pairs.count);
+  let judged = 0;
+  for (let place = 0; place < pairs.count; place++) {
+    const origin = origins[place] ?? 0;
+    if (origin < first) continue;
+    const known = coefficients[checkpointOf(borders, origin)];
+    errors[judged] = (distances[place] ?? 0) - predictLinear(known, matrix, place * size);
+    judgedTargets[judged++] = targets[place] ?? 0;
+  }
+  const distributed = distributeErrors(bucket, judgedTargets, errors.subarray(0, judged), count);
   return distributed && { ...distributed, coefficients };
 }
 
-function distanceOf(values: Float64Array, features: RegressionFeatures, { origin, target }: Pair): number {
-  return ((values[target] ?? 0) - features.level(origin)) / features.spread(origin);
+/** Rows of a regression, by target. */
+interface Rows {
+  readonly matrix: Float64Array;
+  readonly wanted: Float64Array;
+  readonly targets: Int32Array;
 }
 
 /** Coefficients from the targets before each border, ascending. */
 function fitCheckpoints(
-  matrix: Float64Array,
-  wanted: Float64Array,
-  pairs: readonly Pair[],
+  { matrix, wanted, targets }: Rows,
   borders: readonly number[],
   { size, prior }: RegressionFeatures,
   priorPairs: number,
@@ -145,7 +160,7 @@ function fitCheckpoints(
   const sums = new RidgeSums(size);
   let place = 0;
   return borders.map((border) => {
-    for (; place < pairs.length && (pairs[place]?.target ?? 0) < border; place++) {
+    for (; place < targets.length && (targets[place] ?? 0) < border; place++) {
       sums.add(matrix, place * size, wanted[place] ?? 0, weights?.[place] ?? 1);
     }
     return sums.solve(priorPairs, prior);
@@ -154,10 +169,18 @@ function fitCheckpoints(
 
 function inverseErrors(matrix: Float64Array, wanted: Float64Array, beta: Float64Array | undefined): Float64Array {
   const size = beta?.length ?? 0;
-  const errors = wanted.map((value, place) => Math.abs(value - predictLinear(beta, matrix, place * size)));
-  const typical = errors.reduce((sum, error) => sum + error, 0) / errors.length;
-  if (typical === 0) return errors.fill(1);
-  return errors.map((error) => 1 / Math.max(error / typical, LEAST_ERROR_SHARE));
+  const weights = new Float64Array(wanted.length);
+  let typical = 0;
+  for (let place = 0; place < weights.length; place++) {
+    const error = Math.abs((wanted[place] ?? 0) - predictLinear(beta, matrix, place * size));
+    weights[place] = error;
+    typical += error / weights.length;
+  }
+  if (typical === 0) return weights.fill(1);
+  for (let place = 0; place < weights.length; place++) {
+    weights[place] = 1 / Math.max((weights[place] ?? 0) / typical, LEAST_ERROR_SHARE);
+  }
+  return weights;
 }
 
 /** Index of the last checkpoint not after an origin. */

@@ -27,22 +27,37 @@ export interface EmpiricalKernel {
 const OLDEST_AGES = 5;
 /** Values looked at; of longer series every n-th. */
 const MOST_VALUES = 1200;
+/** A window is short when the series is so many times as long: sorting it is quicker than reading the whole order. */
+const SHORT_WINDOW = 6;
 
 /** Values of a series in ascending order, shared by all kernels. */
 export interface SortedValues {
   /** Index into the series of each. */
   readonly order: Int32Array;
   readonly values: Float64Array;
+  /** Place in `order` of each index of the series; -1: not taken. */
+  readonly places: Int32Array;
 }
 
 /** Sorts the measured values. */
 export function sortValues({ values, measured }: PreparedSeries): SortedValues {
   const stride = coprimeToSeasons(Math.ceil(values.length / MOST_VALUES));
-  const indices: number[] = [];
-  for (let index = values.length - 1; index >= 0; index -= stride) if (measured[index] === 1) indices.push(index);
-  const seen = Float64Array.from(indices, (index) => values[index] ?? 0);
-  const order = Int32Array.from(argsort(seen), (position) => indices[position] ?? 0);
-  return { order, values: Float64Array.from(order, (index) => values[index] ?? 0) };
+  const indices = new Int32Array(values.length);
+  let count = 0;
+  for (let index = values.length - 1; index >= 0; index -= stride) if (measured[index] === 1) indices[count++] = index;
+  const seen = new Float64Array(count);
+  for (let i = 0; i < count; i++) seen[i] = values[indices[i] ?? 0] ?? 0;
+  const ascending = argsort(seen);
+  const order = new Int32Array(count);
+  const sorted = new Float64Array(count);
+  const places = new Int32Array(values.length).fill(-1);
+  for (let place = 0; place < count; place++) {
+    const index = indices[ascending[place] ?? 0] ?? 0;
+    order[place] = index;
+    sorted[place] = values[index] ?? 0;
+    places[index] = place;
+  }
+  return { order, values: sorted, places };
 }
 
 /** A forecast for each origin and horizon. */
@@ -51,69 +66,114 @@ export function empiricalQuantiles(
   { ageSteps, seasonSteps, widthSteps }: EmpiricalKernel,
   levels: readonly number[],
 ): QuantilesAt {
-  const longest = sorted.order.reduce((most, index) => Math.max(most, index), 0);
-  const ages = new Float64Array(Math.min(longest, Math.ceil(ageSteps * OLDEST_AGES)) + 1);
-  for (let age = 0; age < ages.length; age++) ages[age] = Math.exp(-age / ageSteps);
-  const candidatesFor = seasonSteps > 1 ? byPosition(sorted, seasonSteps, widthSteps) : () => sorted;
+  const { order, values, places } = sorted;
+  const decay = new Float64Array(Math.min(places.length, Math.ceil(ageSteps * OLDEST_AGES) + 1));
+  for (let age = 0; age < decay.length; age++) decay[age] = Math.exp(-age / ageSteps);
+  const seen = new Float64Array(order.length);
+  const weights = new Float64Array(order.length);
+  if (seasonSteps <= 1) {
+    const candidates = candidatesInWindow(sorted, decay.length);
+    // The target's position does not matter, so that all horizons of an origin share one row.
+    let known = -1;
+    let row: Float64Array = new Float64Array(0);
+    return (origin) => {
+      if (origin === known) return row;
+      const chosen = candidates(origin);
+      let count = 0;
+      let total = 0;
+      for (const place of chosen) {
+        const age = origin - (order[place] ?? 0);
+        if (age < 0 || age >= decay.length) continue;
+        const weight = decay[age] ?? 0;
+        seen[count] = values[place] ?? 0;
+        weights[count++] = weight;
+        total += weight;
+      }
+      known = origin;
+      row = weightedQuantiles(seen, weights, total, levels, count);
+      return row;
+    };
+  }
+  const candidates = candidatesByPosition(sorted, seasonSteps, widthSteps);
   const positions = positionWeights(seasonSteps, widthSteps);
-  const weights = new Float64Array(sorted.order.length);
   return (origin, horizon) => {
     const target = origin + horizon;
-    const { order, values } = candidatesFor(target);
+    let count = 0;
     let total = 0;
-    for (let i = 0; i < order.length; i++) {
-      const index = order[i] ?? 0;
+    const chosen = candidates(target);
+    for (const place of chosen) {
+      const index = order[place] ?? 0;
       const age = origin - index;
-      weights[i] = 0;
-      if (age < 0 || age >= ages.length) continue;
-      const position = seasonSteps > 1 ? (positions[(target - index) % seasonSteps] ?? 0) : 1;
-      const weight = (ages[age] ?? 0) * position;
-      weights[i] = weight;
+      if (age < 0 || age >= decay.length) continue;
+      const weight = (decay[age] ?? 0) * (positions[(target - index) % seasonSteps] ?? 0);
+      seen[count] = values[place] ?? 0;
+      weights[count++] = weight;
       total += weight;
     }
-    return weightedQuantiles(values, weights, total, levels);
+    return weightedQuantiles(seen, weights, total, levels, count);
   };
 }
 
-/** Only the values around a target's position in the season, kept for the next target at that position. */
-function byPosition(
-  { order, values }: SortedValues,
+/** Places in ascending order among which those of the last `windowSteps` values are: of short windows only those. */
+function candidatesInWindow({ order, places }: SortedValues, windowSteps: number): (origin: number) => Int32Array {
+  if (windowSteps * SHORT_WINDOW > places.length) {
+    const all = Int32Array.from(order.keys());
+    return () => all;
+  }
+  const window = new Int32Array(windowSteps);
+  return (origin) => {
+    let count = 0;
+    for (let index = Math.max(0, origin - windowSteps + 1); index <= origin; index++) {
+      const place = places[index] ?? -1;
+      if (place >= 0) window[count++] = place;
+    }
+    return window.subarray(0, count).sort();
+  };
+}
+
+/** Only the places around a target's position in the season, kept for the next target at that position. */
+function candidatesByPosition(
+  { order, places }: SortedValues,
   seasonSteps: number,
   widthSteps: number,
-): (target: number) => SortedValues {
-  const known = new Map<number, SortedValues>();
+): (target: number) => Int32Array {
+  const known = new Map<number, Int32Array>();
+  const isAll = 2 * widthSteps + 1 >= seasonSteps;
+  const found = new Int32Array(order.length);
+  const find = (position: number): Int32Array => {
+    if (isAll) return Int32Array.from(order.keys());
+    let count = 0;
+    for (let middle = position - seasonSteps; middle - widthSteps < places.length; middle += seasonSteps) {
+      const last = Math.min(places.length - 1, middle + widthSteps);
+      for (let index = Math.max(0, middle - widthSteps); index <= last; index++) {
+        const place = places[index] ?? -1;
+        if (place >= 0) found[count++] = place;
+      }
+    }
+    return found.slice(0, count).sort();
+  };
   return (target) => {
     const position = target % seasonSteps;
-    const found = known.get(position);
-    if (found) return found;
-    const places = order
-      .map((_, place) => place)
-      .filter((place) => {
-        const apart = Math.abs(((order[place] ?? 0) % seasonSteps) - position);
-        return Math.min(apart, seasonSteps - apart) <= widthSteps;
-      });
-    const made = {
-      order: Int32Array.from(places, (place) => order[place] ?? 0),
-      values: Float64Array.from(places, (place) => values[place] ?? 0),
-    };
+    const made = known.get(position) ?? find(position);
     known.set(position, made);
     return made;
   };
 }
 
-/** Quantiles of sorted values; each value sits in the middle of its weight. */
+/** Quantiles of the first `count` sorted values; each value sits in the middle of its weight. */
 export function weightedQuantiles(
   sorted: Float64Array,
   weights: Float64Array,
   total: number,
   levels: readonly number[],
+  count: number = sorted.length,
 ): Float64Array {
   const result = new Float64Array(levels.length);
   let before = 0;
   let beforeAt = Number.NEGATIVE_INFINITY;
   let cumulative = 0;
   let next = 0;
-  for (let i = 0; i < sorted.length && next < levels.length; i++) {
+  for (let i = 0; i < count && next < levels.length; i++) {
     const weight = weights[i] ?? 0;
     if (weight === 0) continue;
     const value = sorted[i] ?? 0;

@@ -85,7 +85,9 @@ export function fitBuckets(
     const pairs = collectPairs(input, bucket, originsPerHorizon);
     if (pairs.count < FEWEST_ERRORS) return [];
     const { alpha, persistence, errors } = fitLevel(pairs, input.profile);
-    const weights = Float64Array.from(pairs.targets, (target) => 2 ** ((target - input.values.length) / halfLife));
+    const weights = new Float64Array(pairs.count);
+    for (let i = 0; i < pairs.count; i++)
+      weights[i] = 2 ** (((pairs.targets[i] ?? 0) - input.values.length) / halfLife);
     const independent = countIndependent(pairs, bucket);
     const distribution = createErrorDistribution(errors, weights, independent);
     return [{ bucket, alpha, persistence, errors: distribution, count: pairs.count }];

@@ -4,7 +4,7 @@
  * Not for: weighting them (blend.ts).
  */
 import type { Member } from "./blend";
-import { collectPairs, distributeErrors, quantilesAround } from "./bucket-errors";
+import { measureErrors, quantilesAround } from "./bucket-errors";
 import type { RegressionInput } from "./direct-regression";
 import { fitDirectRegression } from "./direct-regression";
 import { fitDoubleSeasonal } from "./double-seasonal";
@@ -121,14 +121,8 @@ function createDoubleSeasonal({ prepared, seasons }: MembersInput): readonly Omi
   const { point } = fitDoubleSeasonal(values, daySteps, weekSteps);
   const { spread } = createLocalScale(values, daySteps);
   const warmUp = Math.min(Math.floor(count / 2), Math.max(Math.floor(count * WARM_UP_SHARE), weekSteps, daySteps));
-  const fitted = createBuckets(longestFitted(count, seasons), daySteps).flatMap((bucket) => {
-    const pairs = collectPairs(measured, bucket, warmUp);
-    const errors = pairs.map(
-      ({ origin, target }) => ((values[target] ?? 0) - point(origin, target - origin)) / spread(origin),
-    );
-    const distributed = distributeErrors(bucket, pairs, errors, count);
-    return distributed ? [distributed] : [];
-  });
+  const buckets = createBuckets(longestFitted(count, seasons), daySteps);
+  const fitted = measureErrors(values, measured, { point, spread, buckets, firstOrigin: warmUp });
   if (fitted.length === 0) return [];
   const name = weekSteps > 0 ? "smoothed level, day and week" : "smoothed level and day";
   return [{ name, at: (levels) => quantilesAround(point, spread, fitted, levels) }];

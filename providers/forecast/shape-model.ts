@@ -103,7 +103,7 @@ export function fitShape(
     shape,
     isMeasured: fits.length > 0,
     at: (levels) => {
-      const spreads = fits.map(({ errors }) => levels.map((level) => errorQuantile(errors, level)));
+      const spreads = fits.map(({ errors }) => Float64Array.from(levels, (level) => errorQuantile(errors, level)));
       return (origin, horizon) => predictStep(fitted, spreads, levels, origin, horizon);
     },
     residualCycles: (steps) => residualCycles(fitted, steps),
@@ -128,7 +128,7 @@ function longestHorizon(count: number, shape: Shape, testedSeasons: number): num
 
 function predictStep(
   fitted: Fitted,
-  spreads: readonly (readonly number[])[],
+  spreads: readonly Float64Array[],
   levels: readonly number[],
   origin: number,
   horizon: number,

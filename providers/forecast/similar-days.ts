@@ -41,24 +41,25 @@ interface Analogue {
 /** @param values at least two seasons */
 export function similarDays(values: Float64Array, seasonSteps: number): (levels: readonly number[]) => QuantilesAt {
   const sums = cumulativeSums(values);
+  const edges = Array.from({ length: PARTS + 1 }, (_, i) => Math.round((i * seasonSteps) / PARTS));
   const found = new Map<number, readonly Analogue[]>();
   const analoguesAt = (origin: number): readonly Analogue[] => {
-    const known = found.get(origin) ?? findAnalogues(sums, origin, seasonSteps);
+    const known = found.get(origin) ?? findAnalogues(sums, edges, origin, seasonSteps);
     found.set(origin, known);
     return known;
   };
   const reach = Math.max(1, Math.round(seasonSteps / REACH_PART));
+  const most = MOST_SEASONS * (2 * reach + 1);
+  const [seen, weights] = [new Float64Array(most), new Float64Array(most)];
+  const [ascending, ordered] = [new Float64Array(most), new Float64Array(most)];
   return (levels) => (origin, horizon) => {
-    const analogues = analoguesAt(origin);
-    const seen = new Float64Array(analogues.length * (2 * reach + 1));
-    const weights = new Float64Array(seen.length);
     let count = 0;
     let total = 0;
-    for (const { stepsBack, weight, lift } of analogues) {
+    for (const { stepsBack, weight, lift } of analoguesAt(origin)) {
       const middle = origin - stepsBack + horizon;
       if (middle > origin) continue;
-      for (let index = middle - reach; index <= Math.min(origin, middle + reach); index++) {
-        if (index < 0) continue;
+      const last = Math.min(origin, middle + reach);
+      for (let index = Math.max(0, middle - reach); index <= last; index++) {
         seen[count] = (values[index] ?? 0) + lift;
         const near = weight / (1 + Math.abs(index - middle));
         weights[count++] = near;
@@ -67,29 +68,36 @@ export function similarDays(values: Float64Array, seasonSteps: number): (levels:
     }
     if (count === 0) return new Float64Array(levels.length).fill(values[origin] ?? 0);
     const order = argsort(seen.subarray(0, count));
-    const ascending = new Float64Array(count);
-    const ordered = new Float64Array(count);
     for (let i = 0; i < count; i++) {
       ascending[i] = seen[order[i] ?? 0] ?? 0;
       ordered[i] = weights[order[i] ?? 0] ?? 0;
     }
-    return weightedQuantiles(ascending, ordered, total, levels);
+    return weightedQuantiles(ascending, ordered, total, levels, count);
   };
 }
 
-function findAnalogues(sums: Float64Array, origin: number, seasonSteps: number): readonly Analogue[] {
-  const now = profileOf(sums, origin, seasonSteps);
+/** @param edges where the parts of a season begin and end, in steps before its end */
+function findAnalogues(
+  sums: Float64Array,
+  edges: readonly number[],
+  origin: number,
+  seasonSteps: number,
+): readonly Analogue[] {
   const candidates: { stepsBack: number; distance: number; lift: number }[] = [];
+  const level = levelBefore(sums, origin, seasonSteps);
+  const parts = new Float64Array(PARTS);
+  for (let i = 0; i < PARTS; i++) parts[i] = partOf(sums, edges, origin, i) - level;
   for (let season = 1; season <= MOST_SEASONS && origin - season * seasonSteps >= seasonSteps; season++) {
-    const then = profileOf(sums, origin - season * seasonSteps, seasonSteps);
-    let distance = Math.abs(now.level - then.level) * PARTS * LEVEL_WEIGHT;
-    now.parts.forEach((part, i) => {
-      const apart = Math.abs(part - now.level - ((then.parts[i] ?? 0) - then.level));
+    const end = origin - season * seasonSteps;
+    const then = levelBefore(sums, end, seasonSteps);
+    let distance = Math.abs(level - then) * PARTS * LEVEL_WEIGHT;
+    for (let i = 0; i < PARTS; i++) {
+      const apart = Math.abs((parts[i] ?? 0) - (partOf(sums, edges, end, i) - then));
       distance += i < NEWEST_PARTS ? apart * NEWEST_WEIGHT : apart;
-    });
-    candidates.push({ stepsBack: season * seasonSteps, distance, lift: now.level - then.level });
+    }
+    candidates.push({ stepsBack: season * seasonSteps, distance, lift: level - then });
   }
-  const distances = candidates.map(({ distance }) => distance).sort((a, b) => a - b);
+  const distances = Float64Array.from(candidates, ({ distance }) => distance).sort();
   const typical = (distances[distances.length >> 1] ?? 0) + SMALLEST_DISTANCE;
   return candidates.map(({ stepsBack, distance, lift }) => ({
     stepsBack,
@@ -98,19 +106,12 @@ function findAnalogues(sums: Float64Array, origin: number, seasonSteps: number):
   }));
 }
 
-/** Means of the parts of the season that ends at `origin`, newest first, and its level. */
-function profileOf(
-  sums: Float64Array,
-  origin: number,
-  seasonSteps: number,
-): { readonly level: number; readonly parts: Float64Array } {
-  const width = seasonSteps / PARTS;
-  const parts = new Float64Array(PARTS);
-  for (let i = 0; i < PARTS; i++) {
-    parts[i] = meanBetween(sums, Math.round(origin - (i + 1) * width + 1), Math.round(origin - i * width));
-  }
-  return {
-    level: meanBetween(sums, origin - seasonSteps + 1, origin),
-    parts,
-  };
+/** Mean of the season that ends at `end`. */
+function levelBefore(sums: Float64Array, end: number, seasonSteps: number): number {
+  return meanBetween(sums, end - seasonSteps + 1, end);
+}
+
+/** Mean of a part of the season that ends at `end`; the newest is the first. */
+function partOf(sums: Float64Array, edges: readonly number[], end: number, part: number): number {
+  return meanBetween(sums, end - (edges[part + 1] ?? 0) + 1, end - (edges[part] ?? 0));
 }
