@@ -1,6 +1,7 @@
 /**
  * Starts the load generator in a process of its own, so that what measures does not share an event loop with what is
- * measured.
+ * measured, and in a session of its own: Linux shares the CPU between sessions first (providers/niceness.ts), so that
+ * what runs the update does not take the generator's turn. It ends with the process that started it.
  */
 import { fork } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
@@ -27,7 +28,10 @@ export async function startLoad(
   options: LoadOptions,
   onProgress: (progress: LoadProgress) => void = printProgress,
 ): Promise<RunningLoad> {
-  const child = fork(join(__dirname, "generator.js"), { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  const child = fork(join(__dirname, "generator.js"), {
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+    detached: true,
+  });
   const done = Promise.withResolvers<LoadResult>();
   // Whoever awaits `done` sees the error; nobody has to.
   done.promise.catch(() => undefined);
