@@ -45,6 +45,8 @@ const MOST_THIRDS = 2;
 /** A process whose leaving would gain this many temperatures, and does not find a place, is forced now and then. */
 const STUCK = 20;
 const STUCK_RARITY = 1;
+/** Share of all moves that forcing may take: where most processes are stuck, few of them can be helped by it. */
+const MOST_FORCING = 0.15;
 /** Processes that make room for it, at most, and machines where each of them is tried. */
 const MOST_FORCED = 12;
 const FORCED_TARGETS = 8;
@@ -88,6 +90,7 @@ export function anneal(
 class Walk {
   moves = 0;
   temperature = 0;
+  private forcingMoves = 0;
   private readonly machines: number;
   /** Of a move that is forced: processes and where they were. */
   private readonly forced = new Int32Array((MOST_FORCED + 1) * 2);
@@ -111,8 +114,11 @@ class Walk {
     if (this.tryShift(process, from, to)) return;
     const count = state.counts[to] as number;
     if (count === 0) return;
-    if (state.gainOf(process) > this.temperature * STUCK && (random.bits() & STUCK_RARITY) === 0) {
-      if (this.tryForcing(process, to)) return;
+    if (this.mayForce(process)) {
+      const before = this.moves;
+      const isForced = this.tryForcing(process, to);
+      this.forcingMoves += this.moves - before;
+      if (isForced) return;
     }
     let slot = random.below(count);
     for (let tries = Math.min(count, MOST_PARTNERS); tries > 0; tries -= 1) {
@@ -120,6 +126,11 @@ class Walk {
       slot = slot + 1 === count ? 0 : slot + 1;
       if (this.tryReplacing(process, from, other, to)) return;
     }
+  }
+
+  private mayForce(process: number): boolean {
+    if (this.forcingMoves > this.moves * MOST_FORCING) return false;
+    return this.state.gainOf(process) > this.temperature * STUCK && (this.random.bits() & STUCK_RARITY) === 0;
   }
 
   private tryShift(process: number, from: number, to: number): boolean {
