@@ -83,10 +83,9 @@ interface Planned {
 
 async function rebuild(file: string): Promise<Planned> {
   const { readBundle } = await import("../journal/bundle.js");
-  const { plan } = await import("../plan/plan.js");
+  const { inputOf, plan } = await import("../plan/plan.js");
   const bundle = await readBundle(file);
-  const { spec, fleet, forecast, slotMs, durations } = bundle;
-  return { bundle, plan: plan({ fleet, forecast, spec, slotMs, nowMs: slotMs, durations }) };
+  return { bundle, plan: plan(inputOf(bundle)) };
 }
 
 async function readPlan(

@@ -10,14 +10,14 @@ export async function suppose(
   bundle: Bundle,
   text: string,
 ): Promise<{ readonly answer: WhatIfAnswer; readonly plan: MigrationPlan }> {
-  const { spec, fleet, slotMs, durations } = bundle;
+  const { fleet } = bundle;
   const changes = parseSupposedChanges(
     text,
     fleet.workloads.map(({ name }) => name),
   );
   const answer = whatIf(bundle.forecast, fleet.workloads, changes);
-  const { plan } = await import("../plan/plan.js");
-  return { answer, plan: plan({ fleet, forecast: answer.forecast, spec, slotMs, nowMs: slotMs, durations }) };
+  const { inputOf, plan } = await import("../plan/plan.js");
+  return { answer, plan: plan(inputOf({ ...bundle, forecast: answer.forecast })) };
 }
 
 /** Reads `front=20%,reports=moved`. @throws UsageError with every mistake */

@@ -4,7 +4,7 @@
  *
  * Not for: the schedule inside it.
  */
-import type { Envelope, Fleet, HostUpdateSpec, RebalanceSpec, WindowSpec } from "../../sdk/model";
+import type { Envelope, Fleet, HostUpdateSpec, RebalanceSpec, StageSpec, WindowSpec } from "../../sdk/model";
 import { canonicalJson, formatDuration, formatDurationShort, formatPercentage } from "../../sdk/model";
 
 import { updateDigest } from "./digest";
@@ -42,6 +42,7 @@ export function createEnvelope(spec: HostUpdateSpec, fleet: Fleet): Envelope {
     confidence: spec.confidence,
     windows: spec.windows.map(describeWindow).sort(),
     ...(spec.stopRules ? { stopRules: spec.stopRules.map(canonicalJson).sort() } : {}),
+    ...(spec.after ? { after: spec.after.map(describeStage).sort() } : {}),
   };
 }
 
@@ -97,6 +98,8 @@ export function compareEnvelopes(approved: Envelope, actual: Envelope): string[]
   if (windows.length > 0) differences.push(`windows that were not approved: ${windows.join(", ")}`);
   const rules = without(approved.stopRules ?? [], actual.stopRules ?? []);
   if (rules.length > 0) differences.push(`stop rules that were approved and are gone or changed: ${rules.join(", ")}`);
+  const stages = without(approved.after ?? [], actual.after ?? []);
+  if (stages.length > 0) differences.push(`stages that were approved and are gone or changed: ${stages.join(", ")}`);
   return differences;
 }
 
@@ -112,6 +115,11 @@ function describeRebalance(name: string, { horizonMs, target, tolerance, maximum
     `${name}: at most ${String(maximumMoves)} moves, where a host would be over ${formatPercentage(target)} in the next ` +
     `${formatDuration(horizonMs)}, or more than ${formatPercentage(tolerance)} fuller than another one`
   );
+}
+
+/** What goes before an update: the order of stages is part of what is approved. */
+function describeStage({ name, soakMs }: StageSpec): string {
+  return soakMs === 0 ? name : `${name}, and ${formatDuration(soakMs)} after it`;
 }
 
 /** A window with all that decides when it opens: when work happens is part of what is approved. */

@@ -10,6 +10,7 @@ import { currentOpening, nextOpenings } from "../calendar";
 import { undoDuration, type StepDurations } from "./durations";
 import { SLOT_MS, type PlanInput } from "./plan-input";
 import type { Schedule } from "./schedule";
+import { readyAt } from "./stages";
 
 /** Openings that a plan names. */
 const NAMED_OPENINGS = 5;
@@ -23,22 +24,28 @@ export interface Openings {
   readonly next: readonly Opening[];
 }
 
-/** Finds the openings of a plan. They depend on the slot, not on the moment in it. */
-export function findOpenings({ spec, slotMs, progress }: PlanInput): Openings {
+/** Finds the openings of a plan. They depend on the slot, not on the moment in it, and on when its stages are done. */
+export function findOpenings(input: PlanInput): Openings {
+  const { spec, slotMs, progress } = input;
   const next = nextOpenings(spec.windows, slotMs, NAMED_OPENINGS);
   if (progress) return { candidates: [progress.opening], next };
-  const current = currentOpening(spec.windows, slotMs);
-  return { candidates: current ? [current, ...next] : next, next };
+  const fromMs = Math.max(slotMs, readyAt(input));
+  const current = currentOpening(spec.windows, fromMs);
+  const later = fromMs === slotMs ? next : nextOpenings(spec.windows, fromMs, NAMED_OPENINGS);
+  return { candidates: current ? [current, ...later] : later, next };
 }
 
 /** When work begins in an opening. */
-export function startIn(opening: Opening | undefined, { slotMs, nowMs, progress }: PlanInput): number {
-  return Math.max(progress ? nowMs : slotMs, opening?.startMs ?? 0);
+export function startIn(opening: Opening | undefined, input: PlanInput): number {
+  const { slotMs, nowMs, progress } = input;
+  return Math.max(progress ? nowMs : slotMs, opening?.startMs ?? 0, readyAt(input));
 }
 
 /** Time in an opening that is left for a run. The latest start in this slot counts: the plan is the same for all. */
-export function timeIn(opening: Opening, { slotMs, nowMs, progress }: PlanInput): number {
-  return opening.endMs - Math.max(progress ? nowMs : Math.min(slotMs + SLOT_MS, opening.endMs), opening.startMs);
+export function timeIn(opening: Opening, input: PlanInput): number {
+  const { slotMs, nowMs, progress } = input;
+  const fromMs = progress ? nowMs : Math.min(slotMs + SLOT_MS, opening.endMs);
+  return opening.endMs - Math.max(fromMs, opening.startMs, readyAt(input));
 }
 
 /**

@@ -3,7 +3,7 @@
  *
  * Not for: reading any of it; that is discovery (providers/observe) and the journal.
  */
-import type { Bundle, Envelope, Fleet, Forecast, HostUpdateSpec, Opening } from "../../sdk/model";
+import type { Bundle, Envelope, Fleet, Forecast, HostUpdateSpec, Opening, StageGate } from "../../sdk/model";
 
 /** Input of {@link plan}. */
 export interface PlanInput {
@@ -19,6 +19,8 @@ export interface PlanInput {
   readonly nowMs: number;
   /** Durations learned from earlier runs, by kind of step; they replace the defaults. */
   readonly durations: Bundle["durations"];
+  /** Stages that go before; a run under way has passed them. Absent: none. */
+  readonly stages?: readonly StageGate[];
   /** Present when a run is under way. */
   readonly progress?: PlanProgress;
 }
@@ -37,6 +39,11 @@ export interface PlanProgress {
   readonly opening: Opening;
   /** Run id: its own marks do not count as foreign. Absent: every mark does. */
   readonly owner?: string;
+}
+
+/** What a bundle was planned from, before its run. */
+export function inputOf({ fleet, forecast, spec, slotMs, durations, stages }: Bundle): PlanInput {
+  return { fleet, forecast, spec, slotMs, nowMs: slotMs, durations, ...(stages ? { stages } : {}) };
 }
 
 /** Length of a planning slot. */

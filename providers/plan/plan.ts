@@ -41,8 +41,9 @@ import { quietWait } from "./quiet-start";
 import { planRebalance } from "./rebalance/plan-rebalance";
 import { findSchedule } from "./reserve";
 import { createScheduleContext, type Schedule, type ScheduleFailure } from "./schedule";
+import { stageBlockers } from "./stages";
 
-export { planningSlot, SLOT_MS, type PlanInput } from "./plan-input";
+export { inputOf, planningSlot, SLOT_MS, type PlanInput } from "./plan-input";
 
 /** What is planned for one opening. */
 interface Draft {
@@ -72,6 +73,7 @@ function planUpdate(input: PlanInput): MigrationPlan {
   const blockers = [
     // With no host left only the reserve has to be emptied, and that must not wait for metrics or a window.
     ...(failbackOnly ? [] : judgement.blockers),
+    ...(failbackOnly ? [] : stageBlockers(input)),
     ...timeBlockers(input, scope, openings, durations, draft, failbackOnly),
   ];
   // Too little room may only follow from what is blocked already, such as a host that does not answer.
@@ -87,6 +89,7 @@ function planUpdate(input: PlanInput): MigrationPlan {
     seed: input.spec.seed,
     ...(draft.opening ? { opening: draft.opening } : {}),
     nextOpenings: openings.next,
+    ...(input.stages ? { stages: input.stages } : {}),
     envelope,
     digest: envelopeDigest(envelope),
     reserve: {

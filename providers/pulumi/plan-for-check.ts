@@ -7,6 +7,7 @@
 import * as fs from "node:fs/promises";
 import * as path from "node:path";
 import {
+  DONE_STAGE,
   MistakeError,
   canonicalJson,
   createPlanView,
@@ -15,12 +16,14 @@ import {
   type MigrationPlan,
   type PlanView,
   type RunState,
+  type StageSpec,
 } from "../../sdk/model";
 import { systemClock } from "../clock";
 import { openRunEnvironment, planNow } from "../runner/environment";
 import { readLatestRun, runFamily } from "../runner/run-family";
+import type { PlannedStage } from "../runner/stages";
 import { findMistakes } from "../runner/validate-spec";
-import { writePageSource } from "./preview";
+import { readPageSource, writePageSource } from "./preview";
 import type { RunInputs } from "./run-inputs";
 
 /** Folder of plan pages, below the program's: the only thing a preview writes. */
@@ -47,10 +50,10 @@ export async function planForCheck(news: RunInputs, olds: Partial<RunInputs>): P
     const sameSpec = olds.spec !== undefined && canonicalJson(olds.spec) === canonicalJson(spec);
     const kept = sameSpec && olds.plan && olds.planDigest ? { view: olds.plan, digest: olds.planDigest } : undefined;
     if (latest && isBound(latest, spec)) return kept ?? viewOf(latest.plan, spec);
-    const { plan, bundle } = await planNow(environment, AbortSignal.timeout(PLANNING_LIMIT_MS));
+    const { plan, bundle } = await planNow(environment, AbortSignal.timeout(PLANNING_LIMIT_MS), findPlannedStage);
     const fresh = viewOf(plan, spec);
     if (kept && saysTheSame(kept, fresh, latest)) return kept;
-    await writePlanPage(bundle, plan);
+    await writePlanPage(news.urn_, bundle, plan);
     return fresh;
   } finally {
     await environment.close();
@@ -71,6 +74,9 @@ function saysTheSame(kept: CheckedPlan, fresh: CheckedPlan, latest: RunState | u
   if (fresh.view.decision === "nothing") return true;
   const isArmed =
     latest?.phase === "armed" && fresh.digest === kept.digest && fresh.view.decision === kept.view.decision;
+  const doneStages = ({ view }: CheckedPlan): string[] =>
+    Object.entries(view.stages ?? {}).flatMap(([stage, row]) => (row.startsWith(DONE_STAGE) ? [stage] : []));
+  if (canonicalJson(doneStages(kept)) !== canonicalJson(doneStages(fresh))) return false;
   return isArmed && canonicalJson(fresh.view.blockers) === canonicalJson(kept.view.blockers);
 }
 
@@ -87,20 +93,35 @@ const STARTS = {
 } as const;
 
 /** Writes the page of a plan beside the others; the name tells slot and envelope, so equal plans share it. */
-async function writePlanPage(bundle: Bundle, plan: MigrationPlan): Promise<void> {
+async function writePlanPage(urn: string, bundle: Bundle, plan: MigrationPlan): Promise<void> {
   const { renderPlanPage } = await import("../report/plan-page.js");
   const { spec, forecast } = bundle;
   await fs.mkdir(PLAN_CACHE, { recursive: true });
   const file = planPagePath(spec.name, plan);
   await fs.writeFile(`${file}.new`, renderPlanPage(spec, plan, forecast));
   await fs.rename(`${file}.new`, file);
-  await writePageSource(file, { plan, bundle });
+  await writePageSource(file, { urn, madeAt: systemClock.now(), plan, bundle });
+}
+
+/** The plan of a stage in the plan cache: the one that this preview, or one in the same slot, has made of it. */
+async function findPlannedStage({ name, urn }: StageSpec, slotMs: number): Promise<PlannedStage | undefined> {
+  const files = await fs.readdir(PLAN_CACHE).catch(() => []);
+  const pages = files.filter((file) => file.startsWith(`${name}-${slotText(slotMs)}-`) && file.endsWith(".html"));
+  const found = await Promise.all(
+    pages.map(async (page): Promise<PlannedStage | undefined> => {
+      const source = await readPageSource(path.join(PLAN_CACHE, page));
+      if (source?.urn !== urn) return undefined;
+      return { plan: source.plan, windows: source.bundle.spec.windows, madeAt: source.madeAt };
+    }),
+  );
+  return found.filter((stage) => stage !== undefined).sort((a, b) => b.madeAt - a.madeAt)[0];
 }
 
 /** Path of a plan's page. */
 function planPagePath(name: string, plan: Pick<MigrationPlan, "slotMs" | "digest">): string {
-  return path.join(
-    PLAN_CACHE,
-    `${name}-${new Date(plan.slotMs).toISOString().slice(0, 16).replace(/[:T]/g, "-")}-${plan.digest.slice(0, 12)}.html`,
-  );
+  return path.join(PLAN_CACHE, `${name}-${slotText(plan.slotMs)}-${plan.digest.slice(0, 12)}.html`);
+}
+
+function slotText(slotMs: number): string {
+  return new Date(slotMs).toISOString().slice(0, 16).replace(/[:T]/g, "-");
 }

@@ -19,7 +19,11 @@ export interface PreviewedRun {
 }
 
 /** Plan and bundle of a page, beside it. */
-interface PageSource {
+export interface PageSource {
+  /** Of the resource that it is the plan of. */
+  readonly urn: string;
+  /** Wall time, ms since the epoch. */
+  readonly madeAt: number;
   readonly plan: MigrationPlan;
   readonly bundle: Bundle;
 }
@@ -36,7 +40,7 @@ export async function writePageSource(page: string, source: PageSource): Promise
 
 /** The plan's rows with what else there is to say; the page beside them gets it too. */
 export async function completePreview({ spec, urn, plan: view }: PreviewedRun): Promise<PlanView> {
-  const source = await readSource(view.page);
+  const source = await readPageSource(view.page);
   if (!source || view.decision !== "run") return view;
   const { plan, bundle } = source;
   try {
@@ -81,11 +85,11 @@ async function simulatePlan(bundle: Bundle) {
   return { line: describeSimulation(result), parts: simulationParts(result) };
 }
 
-async function readSource(page: string): Promise<PageSource | undefined> {
+/** What a page was made of; undefined where it was made elsewhere, as of a plan kept from an earlier preview. */
+export async function readPageSource(page: string): Promise<PageSource | undefined> {
   try {
     return JSON.parse(await fs.readFile(sourceOf(page), "utf8")) as PageSource;
   } catch {
-    // A plan that was kept from an earlier preview, elsewhere.
     return undefined;
   }
 }

@@ -3,10 +3,12 @@ import {
   formatDurationShort,
   isMovesOnly,
   renderOpening,
+  stageRow,
   type Forecast,
   type HostUpdateSpec,
   type MigrationPlan,
   type Move,
+  type StageGate,
 } from "../../sdk/model";
 import { markup, type Markup } from "./html/markup";
 import { alarm, badge, plainList, renderPage, section, table, type Page, type Section, type Tile } from "./html/page";
@@ -54,6 +56,7 @@ export function renderPlanPage(
     ...demandSections(forecast, timezone),
   );
   if (plan.skipped.length > 0) sections.push(skipped(plan));
+  if (plan.stages) sections.push(stages(plan.stages, timezone));
   sections.push(calendar(plan, timezone), approval(spec, plan));
   return renderPage({
     title: `Plan of ${spec.name}`,
@@ -210,6 +213,23 @@ function skipped(plan: MigrationPlan): Section {
   );
 }
 
+/** What goes before, and how it stands. */
+function stages(gates: readonly StageGate[], timezone: string): Section {
+  return section(
+    "Stages before it",
+    table({
+      caption: "Updates that go before this one",
+      columns: ["Update", "How it stands", "State"],
+      rows: gates.map((gate) => [
+        gate.stage,
+        stageRow(gate, timezone),
+        gate.kind === "stopped" ? badge("stopped", "bad") : badge(gate.kind, gate.kind === "done" ? "good" : "plain"),
+      ]),
+    }),
+    "Nothing starts before all of them are done and were watched; a stage that fails stops what comes after it.",
+  );
+}
+
 function calendar(plan: MigrationPlan, timezone: string): Section {
   return section(
     "Next openings",
@@ -244,6 +264,7 @@ function approval(spec: HostUpdateSpec, plan: MigrationPlan): Section {
         ["Reserve", `at most ${countOf(envelope.maximumReserveHosts, "host")}`],
         ["Confidence", `${String(envelope.confidence * 100)} %`],
         ["Windows", envelope.windows.join(", ")],
+        ...(envelope.after ? [["After", envelope.after.join("; ")]] : []),
         ["Digest", markup`<code>${plan.digest}</code>`],
       ],
     }),

@@ -33,12 +33,13 @@ import { observeFleet } from "../observe/fleet";
 import { observePrices } from "../observe/prices";
 import { observeEvents } from "../observe/provider-events";
 import { listDisclosures, observeHistory } from "../observe/history";
-import type { PlanInput } from "../plan/plan-input";
-import { planningSlot } from "../plan/plan-input";
+import { inputOf, planningSlot, type PlanInput } from "../plan/plan-input";
 import { createPlanWorker } from "../plan/plan-in-worker";
+import { readyAt } from "../plan/stages";
 import { learnFromRuns } from "./earlier-runs";
 import { describeRunner, listRunners } from "./heartbeat";
 import { resolveSignal } from "./resolve-signal";
+import { foreseeStages, type StageSources } from "./stages";
 
 /** Grid of history and forecasts. */
 const STEP_MS = 5 * 60_000;
@@ -62,8 +63,11 @@ export interface RunEnvironment {
   readonly reportFolder: string;
   /** @param baseline the fleet at a run's start: tells how many copies are wanted while some are on the move */
   observe(signal: AbortSignal, baseline?: Fleet): Promise<Fleet>;
-  /** @param slotMs start of the planning slot; nothing measured after it is used, so that a slot gives one forecast */
-  forecast(fleet: Fleet, slotMs: number, signal: AbortSignal): Promise<Forecast>;
+  /**
+   * @param slotMs start of the planning slot; nothing measured after it is used, so that a slot gives one forecast
+   * @param readyMs what goes before the run is done by then: the forecast is of an opening after it. @default at once
+   */
+  forecast(fleet: Fleet, slotMs: number, signal: AbortSignal, readyMs?: number): Promise<Forecast>;
   plan(input: PlanInput): Promise<MigrationPlan>;
   /** One source for the alarms of stop rules. */
   openAlarms?(alarms: readonly AlarmSpec[]): AlarmSource;
@@ -118,9 +122,10 @@ export async function openRunEnvironment(
           ...(spec.prices ? { prices: await observePrices(spec.prices) } : {}),
         };
       },
-      forecast: async (fleet, slotMs, signal) => {
-        const opening = currentOpening(spec.windows, slotMs) ?? nextOpenings(spec.windows, slotMs, 1)[0];
-        const fromMs = Math.max(slotMs, opening?.startMs ?? slotMs);
+      forecast: async (fleet, slotMs, signal, readyMs = 0) => {
+        const earliestMs = Math.max(slotMs, readyMs);
+        const opening = currentOpening(spec.windows, earliestMs) ?? nextOpenings(spec.windows, earliestMs, 1)[0];
+        const fromMs = Math.max(earliestMs, opening?.startMs ?? earliestMs);
         const horizonMs = Math.min(
           MAXIMUM_HORIZON_MS,
           // A rebalance looks further than its window: it moves before the load comes.
@@ -171,25 +176,39 @@ export function yieldCpu({ platform }: RunEnvironment): void {
   if (platform.singleMachine) setNiceOfAllThreads(BACKGROUND_NICE);
 }
 
-/** Observes, forecasts and plans as of now; nothing is changed. */
+/**
+ * Observes, forecasts and plans as of now; nothing is changed.
+ * @param plannedStage finds plans of stages that no run follows yet. @default there are none
+ */
 export async function planNow(
   environment: RunEnvironment,
   signal: AbortSignal,
+  plannedStage?: StageSources["planned"],
 ): Promise<{ readonly plan: MigrationPlan; readonly bundle: Bundle }> {
-  const { spec, clock } = environment;
+  const { spec, clock, store } = environment;
   const slotMs = planningSlot(clock.now());
-  const fleet = await environment.observe(signal);
+  const [fleet, stages] = await Promise.all([
+    environment.observe(signal),
+    spec.after && foreseeStages(spec.after, { store, ...(plannedStage ? { planned: plannedStage } : {}) }, slotMs),
+  ]);
+  const before = stages ? { stages } : {};
   const [demand, { durations, impact }] = await Promise.all([
-    environment.forecast(fleet, slotMs, signal),
-    learnFromRuns(environment.store, spec, fleet),
+    environment.forecast(fleet, slotMs, signal, readyAt(before)),
+    learnFromRuns(store, spec, fleet),
   ]);
   const forecast = impact ? { ...demand, impact } : demand;
-  const planned = await environment.plan({ fleet, forecast, spec, slotMs, nowMs: slotMs, durations });
-  const plan = await requireRunner(environment, planned);
-  return {
-    plan,
-    bundle: { v: 1, packageVersion: packageVersion(), folder: process.cwd(), spec, fleet, forecast, slotMs, durations },
+  const bundle: Bundle = {
+    v: 1,
+    packageVersion: packageVersion(),
+    folder: process.cwd(),
+    spec,
+    fleet,
+    forecast,
+    slotMs,
+    durations,
+    ...before,
   };
+  return { plan: await requireRunner(environment, await environment.plan(inputOf(bundle))), bundle };
 }
 
 /** A run that only a runner may start is blocked while there is none. */

@@ -31,6 +31,7 @@ import { readRequest } from "./requests";
 import { carryOut, createRun, endRun, giveBack, readRun, type RunDependencies } from "./run";
 import { recoverRun } from "./recover-run";
 import { nextRunId, readLatestRun } from "./run-family";
+import { noteNothingToDo } from "./stages";
 
 /** What was decided, and where the run stands. */
 export interface UpdateOutcome {
@@ -96,6 +97,7 @@ export async function performHostUpdate(environment: RunEnvironment, caller: Upd
     return { phase: latest.phase, reason: latest.phaseReason, run: latest };
   const { plan, bundle } = await planNow(environment, caller.signal);
   if (plan.decision === "nothing" && !spec.rebalance) {
+    await noteNothingToDo(store, caller.family, latest);
     return { phase: "done", reason: "every host matches already", plan };
   }
 
@@ -174,7 +176,9 @@ function judge(
   opening: Opening | undefined,
   role: UpdateCaller["role"],
 ): { readonly phase: Phase; readonly reason: string } {
-  const next = plan.nextOpenings[0];
+  const { opening: planned, nextOpenings, slotMs, stages } = plan;
+  // An update that waits for a stage may not be able to use the very next opening.
+  const next = stages && planned && planned.startMs > slotMs ? planned : nextOpenings[0];
   // A rebalance with nothing to move waits armed: load changes, and whoever looks again finds something to do.
   if (plan.balance && plan.decision === "nothing") return { phase: "armed", reason: plan.balance.reason };
   const mayStart = spec.startedBy === "up" || (role !== undefined && role !== "up");

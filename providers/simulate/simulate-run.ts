@@ -11,7 +11,8 @@ import type { Platform } from "../drivers/contracts";
 import { checkRun } from "../guard/checker";
 import { observeFleet } from "../observe/fleet";
 import { resolveDurations } from "../plan/durations";
-import { plan } from "../plan/plan";
+import { inputOf, plan } from "../plan/plan";
+import { readyAt } from "../plan/stages";
 import { carryOut, createRun } from "../runner/run";
 import type { RunDependencies } from "../runner/run";
 import { createMemoryFleet, createMemoryRunStore, createVirtualClock } from "../testing";
@@ -47,10 +48,9 @@ export interface SimulatedPlan {
 
 /** Plans once as the bundle does, and says when simulated time begins. */
 export function planSimulation({ bundle }: Pick<SimulationInput, "bundle">): SimulatedPlan {
-  const { fleet, forecast, slotMs, durations } = bundle;
-  const spec = simulatedSpec(bundle.spec);
-  const planned = plan({ fleet, forecast, spec, slotMs, nowMs: slotMs, durations });
-  const startMs = Math.max(slotMs, planned.opening?.startMs ?? slotMs);
+  const { slotMs } = bundle;
+  const planned = plan(inputOf({ ...bundle, spec: simulatedSpec(bundle.spec) }));
+  const startMs = Math.max(slotMs, planned.opening?.startMs ?? slotMs, readyAt(bundle));
   return { plan: planned, startMs, closesMs: planned.opening?.endMs ?? startMs };
 }
 

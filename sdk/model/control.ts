@@ -51,6 +51,11 @@ export function runRequestName(family: string): string {
   return `requests/${family}`;
 }
 
+/** Name of what keeps when a HostUpdate had nothing to do and made no run. @param family see run-family.ts */
+export function nothingToDoName(family: string): string {
+  return `nothing-to-do/${family}`;
+}
+
 /** Name of a runner's heartbeat. */
 export function heartbeatName(runner: string): string {
   return `${HEARTBEAT_PREFIX}${runner}`;

@@ -6,9 +6,9 @@
  *
  * Invariant: equal plans have equal views; nothing in a view depends on the moment it is made.
  */
-import type { BalanceFindings, Blocker, Envelope, MigrationPlan, Move, Opening, Wave } from "./plan";
+import type { BalanceFindings, Blocker, Envelope, MigrationPlan, Move, Opening, StageGate, Wave } from "./plan";
 import { isMovesOnly } from "./plan";
-import { formatDurationShort } from "./units";
+import { formatDuration, formatDurationShort } from "./units";
 
 /** A plan in rows. */
 export interface PlanView {
@@ -28,6 +28,8 @@ export interface PlanView {
   readonly starts?: string;
   /** What simulated runs of it came to; in previews only. */
   readonly simulated?: string;
+  /** Rows like `kernel-eu`: when it is expected to be done, and for how long it is watched. Absent: no stages. */
+  readonly stages?: Readonly<Record<string, string>>;
   /** Limits and budgets that hold in every opening. */
   readonly limits: string;
   /** Next openings, soonest first, with the limits that are stricter in them. */
@@ -71,6 +73,9 @@ export function createPlanView(plan: MigrationPlan, timezone: string, page: stri
     ...cheaperRows(plan),
     blockers: Object.fromEntries(plan.blockers.map(blockerRow)),
     skipped: Object.fromEntries(plan.skipped.map(({ host, reason }) => [host, reason])),
+    ...(plan.stages
+      ? { stages: Object.fromEntries(plan.stages.map((gate) => [gate.stage, stageRow(gate, timezone)])) }
+      : {}),
     limits: renderLimits(plan.envelope),
     openings: plan.nextOpenings.map((opening) => renderOpening(opening, timezone)),
     warnings: plan.warnings,
@@ -86,6 +91,18 @@ export function blockView(view: PlanView, blockers: readonly Blocker[]): PlanVie
   const summary =
     view.decision === "run" ? `${blockedSummary(blockers.length)}. Planned: ${view.summary}` : view.summary;
   return { ...view, decision: "blocked", summary, blockers: rows };
+}
+
+/** What the row of a stage that is done begins with. */
+export const DONE_STAGE = "done";
+
+/** How a stage stands: `planned to be done Sat 2026-11-28 02:41, then watched for 1 day, until Sun 2026-11-29 02:41`. */
+export function stageRow(gate: StageGate, timezone: string): string {
+  if (gate.kind === "stopped") return gate.reason;
+  const { endMs, soakMs } = gate;
+  const moment = (ms: number): string => `${formatDay(ms, timezone)} ${formatTime(ms, timezone)}`;
+  const done = `${gate.kind === "done" ? DONE_STAGE : "planned to be done"} ${moment(endMs)}`;
+  return soakMs === 0 ? done : `${done}, then watched for ${formatDuration(soakMs)}, until ${moment(endMs + soakMs)}`;
 }
 
 function blockerRow({ code, subject, reason, fix }: Blocker): readonly [string, string] {
@@ -157,6 +174,7 @@ export function renderPlanTable(view: PlanView, title: string): string {
   appendRows(lines, "skipped", view.skipped);
   appendRows(lines, "BLOCKED", view.blockers);
   for (const warning of view.warnings) lines.push(`  warning   ${warning}`);
+  appendRows(lines, "after", view.stages ?? {});
   if (view.starts !== undefined && view.decision === "run") lines.push(`  starts    ${view.starts}`);
   lines.push(`  limits    ${view.limits}`);
   view.openings.forEach((opening, index) => lines.push(`  ${index === 0 ? "openings" : "        "}  ${opening}`));

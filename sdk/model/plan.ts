@@ -151,6 +151,7 @@ export type BlockerCode =
   | "unhealthy"
   | "no-runner"
   | "not-approved"
+  | "stage"
   | "input";
 
 /** A time in which runs may start and work, with the same limits all through. */
@@ -162,6 +163,13 @@ export interface Opening {
   /** The strictest of those calendars' limits; absent: those of the update alone. */
   readonly limits?: import("./policy").WindowLimits;
 }
+
+/** An update that goes before this one: a stage. */
+export type StageGate =
+  /** It is done, or planned to be, at P95 of its end; this one may begin once it was watched for the soak after that. */
+  | { readonly kind: "done" | "planned"; readonly stage: string; readonly endMs: number; readonly soakMs: number }
+  /** It does not end well unless somebody acts. */
+  | { readonly kind: "stopped"; readonly stage: string; readonly reason: string; readonly fix: string };
 
 /** A host left out, with the reason. */
 export interface SkippedHost {
@@ -237,6 +245,8 @@ export interface Envelope {
   readonly windows: readonly string[];
   /** Rules that stop the run, sorted; absent: none. */
   readonly stopRules?: readonly string[];
+  /** Updates that must be done before this one, and for how long, sorted; absent: none. */
+  readonly after?: readonly string[];
 }
 
 /** How loaded hosts would be, before and after a rebalance. */
@@ -266,6 +276,8 @@ export interface MigrationPlan {
   /** The opening it is planned for; absent when there is none. */
   readonly opening?: Opening;
   readonly nextOpenings: readonly Opening[];
+  /** What it waits for before its opening; absent: no stage goes before it. */
+  readonly stages?: readonly StageGate[];
   readonly envelope: Envelope;
   /** SHA-256 of the canonical JSON of the envelope, hex. */
   readonly digest: string;
@@ -294,6 +306,8 @@ export interface Bundle {
   readonly slotMs: number;
   /** Nothing starts before it, ms since the epoch: a rebalance rests after the one before. Absent: at once. */
   readonly notBeforeMs?: number;
+  /** What is known of the stages before it; absent: it has none. */
+  readonly stages?: readonly StageGate[];
   /** Durations learned from earlier runs, by step kind. */
   readonly durations: Readonly<Partial<Record<StepKind, DurationQuantiles>>>;
 }

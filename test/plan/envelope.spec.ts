@@ -11,6 +11,7 @@ const { spec, fleet } = sampleInput({
     { name: "web", on: ["host-1"] },
     { name: "ledger", on: ["host-2"], workload: { exclusive: true } },
   ],
+  spec: { after: [{ name: "eu", urn: "urn", soakMs: 86_400_000 }] },
 });
 const approved = createEnvelope(spec, fleet);
 
@@ -40,6 +41,7 @@ describe("the envelope", () => {
     ["more reserve", { maximumReserveHosts: 3 }, /in reserve: 3/],
     ["more time", { maximumDurationMs: 36_000_000 }, /longest duration: 10 h/],
     ["a weaker promise", { confidence: 0.9 }, /confidence: 90%/],
+    ["a stage less", { after: [] }, /stages that were approved and are gone or changed: eu, and 1 day after it/],
     ["another window", { windows: ["sundays"] }, /windows that were not approved: sundays/],
   ];
   for (const [what, change, pattern] of beyond) {

@@ -29,7 +29,7 @@ describe("what a preview shows besides the plan", () => {
   after(() => rm(folder, { recursive: true }));
 
   it("is when simulated runs are over and whether they keep the promises, in the table and on the page", async () => {
-    await writePageSource(page, { plan: planned, bundle });
+    await writePageSource(page, { urn: "urn", madeAt: 0, plan: planned, bundle });
     const completed = await completePreview({ spec: bundle.spec, urn: "urn", plan: view });
     assert.match(
       completed.simulated ?? "",

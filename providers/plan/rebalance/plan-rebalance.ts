@@ -30,6 +30,7 @@ import {
   withWorkloads,
   type ScheduleContext,
 } from "../schedule";
+import { stageBlockers } from "../stages";
 import { createRebalanceSteps } from "../steps";
 import { longestMove } from "../waves";
 import { searchWave, type PlacedMove } from "../wave-search";
@@ -51,7 +52,7 @@ export function planRebalance(declared: PlanInput): MigrationPlan {
   const startMs = startIn(opening, input);
   const problem = createProblem(input, [], startMs, startMs + rebalance.horizonMs);
   const judgement = judgeFleet(input, problem, NO_SCOPE);
-  const blockers = opening ? judgement.blockers : [windowBlocker(input)];
+  const blockers = opening ? [...judgement.blockers, ...stageBlockers(declared)] : [windowBlocker(input)];
   const quantile = input.spec.pool?.quantile ?? Math.max(input.spec.confidence, 0.5);
   const mostMoves = rebalance.maximumMoves - movesMade(input);
   const balance = findBalance(problem, rebalance, quantile, input.spec.seed, blockers.length > 0 ? 0 : mostMoves);
@@ -69,6 +70,7 @@ export function planRebalance(declared: PlanInput): MigrationPlan {
     seed: declared.spec.seed,
     ...(opening ? { opening } : {}),
     nextOpenings: openings.next,
+    ...(declared.stages ? { stages: declared.stages } : {}),
     envelope,
     digest: envelopeDigest(envelope),
     reserve: { hosts: [], reason: "a rebalance needs none" },

@@ -47,4 +47,23 @@ const tool = new archipelago.HostUpdate("tool", {
   attempt: config.getNumber("attempt") ?? 1,
 });
 
+/** Set: an update of the same hosts that comes after the first, for so long as this says. */
+const soak = config.get("nextAfter");
+if (soak !== undefined) {
+  new archipelago.HostUpdate("next", {
+    islands: [shop],
+    windows: [window],
+    update: {
+      probe: "cat NEXT 2>/dev/null || echo none",
+      expect: config.get("version") ?? "2",
+      command: `cp VERSION NEXT`,
+      undo: "rm -f NEXT",
+      timeout: "60 seconds",
+      expected: "1 second",
+    },
+    limits: { soak: "0 ms", drain: "10 seconds" },
+    after: [{ update: tool, soak }],
+  });
+}
+
 export const { phase, phaseReason, hostVersions, planDigest, report } = tool;
