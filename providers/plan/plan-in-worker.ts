@@ -21,6 +21,8 @@ const WORKER_ENTRY = join(__dirname, "worker.js");
 
 /** A thread that plans. */
 export interface PlanWorker {
+  /** Starts the thread, so that it loads the planner while the caller gathers what to plan. */
+  warm(): void;
   /**
    * Plans; inputs that come meanwhile wait for their turn.
    * @throws what `plan()` threw, with its data; ArchipelagoError when the thread ended without an answer
@@ -30,19 +32,29 @@ export interface PlanWorker {
   close(): Promise<void>;
 }
 
-/** Creates a planner whose thread starts with the first plan, and again after it ended by itself. */
+/** Creates a planner whose thread starts when it is warmed or has to plan, and again after it ended by itself. */
 export function createPlanWorker(): PlanWorker {
   let thread: Worker | undefined;
   let last: Promise<unknown> = Promise.resolve();
-  return {
-    plan: (input) => {
-      const answer = last.then(async () => {
-        // The worker needs nothing of this process's flags and environment, such as a debugger's.
-        thread ??= new Worker(WORKER_ENTRY, { execArgv: [] }).once("exit", () => {
-          thread = undefined;
-        });
-        return valueOf(await ask(thread, input));
+  const started = (): Worker => {
+    if (thread) return thread;
+    // The worker needs nothing of this process's flags and environment, such as a debugger's.
+    thread = new Worker(WORKER_ENTRY, { execArgv: [] });
+    // What fails while nobody asks is met by whoever asks next, in a thread of its own.
+    thread
+      .on("error", () => undefined)
+      .once("exit", () => {
+        thread = undefined;
       });
+    thread.unref();
+    return thread;
+  };
+  return {
+    warm: () => {
+      started();
+    },
+    plan: (input) => {
+      const answer = last.then(async () => valueOf(await ask(started(), input)));
       last = answer.catch(() => undefined);
       return answer;
     },

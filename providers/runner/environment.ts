@@ -115,6 +115,7 @@ export async function openRunEnvironment(
       reportFolder: reportFolderOf(storeUrl),
       disclosures: [...new Set([...disclosures, ...(await listDisclosures(platform, spec))])],
       observe: async (signal, baseline) => {
+        planner.warm();
         const fleet = await observeFleet(platform, spec, signal, clock, baseline);
         return {
           ...fleet,
