@@ -6,13 +6,7 @@
  *
  * Invariant: nothing is held while it waits, so that two runs cannot wait for each other for ever.
  */
-import {
-  formatDurationShort,
-  InterruptedError,
-  isFinalPhase,
-  type LeaseHeldError,
-  type RunState,
-} from "../../sdk/model";
+import { formatDurationShort, InterruptedError, isFinalPhase, type RunState } from "../../sdk/model";
 import { currentOpening } from "../calendar";
 import { runResource } from "./leases";
 import type { RunEnvironment } from "./environment";
@@ -33,27 +27,30 @@ export type WaitEnd =
   | { readonly kind: "closed"; readonly run: RunState; readonly reason: string };
 
 /**
- * Waits for a lease that another owner has, and says whose it is.
+ * Waits for a lease that another owner has, and says whose it is; or for one that this process had and has lost.
  * @throws InterruptedError when told to stop
  */
 export async function waitForOwner(
   { store, clock, spec }: RunEnvironment,
-  { progress, signal }: Pick<UpdateCaller, "progress" | "signal">,
+  { progress, signal, owner }: Pick<UpdateCaller, "progress" | "signal" | "owner">,
   runId: string,
-  held: LeaseHeldError,
+  resource: string,
 ): Promise<WaitEnd> {
-  const isOwnRun = held.resource === runResource(runId);
+  const isOwnRun = resource === runResource(runId);
   let told = "";
+  let holder = owner;
   for (;;) {
-    if (signal.aborted) throw new InterruptedError(`stopped while waiting for ${held.resource}, held by ${held.owner}`);
-    const lease = await store.leases.inspect(held.resource);
+    if (signal.aborted) throw new InterruptedError(`stopped while waiting for ${resource}, held by ${holder}`);
+    const lease = await store.leases.inspect(resource);
     if (!lease) return { kind: "free" };
     const isClosed = !currentOpening(spec.windows, clock.now());
     const run = isOwnRun || isClosed ? await readRun(store, runId) : undefined;
     if (run && isFinalPhase(run.phase)) return { kind: "ended", run };
-    const text = isOwnRun
-      ? `run ${runId} is carried out by ${lease.owner}`
-      : `waiting for ${held.resource}, held by ${lease.owner}`;
+    holder = lease.owner;
+    const ofOthers = isOwnRun
+      ? `run ${runId} is carried out by ${holder}`
+      : `waiting for ${resource}, held by ${holder}`;
+    const text = holder === owner ? `waiting for this process's own lease to lapse, which it has lost` : ofOthers;
     if (run && !isOwnRun) return { kind: "closed", run, reason: `the window closed while ${text}` };
     if (text !== told) progress.line(text);
     told = text;

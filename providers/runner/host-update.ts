@@ -24,6 +24,7 @@ import { attach, waitForOwner } from "./attend";
 import { planNow, type RunEnvironment } from "./environment";
 import { createFollowers } from "./followers";
 import { describeRunner, findRunner, listRunners } from "./heartbeat";
+import { runResource } from "./leases";
 import { nextAction } from "./next-action";
 import { describeBlockers } from "./re-plan";
 import { recordRun, reportPath } from "./recorder";
@@ -208,17 +209,33 @@ async function describeStarter({ spec, store }: RunEnvironment): Promise<string>
   return spec.startedBy === "runner" ? `${seen}: ${start}` : `${seen}: run \`pulumi up\` while it is open, or ${start}`;
 }
 
-/** Carries a run to its end or to where it stops; `pulumi up` waits for who has the run or one of its hosts. */
+/** Leases that one `pulumi up` may lose and take again: on a machine that loses more, something else is wrong. */
+const MOST_LOSSES = 5;
+
+/**
+ * Carries a run to its end or to where it stops; `pulumi up` waits for who has the run or one of its hosts. Where it has
+ * lost its own leases it takes them again once they have lapsed, unless somebody else has: then it follows that one.
+ */
 async function goOn(environment: RunEnvironment, caller: UpdateCaller, runId: string): Promise<UpdateOutcome> {
   const attachment = attach(environment, caller);
+  let losses = 0;
   const attached = { ...caller, signal: attachment.signal };
   try {
     for (;;) {
       try {
         return await carryOutAndReport(environment, attached, runId);
       } catch (error) {
-        if (!isKind(error, "LeaseHeldError") || caller.role === "runner") throw error;
-        const end = await waitForOwner(environment, attached, runId, error as LeaseHeldError);
+        if (caller.role === "runner") throw error;
+        const held = isKind(error, "LeaseHeldError") ? (error as LeaseHeldError) : undefined;
+        if (!held && (!isKind(error, "LeaseLostError") || attached.signal.aborted || losses >= MOST_LOSSES))
+          throw error;
+        if (!held) {
+          losses++;
+          caller.progress.line(
+            `${messageOf(error).split(";")[0] ?? ""}; run ${runId} is taken up again where it was left`,
+          );
+        }
+        const end = await waitForOwner(environment, attached, runId, held?.resource ?? runResource(runId));
         if (end.kind === "ended") return await outcomeOf(environment, end.run);
         if (end.kind === "closed") return { phase: end.run.phase, reason: end.reason, run: end.run };
       }

@@ -6,7 +6,9 @@
  * Invariants
  * 1. What is lost stays lost: after the first doubt nothing has an effect any more, until a new owner takes over.
  * 2. A lease is only believed for its time to live since the beginning of its last renewal, by monotonic time.
- * 3. When wall and monotonic time drift apart by more than a quarter of that, the leases count as lost.
+ * 3. When wall and monotonic time drift apart by more than a quarter of `ttlMs`, the leases count as lost.
+ * 4. Where renewing is slow (a slow store, or a machine too busy to let this process work), leases are asked for a
+ *    longer time before they run out, and for `ttlMs` again once it is quick.
  */
 import { isKind, LeaseLostError, messageOf, StoreError, type DriverError } from "../../sdk/model";
 import type { Clock } from "../clock";
@@ -20,6 +22,12 @@ const RENEWALS_PER_TTL = 3;
 /** After a renewal without an answer the next one comes sooner. */
 const RETRIES_PER_TTL = 15;
 const DRIFT_SHARE = 0.25;
+/** Slow renewals ask for this many times what the slowest of late has taken, a wake-up that came late included. */
+const SLOWNESS_FACTOR = 6;
+/** Longest time to live, in `ttlMs`: what a crash on a slow machine leaves behind must end in reasonable time, too. */
+const LONGEST_TTL = 4;
+/** Leases renewed at once: one after the other would take too long for large fleets. */
+const RENEWALS_AT_ONCE = 16;
 
 /** Lease on a run. */
 export function runResource(run: string): string {
@@ -44,6 +52,10 @@ export class RunLeases implements LeaseGuard {
   private provenAt: number;
   private wallAheadOfMonotonic: number;
   private isRenewing = false;
+  /** What every lease held was granted for at least, from `provenAt`. */
+  private grantedMs: number;
+  /** Slowest renewal of late, halved with each that is quicker. */
+  private slownessMs = 0;
 
   constructor(
     private readonly store: LeaseStore,
@@ -54,6 +66,7 @@ export class RunLeases implements LeaseGuard {
   ) {
     this.provenAt = clock.monotonic();
     this.wallAheadOfMonotonic = clock.now() - clock.monotonic();
+    this.grantedMs = ttlMs;
   }
 
   get signal(): AbortSignal {
@@ -70,8 +83,10 @@ export class RunLeases implements LeaseGuard {
     for (const resource of missing) {
       if (this.held.size > 0) this.assertHeld();
       const askedAt = this.clock.monotonic();
-      const lease = await this.store.acquire(resource, this.owner, this.ttlMs);
-      if (this.held.size === 0) this.prove(askedAt);
+      // Not shorter than what the others have: they are believed together.
+      const lease = await this.store.acquire(resource, this.owner, Math.max(this.grantedMs, this.wantedMs()));
+      this.noteSlowness(askedAt);
+      if (this.held.size === 0) this.prove(askedAt, this.ttlMs);
       this.held.set(resource, lease);
       if (!this.isRenewing) {
         this.isRenewing = true;
@@ -88,7 +103,7 @@ export class RunLeases implements LeaseGuard {
       this.loseAndThrow(`wall time moved by ${String(Math.round(driftMs))} ms against monotonic time`);
     }
     const sinceMs = clock.monotonic() - this.provenAt;
-    if (sinceMs >= ttlMs) this.loseAndThrow(`not renewed for ${String(Math.round(sinceMs))} ms`);
+    if (sinceMs >= this.grantedMs) this.loseAndThrow(`not renewed for ${String(Math.round(sinceMs))} ms`);
   }
 
   declareLost(error: LeaseLostError): void {
@@ -143,22 +158,27 @@ export class RunLeases implements LeaseGuard {
     const over = AbortSignal.any([this.ended.signal, this.signal]);
     let isAnswered = true;
     for (;;) {
-      await this.clock.sleep(this.ttlMs / (isAnswered ? RENEWALS_PER_TTL : RETRIES_PER_TTL), over);
+      const waitMs = this.ttlMs / (isAnswered ? RENEWALS_PER_TTL : RETRIES_PER_TTL);
+      const dueAt = this.clock.monotonic() + waitMs;
+      // What was granted for too short a time, as it shows now, is renewed at once.
+      if (!isAnswered || this.grantedMs >= this.wantedMs()) await this.clock.sleep(waitMs, over);
       if (over.aborted) return;
-      isAnswered = await this.renewAll();
+      isAnswered = await this.renewAll(Math.min(dueAt, this.clock.monotonic()));
     }
   }
 
-  /** False when the store did not answer. */
-  private async renewAll(): Promise<boolean> {
+  /** False when the store did not answer. @param dueAt when it was to begin, monotonic time */
+  private async renewAll(dueAt: number): Promise<boolean> {
     const askedAt = this.clock.monotonic();
+    const ttlMs = this.wantedMs();
     try {
       this.assertHeld();
-      for (const lease of [...this.held.values()]) {
-        const renewed = await this.store.renew(lease, this.ttlMs);
-        if (this.held.has(lease.resource)) this.held.set(lease.resource, renewed);
+      const leases = [...this.held.values()];
+      for (let first = 0; first < leases.length; first += RENEWALS_AT_ONCE) {
+        await Promise.all(leases.slice(first, first + RENEWALS_AT_ONCE).map((lease) => this.renew(lease, ttlMs)));
       }
-      this.prove(askedAt);
+      this.prove(askedAt, ttlMs);
+      this.noteSlowness(dueAt);
       return true;
     } catch (error) {
       if (this.ended.signal.aborted) return true;
@@ -174,8 +194,23 @@ export class RunLeases implements LeaseGuard {
     }
   }
 
-  private prove(askedAt: number): void {
+  private async renew(lease: Lease, ttlMs: number): Promise<void> {
+    const renewed = await this.store.renew(lease, ttlMs);
+    if (this.held.has(lease.resource)) this.held.set(lease.resource, renewed);
+  }
+
+  /** What to ask the store for. */
+  private wantedMs(): number {
+    return Math.min(LONGEST_TTL * this.ttlMs, Math.max(this.ttlMs, SLOWNESS_FACTOR * this.slownessMs));
+  }
+
+  private noteSlowness(sinceMs: number): void {
+    this.slownessMs = Math.max(this.clock.monotonic() - sinceMs, this.slownessMs / 2);
+  }
+
+  private prove(askedAt: number, ttlMs: number): void {
     this.provenAt = askedAt;
+    this.grantedMs = ttlMs;
     this.wallAheadOfMonotonic = this.clock.now() - this.clock.monotonic();
   }
 

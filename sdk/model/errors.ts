@@ -104,7 +104,9 @@ export class LeaseLostError extends ArchipelagoError {
   readonly resource: string;
   constructor(resource: string, message: string, cause?: unknown) {
     super(`lease on ${resource}: ${message}`, {
-      remedy: "whoever holds the lease now carries the run on; nothing has to be done here",
+      remedy:
+        "the run has not ended: it stands where it was left, and whoever takes its lease next carries it on, a runner by " +
+        "itself or `pulumi up` again; `archipelago status` says who has it",
       ...(cause === undefined ? {} : { cause }),
     });
     this.resource = resource;

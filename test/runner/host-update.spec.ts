@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { planNow } from "../../providers/runner/environment";
 import { performHostUpdate, type UpdateOutcome } from "../../providers/runner/host-update";
+import { runResource } from "../../providers/runner/leases";
 import { readLatestRun } from "../../providers/runner/run-family";
 import { SAMPLE_OPENING_MS } from "../../providers/testing";
 import type { HostUpdateSpec, RunState } from "../../sdk/model";
@@ -133,6 +134,31 @@ describe("runner: a host update", () => {
     assert.equal(shown.phase, "armed");
     assert.match(shown.reason, /^blocked: .*fix:/);
     assert.equal((await perform(create({ fleet: crowded, spec: quickSpec({ whenBlocked: "fail" }) }))).phase, "failed");
+  });
+
+  it("takes its run up again where it has lost its own leases, and tells so", async () => {
+    const fixture = create();
+    fixture.clock.after(8000, () => {
+      fixture.clock.shiftWallTime(60_000);
+    });
+    const outcome = await perform(fixture);
+    assert.equal(outcome.phase, "done", outcome.reason);
+    const told = fixture.progress.lines.filter((line) => line.includes("taken up again"));
+    assert.match(
+      told.join("\n"),
+      /^lease on run\/kernel-\w+-1: wall time moved by 60000 ms .*; run kernel-\w+-1 is taken up/,
+    );
+    assert.equal(told.length, 1);
+  });
+
+  it("follows the run where another process has taken its lease", async () => {
+    const fixture = create();
+    fixture.clock.after(8000, () => {
+      fixture.store.stealLease(runResource(`${FAMILY}-1`), "runner seven", 20_000);
+    });
+    const outcome = await perform(fixture);
+    assert.equal(outcome.phase, "done", "nobody has carried it on, so it was taken up again");
+    assert.ok(fixture.progress.lines.some((line) => line === `run ${FAMILY}-1 is carried out by runner seven`));
   });
 
   it("brings a half-done run to its end before it begins one with other arguments", async () => {

@@ -69,6 +69,39 @@ describe("runner: leases", () => {
     assert.equal(store.liveLeases()[0]?.owner, "thief");
   });
 
+  it("are asked for a longer time while renewing is slow, so that they do not run out, and not for ever", async () => {
+    const { clock, store, leases } = createLeases();
+    let takesMs = 6000;
+    const asked: number[] = [];
+    const renew = store.leases.renew.bind(store.leases);
+    store.leases.renew = async (lease, ttlMs) => {
+      asked.push(ttlMs);
+      await clock.sleep(takesMs);
+      return renew(lease, ttlMs);
+    };
+    await clock.run(() => leases.acquire([RUN, HOST]));
+    for (let second = 0; second < 120; second++) {
+      await clock.advance(1000);
+      leases.assertHeld();
+    }
+    assert.equal(Math.max(...asked), 36_000, "six times what a renewal takes");
+    takesMs = 200_000;
+    await clock.advance(36_000);
+    assert.throws(() => {
+      leases.assertHeld();
+    }, /not renewed for/);
+    await clock.run(() => leases.release());
+
+    const again = createLeases("two", clock, store).leases;
+    takesMs = 10;
+    await clock.advance(4 * TTL_MS);
+    await clock.run(() => again.acquire([RUN]));
+    await clock.advance(10 * TTL_MS);
+    assert.equal(asked.at(-1), TTL_MS);
+    again.assertHeld();
+    await clock.run(() => again.release());
+  });
+
   it("count as lost when the store has not answered for their whole time, and not before", async () => {
     const { clock, store, leases } = createLeases();
     await clock.run(() => leases.acquire([RUN]));
