@@ -19,7 +19,7 @@ export type { CapacityPoolArgs } from "./components/capacity-pool";
 export { MaintenanceWindow } from "./components/maintenance-window";
 export type { MaintenanceWindowArgs } from "./components/maintenance-window";
 export { HostUpdate } from "./components/host-update";
-export type { HostUpdateArgs, LimitsArgs, UpdateArgs } from "./components/host-update";
+export type { HostUpdateArgs, LimitsArgs, MigrationArgs, UpdateArgs } from "./components/host-update";
 export type {
   ApprovalArgs,
   NoticeArgs,

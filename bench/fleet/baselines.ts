@@ -86,7 +86,7 @@ function planFixed(input: PlanInput, count: number): readonly Wave[] | undefined
     }
     placement.endWave(
       moves.map(({ gone }) => gone),
-      moves.filter(({ move }) => move.method === "shed").map(({ arrived }) => arrived),
+      moves.filter(({ move }) => move.to === undefined).map(({ arrived }) => arrived),
     );
     placement.markUpdated(sites);
     for (const { arrived } of moves) ids.add(arrived.id);

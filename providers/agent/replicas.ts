@@ -32,6 +32,7 @@ import {
   type ProcessIdentity,
 } from "./process-table";
 import type { ReplicaRecord } from "./replica-record";
+import { ThreadTable } from "./thread-use";
 import { WORKLOAD_ADDRESS } from "./workload-endpoint";
 
 /** How often a stopping process is looked at. */
@@ -47,8 +48,10 @@ export class Replicas {
   readonly #records = new Map<string, ReplicaRecord>();
   readonly #watches = new Map<string, HealthWatch>();
   readonly #queues = new Map<string, Promise<unknown>>();
+  readonly #threads: ThreadTable;
 
   constructor(config: AgentConfig, folder: HostFolder, clock: Clock) {
+    this.#threads = new ThreadTable(() => clock.now());
     this.#config = config;
     this.#folder = folder;
     this.#clock = clock;
@@ -85,8 +88,12 @@ export class Replicas {
     });
   }
 
+  /** All copies, those that run with their busiest threads. */
   list(): readonly Replica[] {
-    return this.records().map((record) => this.observe(record));
+    return this.records().map((record) => {
+      const threads = record.process && this.#threads.read(record.process);
+      return { ...this.observe(record), ...(threads ? { threads } : {}) };
+    });
   }
 
   /** The copy at this moment. */

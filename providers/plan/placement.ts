@@ -166,6 +166,12 @@ export class Placement {
     return share;
   }
 
+  /** Load of one copy at the quantile in this wave, as a share of its cell. */
+  shareOf(copy: Copy): number {
+    const capacity = this.problem.cells[cellOfCopy(this.problem, copy)]?.cpuMillis ?? 0;
+    return capacity > 0 ? (this.factorOf(copy.work, copy.weight) * this.demandOf(copy.work).high) / capacity : 0;
+  }
+
   /**
    * Begins a wave in the steps of `range`; hosts in `leaving` take no copies. What is added is looked at until
    * `untilStep`, the end of the run: it stays there when the wave is over.
@@ -277,13 +283,15 @@ export class Placement {
 
   /**
    * Lets a workload serve with `weight` less for a part of this wave: its other copies carry more. Undefined when
-   * that breaks the promise; then nothing has changed. A job without a service gives its work up instead.
+   * that breaks the promise; then nothing has changed.
+   * @param givesUp a job without a service gives its work up meanwhile instead
    */
-  shed(work: number, weight: number): Undo | undefined {
+  shed(work: number, weight: number, givesUp: boolean): Undo | undefined {
     const found = this.problem.works[work];
     const before = this.divisors[work] ?? 0;
     const after = before - weight;
-    if (weight <= 0 || found?.workload.service === undefined || after <= 0) return () => undefined;
+    const isGivenUp = givesUp && found?.workload.service === undefined;
+    if (weight <= 0 || isGivenUp || after <= 0) return () => undefined;
     const undos: Undo[] = [];
     for (const site of [...this.hostsOf(work).keys()].sort((a, b) => a - b)) {
       const serving = this.copiesAt(site).filter((copy) => copy.work === work && copy.weight > 0);

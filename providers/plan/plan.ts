@@ -9,7 +9,17 @@
  * 2. A plan of a run under way is right from any state between two waves: it continues from where copies are.
  * 3. Every member host is in a wave, skipped, or behind a blocker.
  */
-import type { Blocker, CostLine, DurationQuantiles, MigrationPlan, Opening, SkippedHost } from "../../sdk/model";
+import type {
+  Blocker,
+  CostLine,
+  DurationQuantiles,
+  MigrationPlan,
+  MigrationScore,
+  Opening,
+  SkippedHost,
+  Wave,
+} from "../../sdk/model";
+import { isMovesOnly } from "../../sdk/model";
 
 import { findCheaper } from "./alternatives";
 import { judgeFleet } from "./blockers";
@@ -31,6 +41,7 @@ import {
   type Openings,
 } from "./fit";
 import { capacityBlocker, findCapacityFixes, findHostsAtOnce, findLonger, sortByCost } from "./fixes";
+import { decideHosts, type HostsDecided } from "./host-decisions";
 import { findHostsToUpdate, type HostsToUpdate } from "./hosts-to-update";
 import { inputIn } from "./opening-limits";
 import { impactWarnings } from "./impact-warnings";
@@ -40,8 +51,10 @@ import { deferForEvents, eventBlocker, eventWarnings } from "./provider-events";
 import { quietWait } from "./quiet-start";
 import { planRebalance } from "./rebalance/plan-rebalance";
 import { findSchedule } from "./reserve";
-import { createScheduleContext, type Schedule, type ScheduleFailure } from "./schedule";
+import { createScheduleContext, quantileOfPool, type Schedule, type ScheduleFailure } from "./schedule";
+import { decideUnits, type JudgeStay } from "./scores/unit-decisions";
 import { stageBlockers } from "./stages";
+import { isTooCostly, isWorthMoving } from "./stay";
 
 export { inputOf, planningSlot, SLOT_MS, type PlanInput } from "./plan-input";
 
@@ -51,6 +64,8 @@ interface Draft {
   readonly problem: Problem;
   /** Hosts that the opening leaves for another one. */
   readonly deferred: readonly SkippedHost[];
+  /** Scores of copies that stay while their host is updated. */
+  readonly stays: ReadonlyMap<string, MigrationScore>;
   readonly schedule?: Schedule;
   readonly failure?: ScheduleFailure;
   /** Time to a safe state that the schedule needs, and whether the opening has it. */
@@ -82,6 +97,7 @@ function planUpdate(input: PlanInput): MigrationPlan {
   const waves = draft.schedule?.waves ?? [];
   const decision = blockers.length > 0 ? "blocked" : waves.length === 0 ? "nothing" : "run";
   const envelope = resolveEnvelope(input);
+  const decided = { skipped: scope.skipped, deferred: draft.deferred, blockers };
   return {
     v: 1,
     decision,
@@ -114,6 +130,32 @@ function planUpdate(input: PlanInput): MigrationPlan {
     total: draft.schedule?.total ?? NO_TIME,
     cost: decision === "run" ? withCheaper(input, scope, openings, durations, draft) : planCost(draft.schedule, input),
     probes: scope.probes,
+    units: decideUnits(draft.problem, input, waves, quantileOfPool(input), judgeStay(waves, decided, draft.stays)),
+    hostDecisions: decideHosts(draft.problem, input, waves, decided),
+  };
+}
+
+/** Why a unit stays where it is in the plan of an update. */
+function judgeStay(
+  waves: readonly Wave[],
+  { skipped, deferred, blockers }: HostsDecided,
+  stays: Draft["stays"],
+): JudgeStay {
+  const left = new Map([...skipped, ...deferred].map(({ host, reason }) => [host, reason]));
+  const updated = new Set(waves.flatMap((wave) => (isMovesOnly(wave) ? [] : wave.hosts)));
+  return ({ id }, host, scored) => {
+    const reason = left.get(host);
+    if (reason !== undefined) return { outcome: "skipped", reason: `${host} is not updated: ${reason}` };
+    if (!updated.has(host)) {
+      const blocker = blockers.find(({ subject }) => subject === host) ?? blockers[0];
+      return { outcome: "blocked", reason: blocker?.reason ?? `${host} is in no wave` };
+    }
+    const migration = stays.get(id) ?? scored;
+    const stay = `stays on ${host} while it is updated`;
+    if (isTooCostly(migration))
+      return { outcome: "too-costly", reason: `${stay}: a move costs more than is accepted`, migration };
+    const why = isWorthMoving(migration) ? "no other host has room for it" : "its score is not above the threshold";
+    return { outcome: "skipped", reason: `${stay}: ${why}`, migration };
   };
 }
 
@@ -146,13 +188,14 @@ function draftFor(
   const endMs = Math.max(startMs + 1, opening?.endMs ?? startMs + 1);
   const problem = createProblem(input, hosts, startMs, endMs);
   const context = createScheduleContext(input, problem, durations, startMs);
+  const around = { opening, problem, deferred, stays: context.stays };
   const draftFrom = (waitMs: number): Draft => {
     const result = findSchedule({ ...context, startMs: startMs + waitMs }, hosts);
-    if ("failure" in result) return { opening, problem, deferred, failure: result.failure, neededMs: 0, fits: false };
+    if ("failure" in result) return { ...around, failure: result.failure, neededMs: 0, fits: false };
     const neededMs = waitMs + neededTime(result.schedule, input, durations);
     // Without an opening the window's blocker stands; time is not what is missing.
     const fits = opening === undefined || chooseOpening([opening], neededMs, input) !== undefined;
-    return { opening, problem, deferred, schedule: result.schedule, neededMs, fits };
+    return { ...around, schedule: result.schedule, neededMs, fits };
   };
   const waitMs = quietWait(context, hosts.length, endMs);
   const quiet = waitMs > 0 ? draftFrom(waitMs) : undefined;

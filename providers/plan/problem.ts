@@ -10,6 +10,7 @@
 import type { DemandPath, Fleet, Forecast, Host, Replica, Workload } from "../../sdk/model";
 
 import type { PlanInput } from "./plan-input";
+import { createScoringFacts, type ScoringFacts } from "./scores/migration-score";
 import { describeEvent, eventOn } from "./provider-events";
 
 /** A host as planning sees it. */
@@ -73,6 +74,8 @@ export interface Problem {
   /** The sites of each site's rack, itself among them. */
   readonly rackMates: readonly Int32Array[];
   readonly demand: DemandGrid;
+  /** What migration scores are made from. */
+  readonly scoring: ScoringFacts;
   /** Standby hosts that the run may reserve, best first, without those that it holds already. */
   readonly standby: readonly number[];
   /** Standby hosts that the run holds. */
@@ -125,6 +128,7 @@ export function createProblem(
     ),
     rackMates: groupByRack(sites),
     demand: createDemandGrid(forecast, fromMs, toMs),
+    scoring: createScoringFacts(input.spec, fleet, forecast),
     standby: orderStandby(
       sites.flatMap((site, index) => (isReservable(site, held) && !inUse.has(index) ? [[index, site] as const] : [])),
     ),

@@ -3,7 +3,7 @@
  *
  * Not for: how many standby hosts to reserve (reserve.ts) and which opening to take (fit.ts).
  */
-import type { DurationQuantiles, Move, PlanStep, Wave, WaveLanes, Workload } from "../../sdk/model";
+import type { DurationQuantiles, MigrationScore, Move, PlanStep, Wave, WaveLanes, Workload } from "../../sdk/model";
 
 import { createIslandTotals, createLoads, peakQuantile, stepRange, type CellLoad, type StepRange } from "./capacity";
 import { sumDurations, totalDuration, waveDuration, type StepDurations } from "./durations";
@@ -30,6 +30,8 @@ export interface ScheduleContext {
   readonly transfers: Float64Array | undefined;
   /** Quantile at which loads are compared and shown: the pool's. */
   readonly quantile: number;
+  /** Filled while waves are planned: scores of copies that may stay while their host is updated, as last judged. */
+  readonly stays: Map<string, MigrationScore>;
 }
 
 /** A schedule that keeps the promise. */
@@ -74,8 +76,14 @@ export function createScheduleContext(
     totals,
     business: createBusiness({ problem, totals }),
     transfers: createTransfers(problem),
-    quantile: input.spec.pool?.quantile ?? DEFAULT_QUANTILE,
+    quantile: quantileOfPool(input),
+    stays: new Map(),
   };
+}
+
+/** Quantile at which loads are compared and shown. */
+export function quantileOfPool({ spec }: Pick<PlanInput, "spec">): number {
+  return spec.pool?.quantile ?? DEFAULT_QUANTILE;
 }
 
 /** Without a pool there is no quantile to buy for; loads are still compared at a high one. */
@@ -215,10 +223,10 @@ export function withWorkloads(problem: Problem, moves: readonly PlacedMove[]): W
   }));
 }
 
-/** Ends a wave in the placement: what moved is where it went, what was shed is back. */
+/** Ends a wave in the placement: what moved is where it went, what was shed or restarted is back. */
 export function settleMoves(placement: Placement, moves: readonly PlacedMove[]): void {
   placement.endWave(
     moves.map(({ gone }) => gone),
-    moves.filter(({ move }) => move.method === "shed").map(({ arrived }) => arrived),
+    moves.filter(({ move }) => move.to === undefined).map(({ arrived }) => arrived),
   );
 }

@@ -5,7 +5,8 @@
  *
  * Invariants
  * 1. Every step comes after all steps that it waits for, in the list as well.
- * 2. Nothing of a host begins before the reserve is held; a host is changed only when its last copy has left.
+ * 2. Nothing of a host begins before the reserve is held; a host is changed only when the last copy that has to leave
+ *    it has left. A copy that is restarted in place leaves and comes back between the change and the validation.
  * 3. A copy that serves leaves traffic only after its replacement has been admitted (surge before evict).
  */
 import type { DurationQuantiles, HostUpdateSpec, Move, PlanStep, Workload } from "../../sdk/model";
@@ -61,7 +62,8 @@ export function createUpdateSteps(
     const lane = options.laneOf?.(host);
     const after = [...first, ...(lane?.after.flatMap((other) => endsOf.get(other) ?? []) ?? [])];
     steps.push({ id: id("cordon"), kind: "cordon", host, after, expected: durations.cordon });
-    const left = here.flatMap((move) => {
+    const leaving = here.filter(({ move }) => move.method !== "restart");
+    const left = leaving.flatMap((move) => {
       const leave = createLeaveSteps(id, move, [id("cordon")], options, options.transferOf?.(host));
       steps.push(...leave);
       return leave.slice(-1).map((step) => step.id);
@@ -81,8 +83,18 @@ export function createUpdateSteps(
       steps.push({ id: id("reboot"), kind: "reboot", host, after: [id("update")], expected: durations.reboot });
     }
     const changed = id(spec.update.reboot ? "reboot" : "update");
+    const restarted = here
+      .filter(({ move }) => move.method === "restart")
+      .flatMap((restart) => {
+        const leave = createLeaveSteps(id, restart, [changed], options);
+        const stopped = leave.slice(-1).map((step) => step.id);
+        const arrive = createArriveSteps(id, restart, host, stopped, options);
+        steps.push(...leave, ...arrive);
+        return arrive.slice(-1).map((step) => step.id);
+      });
+    const validateAfter = restarted.length > 0 ? restarted : [changed];
     steps.push(
-      { id: id("validate"), kind: "validate", host, after: [changed], expected: durations.validate },
+      { id: id("validate"), kind: "validate", host, after: validateAfter, expected: durations.validate },
       { id: id("uncordon"), kind: "uncordon", host, after: [id("validate")], expected: durations.uncordon },
     );
     const endsHere = [id("uncordon")];

@@ -12,6 +12,7 @@ import { shortDigest } from "./digest";
 import { describeChoice } from "./explain";
 import type { Placement, Undo } from "./placement";
 import { compareText, type Copy, type Problem } from "./problem";
+import { scoreCopy } from "./scores/score-copy";
 import { findTargets, renderScores, type FitStyle, type Target, type TargetList } from "./targets";
 
 /** A copy that has to leave its host. */
@@ -21,6 +22,11 @@ export interface Task {
   readonly home?: number;
   /** True when it goes there or stays. */
   readonly onlyHome?: boolean;
+  /**
+   * What it may do where it is instead: be restarted, as far as its budget allows, or just stay; `first` before other hosts
+   * are looked at, else where none can take it.
+   */
+  readonly inPlace?: { readonly way: "restart" | "stay"; readonly first: boolean };
 }
 
 /** A move with the copies it takes away and brings. */
@@ -61,7 +67,8 @@ export type SearchResult = { readonly moves: readonly PlacedMove[] } | { readonl
 
 interface Choice {
   readonly task: Task;
-  readonly list: TargetList;
+  /** Absent: no other host was looked for. */
+  readonly list?: TargetList;
   readonly target?: Target;
   readonly arrived: Copy;
 }
@@ -82,6 +89,8 @@ export function searchWave(
     const task = ordered[depth];
     if (!task) return true;
     const weight = weightOfNew(problem, task.copy);
+    const stayFirst = task.inPlace?.first === true;
+    if (stayFirst && settleInPlace(task, depth)) return true;
     const list = findTargets(problem, placement, {
       copy: task.copy,
       weight,
@@ -101,6 +110,7 @@ export function searchWave(
       choices.pop();
       undo();
     }
+    if (task.inPlace && !stayFirst && settleInPlace(task, depth)) return true;
     const { copy } = task;
     const release = options.failback || options.isReady ? undefined : tryShed(problem, placement, copy, shed);
     if (typeof release === "function") {
@@ -115,7 +125,19 @@ export function searchWave(
     return false;
   };
 
-  if (settle(0)) return { moves: choices.map((choice) => renderMove(problem, choice, options)) };
+  const settleInPlace = (task: Task, depth: number): boolean => {
+    const { copy, inPlace } = task;
+    if (inPlace?.way === "stay") return settle(depth + 1);
+    const release = tryPause(problem, placement, copy, shed, false);
+    if (typeof release !== "function") return false;
+    choices.push({ task, arrived: createCopy(problem, copy, copy.site, copy.weight, options) });
+    if (settle(depth + 1)) return true;
+    choices.pop();
+    release();
+    return false;
+  };
+
+  if (settle(0)) return { moves: choices.map((choice) => renderMove(problem, placement, choice, options)) };
   // Every failed try ends at a copy that was stuck, so there is one.
   return { stuck: (stuck as unknown as { readonly stuck: Stuck }).stuck };
 }
@@ -165,12 +187,24 @@ function tryShed(
   copy: Copy,
   shed: Map<number, number>,
 ): Undo | "budget" | undefined {
+  if (problem.works[copy.work]?.workload.criticality !== "sheddable") return undefined;
+  return tryPause(problem, placement, copy, shed, true);
+}
+
+/** Lets a copy pause for a part of the wave, so that it does not serve then; results as those of `tryShed`. */
+function tryPause(
+  problem: Problem,
+  placement: Placement,
+  copy: Copy,
+  shed: Map<number, number>,
+  givesUp: boolean,
+): Undo | "budget" | undefined {
   const work = problem.works[copy.work];
-  if (work?.workload.criticality !== "sheddable" || work.workload.exclusive) return undefined;
+  if (!work || work.workload.exclusive) return undefined;
   const before = shed.get(copy.work) ?? 0;
   const after = before + (copy.weight > 0 ? 1 : 0);
   if (work.serving - after < work.workload.copies - work.workload.maxUnavailable && copy.weight > 0) return "budget";
-  const undo = placement.shed(copy.work, copy.weight);
+  const undo = placement.shed(copy.work, copy.weight, givesUp);
   if (!undo) return undefined;
   shed.set(copy.work, after);
   return () => {
@@ -190,8 +224,15 @@ function createCopy(problem: Problem, copy: Copy, site: number, weight: number, 
   return { id, work: copy.work, site, weight };
 }
 
-function renderMove(problem: Problem, { task, list, target, arrived }: Choice, options: SearchOptions): PlacedMove {
+function renderMove(
+  problem: Problem,
+  placement: Placement,
+  { task, list, target, arrived }: Choice,
+  options: SearchOptions,
+): PlacedMove {
   const { copy } = task;
+  const hostsOf = (work: number): ReadonlyMap<number, number> => placement.hostsOf(work);
+  const goal = target && { site: target.site, cpuShare: target.assessment.cpuShare };
   const workload = problem.works[copy.work]?.workload;
   const from = problem.sites[copy.site]?.host.id ?? "";
   const shared = {
@@ -200,19 +241,34 @@ function renderMove(problem: Problem, { task, list, target, arrived }: Choice, o
     replica: copy.id,
     newReplica: arrived.id,
     from,
-    scores: renderScores(problem, list, target),
+    scores: list ? renderScores(problem, list, target) : [],
+    migration: scoreCopy(
+      problem,
+      copy,
+      placement.loadOf(copy.site),
+      hostsOf,
+      goal,
+      options.failback ? "none" : undefined,
+    ),
   };
-  const move: Move = target
-    ? {
-        ...shared,
-        to: problem.sites[target.site]?.host.id ?? "",
-        method: workload?.exclusive ? "hand-over" : "surge",
-        reason: describeChoice(problem, list, target, options.quantile),
-      }
-    : {
-        ...shared,
-        method: "shed",
-        reason: `no host has room for it while ${from} is updated; it is sheddable and its budget allows it to pause`,
-      };
+  const move: Move =
+    target && list
+      ? {
+          ...shared,
+          to: problem.sites[target.site]?.host.id ?? "",
+          method: workload?.exclusive ? "hand-over" : "surge",
+          reason: describeChoice(problem, list, target, options.quantile),
+        }
+      : !list
+        ? {
+            ...shared,
+            method: "restart",
+            reason: `it has to be restarted to take the update; its budget allows that where it is`,
+          }
+        : {
+            ...shared,
+            method: "shed",
+            reason: `no host has room for it while ${from} is updated; it is sheddable and its budget allows it to pause`,
+          };
   return { move, gone: copy, arrived };
 }

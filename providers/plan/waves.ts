@@ -18,6 +18,7 @@ import type { Placement } from "./placement";
 import { compareText } from "./problem";
 import { regretOf } from "./quiet";
 import { findRollingWave, ROLLING_FROM, rollingTime } from "./rolling-wave";
+import { disturbanceOf } from "./scores/migration-score";
 import {
   settleMoves,
   stepOptions,
@@ -26,8 +27,9 @@ import {
   type ScheduleFailure,
   type Timeline,
 } from "./schedule";
+import { mayStay, tasksOf } from "./stay";
 import { createUpdateSteps } from "./steps";
-import { searchWave, type PlacedMove, type SearchOptions, type Stuck, type Task } from "./wave-search";
+import { searchWave, type PlacedMove, type SearchOptions, type Stuck } from "./wave-search";
 
 /** Until when what is put somewhere must fit: the estimated end of the run, or that of its opening. */
 export type LookAhead = "rest" | "opening";
@@ -69,7 +71,9 @@ export function planUpdateWaves(
     const { canaryHosts, hostsAtOnce } = input.spec.limits;
     const width = canary ? Math.min(canaryHosts, hostsAtOnce) : hostsAtOnce;
     const longest = longestUpdateWave(context, reserve.length > 0);
-    const isRolling = !canary && width >= ROLLING_FROM && left.size >= ROLLING_FROM;
+    // Where copies stay, hosts hold each other up little.
+    const staying = [...left].some((site) => mayStay(problem, site));
+    const isRolling = !canary && !staying && width >= ROLLING_FROM && left.size >= ROLLING_FROM;
     const range = timeline.rangeOfNext(isRolling ? rollingTime(longest, left.size, width) : longest);
     const overload = placement.beginWave(range, new Set(), untilStep);
     if (overload) {
@@ -90,6 +94,7 @@ export function planUpdateWaves(
       transferOf: (host) => transferMs.get(host) ?? 0,
       ...(rolling ? { laneOf: (host) => ({ after: rolling.after.get(host) ?? [] }) } : {}),
     });
+    if (staying) placement.setLeaving(new Set(found.sites.filter((site) => !mayStay(problem, site))));
     timeline.append(canary ? "canary" : "update", ids, found.moves, steps, range, rolling?.lanes);
     settleMoves(placement, found.moves);
     placement.markUpdated(found.sites);
@@ -135,7 +140,7 @@ function findWave(
     if (seen.has(key)) return undefined;
     seen.add(key);
     placement.setLeaving(new Set(sites));
-    const tasks = sites.flatMap((site): Task[] => placement.copiesAt(site).map((copy) => ({ copy })));
+    const tasks = sites.flatMap((site) => tasksOf(context, placement, site));
     const result = searchWave(context.problem, placement, tasks, options);
     if ("moves" in result) return { sites, moves: result.moves };
     stuck ??= result.stuck;
@@ -226,6 +231,7 @@ function longestUpdateWave({ durations, input }: ScheduleContext, reserves: bool
     durations.validate,
     durations.uncordon,
     ...(sheds ? [durations["start-copy"], durations.admit] : []),
+    ...(disturbanceOf(input.spec) === "copies" ? [move] : []),
     durations.soak,
   ]);
 }

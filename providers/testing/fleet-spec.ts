@@ -3,7 +3,7 @@
  *
  * Not for: policy. A fleet knows nothing of updates, budgets or plans.
  */
-import type { HealthCheck, Resources } from "../../sdk/model";
+import type { HealthCheck, HostOffer, Resources } from "../../sdk/model";
 
 /** A simulated machine. */
 export interface MemoryHostSpec {
@@ -18,6 +18,8 @@ export interface MemoryHostSpec {
   readonly version?: string;
   /** Time of a boot, by a reboot or a reservation. @default 20 seconds */
   readonly bootMs?: number;
+  /** What its driver offers. @default nothing */
+  readonly offers?: readonly HostOffer[];
 }
 
 /** A simulated workload with its placement and load. */
@@ -108,7 +110,7 @@ export type ResolvedWorkloadSpec = Required<MemoryWorkloadSpec>;
 
 /** Fills a host's defaults in. */
 export function normalizeHostSpec(spec: MemoryHostSpec): ResolvedHostSpec {
-  return { rack: spec.zone, role: "member", version: "v1", bootMs: 20_000, ...spec };
+  return { rack: spec.zone, role: "member", version: "v1", bootMs: 20_000, offers: [], ...spec };
 }
 
 /** Fills a workload's defaults in. */

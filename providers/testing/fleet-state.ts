@@ -141,8 +141,8 @@ export class FleetState {
   /** A host as a driver shows it. */
   /** A host that does not answer tells neither its marks nor its boot, as with every real driver. */
   renderHost(host: HostRecord): Host {
-    const { id, zone, rack, capacity, role } = host.spec;
-    const base = { id, zone, rack, capacity, role, bootId: "" };
+    const { id, zone, rack, capacity, role, offers } = host.spec;
+    const base = { id, zone, rack, capacity, role, bootId: "", ...(offers.length > 0 ? { offers } : {}) };
     if (this.isReachable(host)) {
       const cordoned = this.liveMark(host.cordon);
       const reserved = this.liveMark(host.reservation);

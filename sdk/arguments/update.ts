@@ -9,6 +9,7 @@ import type {
   UpdateSpec,
   WindowSpec,
 } from "../model";
+import { DEFAULT_MIGRATION } from "../model";
 import { eventsField, normalizeEvents, validateEvents } from "./events";
 import { normalizePrices, pricesField, validatePrices } from "./prices";
 import { guardFields, normalizeGuard, validateGuard } from "./guard";
@@ -17,6 +18,7 @@ import {
   duration,
   flag,
   list,
+  numberBetween,
   object,
   oneOf,
   optional,
@@ -59,6 +61,7 @@ export function updateRule<T>(late: Rule<T>) {
     reboot: optional(flag, false),
     timeout: optional(duration(1000), 15 * MINUTE_MS),
     expected: optional(duration(1), undefined),
+    disturbs: optional(oneOf(["nothing", "copies", "host"]), undefined),
     package: optional(
       object({ size: optional(byteSize, undefined), load: optional(oneOf(["cpu", "disk", "network"]), undefined) }),
       undefined,
@@ -76,6 +79,13 @@ export function runFields<T>(late: Rule<T>) {
         canaryHosts: optional(wholeNumber(1, 1000), DEFAULT_LIMITS.canaryHosts),
         soak: optional(duration(), DEFAULT_LIMITS.soakMs),
         drain: optional(duration(100), DEFAULT_LIMITS.drainMs),
+      }),
+      undefined,
+    ),
+    migration: optional(
+      object({
+        threshold: optional(numberBetween(0, 100), DEFAULT_MIGRATION.threshold),
+        maximumCost: optional(numberBetween(0, 100), DEFAULT_MIGRATION.maximumCost),
       }),
       undefined,
     ),
@@ -116,6 +126,14 @@ export function validateUpdate<T>(checked: CheckedUpdate<T>, mistakes: Mistake[]
       value: true,
       rule: "contradicts update.undo",
       remedy: "leave one of them out",
+    });
+  }
+  if (update.reboot && update.disturbs !== undefined && update.disturbs !== "host") {
+    mistakes.push({
+      field: "update.disturbs",
+      value: update.disturbs,
+      rule: "contradicts update.reboot",
+      remedy: "leave one of them out: a restart disturbs the whole host",
     });
   }
   if (update.expected !== undefined && update.expected > update.timeout) {
@@ -179,6 +197,7 @@ export function normalizeUpdate<T>(parts: UpdateParts<T>, checked: CheckedUpdate
     reboot: update.reboot,
     timeoutMs: update.timeout,
     ...(update.expected === undefined ? {} : { expectedMs: update.expected }),
+    ...(update.disturbs === undefined ? {} : { disturbs: update.disturbs }),
     ...(update.package
       ? {
           package: {
@@ -218,6 +237,7 @@ export function normalizeRun<T>(
     attempt: checked.attempt,
     ...(checked.store === undefined ? {} : { store: checked.store }),
     seed: checked.seed,
+    ...(checked.migration ? { migration: checked.migration } : {}),
     ...(checked.prices ? { prices: normalizePrices<T>(checked.prices) } : {}),
     ...(checked.events ? { events: normalizeEvents<T>(checked.events) } : {}),
     ...normalizeGuard<T>(checked),

@@ -36,6 +36,8 @@ export interface HostUpdateArgs {
    * @default none
    */
   after?: { update: HostUpdate; soak?: string }[];
+  /** When a copy is moved that need not be. @default { threshold: 12, maximumCost: 25 } */
+  migration?: MigrationArgs;
   /**
    * P(demand stays within capacity at every time of the run) must be at least this.
    * @default "95%"
@@ -141,10 +143,24 @@ export interface UpdateArgs {
   /** How long the command takes, nearly always (P95). @default a quarter of the timeout */
   expected?: string;
   /**
+   * What of a host it disturbs: "nothing" that runs (a live patch), "copies" that have to be restarted to take it, or the
+   * "host" as a whole. Copies stay where they are as far as that, room beside the update and their budgets allow.
+   * @default "host"
+   */
+  disturbs?: "nothing" | "copies" | "host";
+  /**
    * What it installs: how large it is, like "180 MiB", and what of the host it keeps busy most. It tells what the update
    * itself takes from a host until earlier runs do.
    */
   package?: { size?: string; load?: "cpu" | "disk" | "network" };
+}
+
+/** When a copy is moved that need not be, in points of its migration score, which plans show with its parts. */
+export interface MigrationArgs {
+  /** A copy moves only with a score above it. @default 12 */
+  threshold?: number;
+  /** And with costs (transfer, cold caches, a longer way to what it talks to) up to it. @default 25 */
+  maximumCost?: number;
 }
 
 /** How far a run may go at a time. */

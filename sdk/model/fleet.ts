@@ -41,7 +41,12 @@ export interface Host {
   readonly probe?: ProbeResult;
   /** What its network link carries each way; absent: no bound is known. */
   readonly linkBytesPerSecond?: number;
+  /** What its driver can do beside moving copies and running commands. Absent: nothing. */
+  readonly offers?: readonly HostOffer[];
 }
+
+/** `detached`: copies run on in memory and cores of their own while the rest of the host is updated. */
+export type HostOffer = "detached";
 
 /** What a probe command printed and whether it matches what is wanted. */
 export interface ProbeResult {
@@ -135,6 +140,16 @@ export interface Replica {
   readonly state: ReplicaState;
   /** `host:port` where it serves; absent for jobs without a port. */
   readonly address?: string;
+  /** Its threads with the share of its CPU that each used lately, the busiest first. Absent: the host reports none. */
+  readonly threads?: readonly ThreadUse[];
+}
+
+/** A thread of a copy. */
+export interface ThreadUse {
+  /** Name and number, as in `worker/4711`. */
+  readonly id: string;
+  /** Of the copy's CPU, 0..1. */
+  readonly share: number;
 }
 
 /** One backend of a service at the traffic switch. */

@@ -12,6 +12,8 @@ export * from "./dependency-graph";
 export * from "./policy";
 export * from "./prices";
 export * from "./local-fleet";
+export * from "./decisions";
+export * from "./decision-view";
 export * from "./plan";
 export * from "./run";
 export * from "./report";

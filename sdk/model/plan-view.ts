@@ -6,6 +6,7 @@
  *
  * Invariant: equal plans have equal views; nothing in a view depends on the moment it is made.
  */
+import { hostRows, unitRows } from "./decision-view";
 import type { BalanceFindings, Blocker, Envelope, MigrationPlan, Move, Opening, StageGate, Wave } from "./plan";
 import { isMovesOnly } from "./plan";
 import { formatDuration, formatDurationShort } from "./units";
@@ -24,6 +25,10 @@ export interface PlanView {
   /** Rows like `capacity shop`: reason; fix. */
   readonly blockers: Readonly<Record<string, string>>;
   readonly skipped: Readonly<Record<string, string>>;
+  /** Rows like `move host-01`: why, and why not a less disruptive way. Absent: none is touched. */
+  readonly hosts?: Readonly<Record<string, string>>;
+  /** Rows like `front-1 on host-01`: outcome, migration score and cost. Absent: no unit is touched. */
+  readonly units?: Readonly<Record<string, string>>;
   /** Who will start it; absent where nobody said. */
   readonly starts?: string;
   /** What simulated runs of it came to; in previews only. */
@@ -76,12 +81,21 @@ export function createPlanView(plan: MigrationPlan, timezone: string, page: stri
     ...(plan.stages
       ? { stages: Object.fromEntries(plan.stages.map((gate) => [gate.stage, stageRow(gate, timezone)])) }
       : {}),
+    ...rowsUnder("hosts", hostRows(plan)),
+    ...rowsUnder("units", unitRows(plan)),
     limits: renderLimits(plan.envelope),
     openings: plan.nextOpenings.map((opening) => renderOpening(opening, timezone)),
     warnings: plan.warnings,
     digest: plan.digest.slice(0, 12),
     page,
   };
+}
+
+function rowsUnder<K extends "hosts" | "units">(
+  key: K,
+  rows: Readonly<Record<string, string>>,
+): Partial<Record<K, Readonly<Record<string, string>>>> {
+  return Object.keys(rows).length === 0 ? {} : ({ [key]: rows } as Record<K, Readonly<Record<string, string>>>);
 }
 
 /** The view of a plan that something else stands in the way of as well. */
@@ -171,6 +185,8 @@ export function renderPlanTable(view: PlanView, title: string): string {
     if (view.simulated !== undefined) lines.push(`  simulated ${view.simulated}`);
   }
   appendRows(lines, "cheaper", view.cheaper ?? {});
+  appendRows(lines, "hosts", view.hosts ?? {});
+  appendRows(lines, "units", view.units ?? {});
   appendRows(lines, "skipped", view.skipped);
   appendRows(lines, "BLOCKED", view.blockers);
   for (const warning of view.warnings) lines.push(`  warning   ${warning}`);
@@ -229,7 +245,7 @@ function waveRow(wave: Wave): string {
 
 function renderMove(move: Move): string {
   return move.to === undefined
-    ? `${move.workload} shed`
+    ? `${move.workload} ${move.method === "restart" ? "restarted" : "shed"}`
     : `${move.workload} > ${move.to}${move.method === "hand-over" ? " (hand-over)" : ""}`;
 }
 

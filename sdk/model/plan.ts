@@ -4,6 +4,7 @@
  *
  * Not for: how it is found (providers/plan) or carried out (providers/execute).
  */
+import type { HostDecision, MigrationScore, UnitDecision } from "./decisions";
 import type { ProbeResult } from "./fleet";
 import type { Forecast } from "./forecast";
 
@@ -68,12 +69,14 @@ export interface Move {
   readonly replica: string;
   readonly newReplica: string;
   readonly from: string;
-  /** Absent when the copy is shed for the time of the host's update and comes back to the same host. */
+  /** Absent when the copy is shed for the time of the host's update, or restarted after it, on the same host. */
   readonly to?: string;
-  readonly method: "surge" | "hand-over" | "shed";
+  readonly method: "surge" | "hand-over" | "shed" | "restart";
   readonly reason: string;
   /** Score of the chosen target and of the best others, highest first. */
   readonly scores: readonly TargetScore[];
+  /** What spoke for moving it, and what it costs; golden journals of earlier versions have none. */
+  readonly migration?: MigrationScore;
 }
 
 export interface TargetScore {
@@ -290,6 +293,10 @@ export interface MigrationPlan {
   readonly cost: CostLine;
   /** What a rebalance found; absent in the plan of an update. */
   readonly balance?: BalanceFindings;
+  /** Decisions about units that no move is of; `unitDecisions` adds those of the moves. Absent in earlier versions. */
+  readonly units?: readonly UnitDecision[];
+  /** Which way of updating was taken for each host, and why not a less disruptive one; absent in earlier versions. */
+  readonly hostDecisions?: readonly HostDecision[];
   /** Probe output of each host at planning. */
   readonly probes: Readonly<Record<string, ProbeResult>>;
 }

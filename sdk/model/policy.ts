@@ -150,6 +150,11 @@ export interface UpdateSpec {
   readonly reboot: boolean;
   /** Deadline of `command` and of `undo`, each. */
   readonly timeoutMs: number;
+  /**
+   * What of a host it disturbs: nothing that runs (a live patch), copies that have to be restarted to take it, or the
+   * host as a whole. Absent: the host.
+   */
+  readonly disturbs?: "nothing" | "copies" | "host";
   /** What it installs; absent: not told. */
   readonly package?: UpdatePackage;
   /** Expected time of `command`, P95; absent: a quarter of `timeoutMs`. */
@@ -182,6 +187,17 @@ export interface LimitsSpec {
   /** How long a drain waits for requests under way before it gives up. */
   readonly drainMs: number;
 }
+
+/** When a unit is moved that need not be, in points of its migration score (decisions.ts). */
+export interface MigrationPolicy {
+  /** A unit moves only with a score above it. */
+  readonly threshold: number;
+  /** And with costs up to it. */
+  readonly maximumCost: number;
+}
+
+/** A little more than a flexible unit has for itself, so that it moves for real contention or room alone. */
+export const DEFAULT_MIGRATION: MigrationPolicy = { threshold: 12, maximumCost: 25 };
 
 /** How load is evened out without an update. */
 export interface RebalanceSpec {
@@ -252,6 +268,8 @@ export interface HostUpdateSpec {
   readonly after?: readonly StageSpec[];
   /** Absent: no alerts are silenced. */
   readonly silences?: readonly SilenceTarget[];
+  /** Absent: `DEFAULT_MIGRATION`. */
+  readonly migration?: MigrationPolicy;
   /** Absent: the example prices of prices.ts. */
   readonly prices?: PricesSpec;
   /** A file that stops all disruption while it exists, besides the store's kill switch. */

@@ -63,7 +63,8 @@ windows:
   fridays: { cron: 0 12 * * 5, duration: 6 hours, effect: closed }
 pool: { name: reserve, size: { quantile: 0.95 }, maximum: { hosts: 2 }, price: { hostHour: 0.04, currency: EUR } }
 update:
-  { probe: uname -r, expect: "6.12*", command: "true", undo: "true", irreversible: false, reboot: true, timeout: 15 minutes, expected: 1 minute, package: { size: 180 MiB, load: cpu } }
+  { probe: uname -r, expect: "6.12*", command: "true", undo: "true", irreversible: false, reboot: true, timeout: 15 minutes, expected: 1 minute, disturbs: host, package: { size: 180 MiB, load: cpu } }
+migration: { threshold: 12, maximumCost: 25.5 }
 limits: { hostsAtOnce: 2, hostsPerZone: 1, canaryHosts: 1, soak: 5 minutes, drain: 1 minute }
 stopRules:
   errorBudget:

@@ -47,6 +47,37 @@ describe("plan, over random fleets", function () {
     assert.ok(withLanes > 15, `only ${String(withLanes)} of the plans had lanes`);
   });
 
+  it("keeps all that where the update lets copies stay, and moves them only for want of room or budget", () => {
+    let stayed = 0;
+    fc.assert(
+      fc.property(randomSample(), fc.constantFrom("nothing", "copies"), fc.nat(), (sample, disturbs, seed) => {
+        const input = sampleInput(sample);
+        const update = { ...input.spec.update, reboot: false, disturbs } as const;
+        const staying = { ...input, spec: { ...input.spec, update } };
+        const result = plan(staying);
+        if (result.decision !== "run") return;
+        const units = result.units ?? [];
+        const copies = new Set(input.fleet.replicas.map(({ id }) => id));
+        const seen = [
+          ...result.waves.flatMap(({ moves }) => moves.map(({ replica }) => replica)),
+          ...units.map(({ unit }) => unit),
+        ];
+        assert.deepEqual(
+          seen
+            .filter((id) => copies.has(id))
+            .sort()
+            .filter((id, index, all) => id !== all[index - 1]),
+          [...copies].sort(),
+        );
+        if (units.some(({ reason }) => reason.startsWith("stays on"))) stayed++;
+        const simulation = simulate(staying, result, pickFrom(seed));
+        assert.deepEqual([...simulation.updated].sort(), updatedHosts(result));
+      }),
+      RUNS,
+    );
+    assert.ok(stayed > 10, `copies stayed in only ${String(stayed)} plans`);
+  });
+
   it("puts every member host in a wave, skips it, or is blocked", () => {
     fc.assert(
       fc.property(randomSample(), (sample) => {

@@ -25,6 +25,7 @@ export class Simulation {
   /** Paths on which some host was over its share at any time. */
   readonly overPaths = new Set<number>();
   private readonly cordoned = new Set<string>();
+  private wave: Wave | undefined;
   private readonly workloads: ReadonlyMap<string, Workload>;
   private readonly memoryAtStart: ReadonlyMap<string, number>;
 
@@ -37,6 +38,7 @@ export class Simulation {
 
   /** Runs one wave in an order chosen by `pick`. */
   runWave(wave: Wave, pick: Pick): void {
+    this.wave = wave;
     const done = new Set<string>();
     const waiting = [...wave.steps];
     this.check(wave, "before the wave");
@@ -95,7 +97,13 @@ export class Simulation {
         assert.ok(this.cordoned.delete(step.host), `${step.host} is uncordoned and was not cordoned`);
         return;
       case "start-copy":
-        this.start(step.replica, step.workload, step.host, this.serviceOf(step.workload) === undefined ? 1 : 0);
+        this.start(
+          step.replica,
+          step.workload,
+          step.host,
+          this.serviceOf(step.workload) === undefined ? 1 : 0,
+          this.moveOf(step.replica)?.method === "restart",
+        );
         return;
       case "admit":
         this.copy(step.replica).weight = 1;
@@ -117,7 +125,7 @@ export class Simulation {
         this.copies.delete(step.fromReplica);
         return;
       case "update":
-        assert.deepEqual(this.idsOn(step.host), [], `${step.host} is updated with copies on it`);
+        assert.deepEqual(this.idsToLeave(step.host), [], `${step.host} is updated with copies on it`);
         assert.ok(this.cordoned.has(step.host), `${step.host} is updated and was not cordoned`);
         this.updated.add(step.host);
         return;
@@ -131,9 +139,9 @@ export class Simulation {
     }
   }
 
-  private start(id: string, workload: string, host: string, weight: number): void {
+  private start(id: string, workload: string, host: string, weight: number, isRestart = false): void {
     assert.ok(!this.copies.has(id), `the id ${id} is used twice`);
-    assert.ok(!this.cordoned.has(host), `${id} is put on ${host}, which is cordoned`);
+    assert.ok(isRestart || !this.cordoned.has(host), `${id} is put on ${host}, which is cordoned`);
     const role = this.input.fleet.hosts.find((candidate) => candidate.id === host)?.role;
     assert.ok(role === "member" || this.reserved.has(host), `${id} is put on ${host}, which is not reserved`);
     this.copies.set(id, { workload, host, weight });
@@ -207,6 +215,20 @@ export class Simulation {
     const copy = this.copies.get(id);
     assert.ok(copy, `${id} does not run`);
     return copy;
+  }
+
+  /** Copies that may not be there while the host is updated: all, or those with a way to go where others may stay. */
+  private idsToLeave(host: string): string[] {
+    const { disturbs = "host" } = this.input.spec.update;
+    if (disturbs === "host") return this.idsOn(host);
+    return this.idsOn(host).filter((id) => {
+      const move = this.wave?.moves.find(({ replica }) => replica === id);
+      return move ? move.method !== "restart" : disturbs === "copies";
+    });
+  }
+
+  private moveOf(newReplica: string): Wave["moves"][number] | undefined {
+    return this.wave?.moves.find((move) => move.newReplica === newReplica);
   }
 
   private idsOn(host: string): string[] {

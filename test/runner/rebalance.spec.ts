@@ -14,7 +14,9 @@ import { openTestEnvironment } from "./store-environment";
 function rebalanceSpec(maximumMoves: number): HostUpdateSpec {
   const { pool: _, ...spec } = sampleSpec();
   const rebalance = { horizonMs: 3_600_000, target: 0.5, tolerance: 0.05, maximumMoves, restMs: 0 };
-  return { ...spec, update: NO_UPDATE, failback: "never", rebalance };
+  // A tolerance this small is met by moves that win little.
+  const migration = { threshold: 3, maximumCost: 25 };
+  return { ...spec, update: NO_UPDATE, failback: "never", rebalance, migration };
 }
 
 /** The sample fleet with one host that runs more than the others. */

@@ -69,7 +69,8 @@ export const emptiesHostsFirst: Rule = (view) =>
     const wave = view.waves.find((candidate) => candidate.steps.some((other) => other.id === step.id));
     if (!wave) return [violationOf(span, "belongs to no planned wave")];
     const leaving = wave.moves
-      .filter((move) => move.from === step.host)
+      // What is restarted in place leaves and comes back after the change.
+      .filter((move) => move.from === step.host && move.method !== "restart")
       .flatMap((move) =>
         stepsOfMove(view, move).filter(
           (other) => other.kind === "hand-over" || (other.kind === "stop-copy" && other.replica === move.replica),

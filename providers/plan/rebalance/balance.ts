@@ -5,13 +5,16 @@
  * Not for: when and in which order moves are made (plan-rebalance.ts).
  *
  * Invariants
- * 1. A copy that does not pay for its move stays: hysteresis is in the cost of a move and in `tolerance`.
+ * 1. A copy that does not pay for its move stays: hysteresis is in the cost of a move, in `tolerance`, and in the
+ *    threshold of its migration score.
  * 2. The same problem, options and seed give the same moves.
  */
-import type { BalanceRow, RebalanceSpec } from "../../../sdk/model";
+import type { BalanceRow, MigrationScore, RebalanceSpec } from "../../../sdk/model";
 
 import { addDemand, cellOfCopy, createLoads, pathCount, quantileOf, stepCount } from "../capacity";
 import type { Copy, Problem } from "../problem";
+import { scoreCopy } from "../scores/score-copy";
+import { isWorthMoving } from "../stay";
 import { createModel } from "../search/model";
 import { searchPlacement } from "../search/search";
 import { weightOfNew } from "../wave-search";
@@ -27,9 +30,14 @@ const MOVE_SHARE = 0.1;
 const HAND_OVER_FACTOR = 3;
 
 /** A copy with where it should go. */
-export interface WantedMove {
+interface Relocation {
   readonly copy: Copy;
   readonly home: number;
+}
+
+/** The same with what speaks for it over the time ahead, and what it costs. */
+export interface WantedMove extends Relocation {
+  readonly migration: MigrationScore;
 }
 
 /** What is wrong with the balance as it stands, and what to do about it. */
@@ -37,6 +45,8 @@ export interface Balance {
   /** Undefined when nothing has to be done. */
   readonly cause: string | undefined;
   readonly moves: readonly WantedMove[];
+  /** Moves that the search wanted and that are not worth it, or cost too much. */
+  readonly dropped: readonly WantedMove[];
   readonly rows: readonly BalanceRow[];
 }
 
@@ -63,7 +73,10 @@ export function findBalance(
   const cause = findCause(problem, open, (cell) => shareOf(cell, before.get(cell)), options);
   const wanted =
     cause === undefined || mostMoves <= 0 ? [] : searchMoves(problem, open, profiles, options, seed, before);
-  const moves = takeBest(problem, wanted, profiles, before, options, mostMoves);
+  const best = takeBest(problem, wanted, profiles, before, options, mostMoves);
+  const scored = scoreMoves(problem, best, profiles, before);
+  const moves = scored.filter(({ migration }) => isWorthMoving(migration));
+  const dropped = scored.filter(({ migration }) => !isWorthMoving(migration));
   const after = applyMoves(problem, moves, profiles, before);
   const rows = open.map((cell): BalanceRow => {
     const { site = -1, island = -1 } = problem.cells[cell] ?? {};
@@ -74,7 +87,31 @@ export function findBalance(
       after: round(shareOf(cell, after.get(cell))),
     };
   });
-  return { cause, moves, rows };
+  return { cause, moves, dropped, rows };
+}
+
+/** Scores over the time ahead: each move with all others made. */
+function scoreMoves(
+  problem: Problem,
+  moves: readonly Relocation[],
+  profiles: readonly Profile[],
+  before: ReadonlyMap<number, Profile>,
+): readonly WantedMove[] {
+  const after = applyMoves(problem, moves, profiles, before);
+  const hosts = problem.works.map((_, work) => {
+    const counts = new Map<number, number>();
+    for (const { site } of problem.copiesOf[work] ?? []) counts.set(site, (counts.get(site) ?? 0) + 1);
+    return counts;
+  });
+  const useOf = (cell: number, loads: ReadonlyMap<number, Profile>): number =>
+    Math.max(0, ...(loads.get(cell) ?? [])) / Math.max(1, problem.cells[cell]?.cpuMillis ?? 0);
+  return moves.map(({ copy, home }) => {
+    const cpuShare = useOf(cellOfCopy(problem, { work: copy.work, site: home }), after);
+    const useHere = useOf(cellOfCopy(problem, copy), before);
+    const target = { site: home, cpuShare };
+    const migration = scoreCopy(problem, copy, useHere, (work) => hosts[work] ?? new Map<number, number>(), target);
+    return { copy, home, migration };
+  });
 }
 
 /** Open cells of member hosts that take copies. */
@@ -120,7 +157,7 @@ function searchMoves(
   options: RebalanceSpec,
   seed: number,
   before: ReadonlyMap<number, Profile>,
-): readonly WantedMove[] {
+): readonly Relocation[] {
   const machineOf = new Map(open.map((cell, machine) => [cell, machine]));
   const copies = problem.copies.filter((copy) => machineOf.has(cellOfCopy(problem, copy)));
   const resourceCount = 1 + BUCKETS;
@@ -260,16 +297,16 @@ function factorOf(problem: Problem, copy: Copy): number {
 /** The moves that win most, each alone and after those before it, as long as there are no more than allowed. */
 function takeBest(
   problem: Problem,
-  wanted: readonly WantedMove[],
+  wanted: readonly Relocation[],
   profiles: readonly Profile[],
   before: ReadonlyMap<number, Profile>,
   options: RebalanceSpec,
   most: number,
-): readonly WantedMove[] {
+): readonly Relocation[] {
   if (wanted.length <= most) return wanted;
   const left = [...wanted];
-  const taken: WantedMove[] = [];
-  const costOf = (moves: readonly WantedMove[]): number => {
+  const taken: Relocation[] = [];
+  const costOf = (moves: readonly Relocation[]): number => {
     let cost = 0;
     for (const [cell, profile] of applyMoves(problem, moves, profiles, before)) {
       profile.forEach((load, bucket) => {
@@ -289,7 +326,7 @@ function takeBest(
 /** Profiles of the cells after some moves. */
 function applyMoves(
   problem: Problem,
-  moves: readonly WantedMove[],
+  moves: readonly Relocation[],
   profiles: readonly Profile[],
   before: ReadonlyMap<number, Profile>,
 ): ReadonlyMap<number, Profile> {

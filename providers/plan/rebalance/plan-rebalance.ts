@@ -9,7 +9,7 @@
  * 2. Every move keeps the promise of the update planner at every moment of the wave (placement.ts).
  * 3. No more moves than allowed are made in one run, however often it is planned again.
  */
-import type { MigrationPlan, Opening } from "../../../sdk/model";
+import type { Blocker, MigrationPlan, Opening } from "../../../sdk/model";
 
 import { judgeFleet } from "../blockers";
 import { createLoads } from "../capacity";
@@ -17,6 +17,7 @@ import { planCost } from "../cost";
 import { envelopeDigest } from "../digest";
 import { resolveDurations, sumDurations } from "../durations";
 import { resolveEnvelope } from "../envelope";
+import { plural } from "../explain";
 import { findOpenings, startIn, windowBlocker } from "../fit";
 import { inputIn } from "../opening-limits";
 import { Placement } from "../placement";
@@ -30,11 +31,13 @@ import {
   withWorkloads,
   type ScheduleContext,
 } from "../schedule";
+import { decideUnits, type JudgeStay } from "../scores/unit-decisions";
 import { stageBlockers } from "../stages";
+import { isTooCostly, isWorthMoving } from "../stay";
 import { createRebalanceSteps } from "../steps";
 import { longestMove } from "../waves";
 import { searchWave, type PlacedMove } from "../wave-search";
-import { findBalance, type WantedMove } from "./balance";
+import { findBalance, type Balance, type WantedMove } from "./balance";
 import { findCalmTime, firstTimeAbove } from "./calm";
 
 /** Waves of one run: moves that wait for others to make room are few. */
@@ -81,8 +84,9 @@ export function planRebalance(declared: PlanInput): MigrationPlan {
     total: scheduled?.total ?? { p50Ms: 0, p95Ms: 0 },
     cost: planCost(scheduled, input),
     probes: {},
+    units: decideUnits(problem, input, waves, quantile, judgeStay(balance, waves.length > 0, blockers)),
     balance: {
-      reason: describeReason(balance.cause, balance.moves.length, waves.length, timing, mostMoves),
+      reason: describeReason(balance, waves.length, timing, mostMoves),
       untilMs: startMs + rebalance.horizonMs,
       rows: balance.rows,
     },
@@ -156,7 +160,7 @@ function schedule(
     // A host over its share is why copies move: it is no reason not to.
     placement.beginWave(range, sources);
     const moves: PlacedMove[] = [];
-    for (const { copy, home } of left) {
+    for (const { copy, home, migration } of left) {
       if (!sources.has(copy.site) || sources.has(home)) continue;
       const options = {
         index: timeline.nextIndex,
@@ -167,7 +171,8 @@ function schedule(
         failback: true,
       } as const;
       const found = searchWave(problem, placement, [{ copy, home, onlyHome: true }], options);
-      if ("moves" in found) moves.push(...found.moves);
+      if ("moves" in found)
+        moves.push(...found.moves.map((placed) => ({ ...placed, move: { ...placed.move, migration } })));
     }
     if (moves.length === 0) {
       const stuck = left.filter(({ copy }) => sources.has(copy.site));
@@ -222,15 +227,41 @@ function chooseSources(problem: Problem, wanted: readonly WantedMove[], { spec }
   return sources;
 }
 
+/** Why a unit stays where it is in the plan of a rebalance. */
+function judgeStay({ moves, dropped }: Balance, isMoving: boolean, blockers: readonly Blocker[]): JudgeStay {
+  const wanted = new Set(moves.map(({ copy }) => copy.id));
+  const refused = new Map(dropped.map(({ copy, migration }) => [copy.id, migration]));
+  return ({ id }, _, scored) => {
+    const [blocker] = blockers;
+    if (blocker) return { outcome: "blocked", reason: blocker.reason };
+    if (wanted.has(id)) {
+      const reason = isMoving ? "no host can take it in this run" : "it waits for a calmer time, or for room";
+      return { outcome: isMoving ? "blocked" : "skipped", reason };
+    }
+    const migration = refused.get(id);
+    const numbers = migration ? { migration } : {};
+    if (isTooCostly(migration ?? scored)) {
+      return { outcome: "too-costly", reason: "a move costs more than is accepted", ...numbers };
+    }
+    const reason = isWorthMoving(migration ?? scored)
+      ? "no place was found that wins more than the move costs"
+      : "its score is not above the threshold";
+    return { outcome: "skipped", reason, ...numbers };
+  };
+}
+
 function describeReason(
-  cause: string | undefined,
-  wanted: number,
+  { cause, moves, dropped }: Balance,
   waves: number,
   timing: Timing | undefined,
   mostMoves: number,
 ): string {
+  const wanted = moves.length;
   if (cause === undefined) return "no host would be over its target, and none stands idle beside a full one";
   if (mostMoves <= 0) return `${cause}; as many moves were made as one run may make`;
+  if (wanted === 0 && dropped.length > 0) {
+    return `${cause}; ${plural(dropped.length, "move")} that would help ${dropped.length === 1 ? "is" : "are"} not worth it or too costly`;
+  }
   if (wanted === 0) return `${cause}; no move is worth its cost`;
   if (waves === 0 && timing?.isNow === false)
     return `${cause}; waits for a calmer time, ${new Date(timing.startMs).toISOString()}`;

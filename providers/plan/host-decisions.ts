@@ -1,0 +1,149 @@
+/**
+ * Which way of updating was taken for each host: the least disruptive one that the update, the host's driver and the
+ * promise allow, and why not a less disruptive one.
+ *
+ * Not for: deciding about copies (stay.ts, wave-search.ts); what was decided there is told here.
+ *
+ * Invariant: every member host of the spec's islands has one decision; a blocked one has no action.
+ */
+import type { Blocker, HostAction, HostDecision, Move, SkippedHost, Wave } from "../../sdk/model";
+import { HOST_ACTIONS, isMovesOnly } from "../../sdk/model";
+
+import type { PlanInput } from "./plan-input";
+import { compareText, type Problem } from "./problem";
+import { disturbanceOn } from "./scores/disturbance";
+
+const NOT_OFFERED = "no driver of it offers that";
+
+/** What was decided about hosts before waves were planned. */
+export interface HostsDecided {
+  /** As wanted already. */
+  readonly skipped: readonly SkippedHost[];
+  /** Left for another opening. */
+  readonly deferred: readonly SkippedHost[];
+  readonly blockers: readonly Blocker[];
+}
+
+/** Decisions about all hosts, sorted by host. */
+export function decideHosts(
+  problem: Problem,
+  input: PlanInput,
+  waves: readonly Wave[],
+  { skipped, deferred, blockers }: HostsDecided,
+): readonly HostDecision[] {
+  const decided: HostDecision[] = [
+    ...skipped.map(({ host, reason }): HostDecision => ({ host, action: "leave", reason, rejected: [] })),
+    ...deferred.map(({ host, reason }): HostDecision => ({
+      host,
+      action: "defer",
+      reason,
+      rejected: [{ action: "move", reason }],
+    })),
+  ];
+  const known = new Set(decided.map(({ host }) => host));
+  const waveOf = new Map(
+    waves.filter((wave) => !isMovesOnly(wave)).flatMap((wave) => wave.hosts.map((host) => [host, wave] as const)),
+  );
+  const copies = countCopies(problem);
+  const islands = new Set(input.spec.islands.map(({ name }) => name));
+  const members = new Set(input.fleet.islands.filter(({ name }) => islands.has(name)).flatMap(({ hosts }) => hosts));
+  problem.sites.forEach(({ host: { id, role } }, site) => {
+    if (role !== "member" || !members.has(id) || known.has(id)) return;
+    const wave = waveOf.get(id);
+    if (!wave) {
+      const blocker = blockers.find(({ subject }) => subject === id) ?? blockers[0];
+      decided.push({ host: id, reason: blocker?.reason ?? "no wave has it", rejected: [] });
+      return;
+    }
+    const moves = wave.moves.filter(({ from }) => from === id);
+    const { action, reason } = chooseAction(problem, site, moves, copies[site] ?? 0);
+    decided.push({ host: id, action, reason, rejected: rejectedBefore(action, problem, input, site, moves) });
+  });
+  return decided.sort((a, b) => compareText(a.host, b.host));
+}
+
+function countCopies({ sites, copies }: Problem): Int32Array {
+  const counts = new Int32Array(sites.length);
+  for (const { site } of copies) counts[site] = (counts[site] ?? 0) + 1;
+  return counts;
+}
+
+/** The most disruptive way that something on the host goes decides. */
+function chooseAction(
+  problem: Problem,
+  site: number,
+  moves: readonly Move[],
+  copies: number,
+): { readonly action: HostAction; readonly reason: string } {
+  const of = (method: Move["method"]): number => moves.filter((move) => move.method === method).length;
+  const [shed, restarted] = [of("shed"), of("restart")];
+  const leaving = moves.length - shed - restarted;
+  const parts = [
+    ...(leaving > 0
+      ? [
+          `${String(leaving)} ${leaving === 1 ? "copy" : "copies"} ${leaving === 1 ? "goes" : "go"} to other hosts before it`,
+        ]
+      : []),
+    ...(restarted > 0 ? [`${String(restarted)} restarted in place after it`] : []),
+    ...(shed > 0 ? [`${String(shed)} paused for it`] : []),
+  ];
+  const isEmpty = copies === 0 && moves.length === 0;
+  if (shed > 0) return { action: "degrade", reason: parts.join(", ") };
+  const disturbance = disturbanceOn(problem, site);
+  const stays = disturbance === "nothing" && (leaving < copies || isEmpty);
+  if (stays) {
+    const reason = [isEmpty ? "nothing runs on it" : "what runs on it runs on", ...parts].join("; ");
+    return { action: problem.scoring.disturbance === "host" ? "detached" : "live-patch", reason };
+  }
+  if (disturbance === "copies" && leaving === 0) return { action: "restart", reason: parts[0] ?? "nothing runs on it" };
+  return { action: "move", reason: isEmpty ? "nothing runs on it" : parts.join(", ") };
+}
+
+function rejectedBefore(
+  action: HostAction,
+  problem: Problem,
+  input: PlanInput,
+  site: number,
+  moves: readonly Move[],
+): HostDecision["rejected"] {
+  const less = HOST_ACTIONS.slice(0, HOST_ACTIONS.indexOf(action));
+  return less.map((other) => ({ action: other, reason: whyNot(other, problem, input, site, moves) }));
+}
+
+/** Why a less disruptive way was not taken. */
+function whyNot(
+  action: HostAction,
+  problem: Problem,
+  { spec }: PlanInput,
+  site: number,
+  moves: readonly Move[],
+): string {
+  const { host } = problem.sites[site] as Problem["sites"][number];
+  const { disturbance } = problem.scoring;
+  const disturbs =
+    disturbance === "reboot" ? "the update restarts the host" : "the update disturbs the host as a whole";
+  const room = "beside the update its copies are better off elsewhere";
+  switch (action) {
+    case "leave":
+      return host.probe?.error ?? `the probe prints "${host.probe?.output ?? ""}", wanted is "${spec.update.expect}"`;
+    case "live-patch":
+      if (disturbance === "copies") return "copies have to be restarted to take the update";
+      return disturbance === "nothing" ? room : disturbs;
+    case "restart":
+      if (disturbance === "nothing") return "a restart would change nothing";
+      return disturbance === "copies" ? "room beside the update or budgets do not allow it for every copy" : disturbs;
+    case "detached":
+      if (disturbance === "reboot") return disturbs;
+      if (disturbance !== "host") return "the update leaves the host as a whole alone";
+      return host.offers?.includes("detached") === true ? room : NOT_OFFERED;
+    case "move":
+      return `no other host has room for ${String(moves.filter(({ method }) => method === "shed").length)} of its copies`;
+    case "live-migration":
+    case "replacement":
+    case "burst":
+      return NOT_OFFERED;
+    case "degrade":
+    case "defer":
+      return "more disruptive";
+  }
+}
