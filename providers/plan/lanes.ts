@@ -89,7 +89,7 @@ function islandsOf(problem: Problem, site: number): string[] {
 
 /** When lanes begin that come one after the other, each as soon as its limits have room. */
 export class LaneClock {
-  /** By limit: when each of its places is free, ms. */
+  /** By limit: when each of its places is free, ms, as a heap with the first one on top. */
   private readonly free = new Map<string, Float64Array>();
 
   constructor(private readonly placesOf: (name: string) => number) {}
@@ -97,19 +97,13 @@ export class LaneClock {
   /** When a lane with these limits could begin. */
   earliest(uses: readonly string[]): number {
     let start = 0;
-    for (const name of uses) {
-      const times = this.timesOf(name);
-      start = Math.max(start, times[firstFree(times)] ?? 0);
-    }
+    for (const name of uses) start = Math.max(start, this.timesOf(name)[0] as number);
     return start;
   }
 
   /** Takes the places until `untilMs`. */
   take(uses: readonly string[], untilMs: number): void {
-    for (const name of uses) {
-      const times = this.timesOf(name);
-      times[firstFree(times)] = untilMs;
-    }
+    for (const name of uses) replaceFirst(this.timesOf(name), untilMs);
   }
 
   private timesOf(name: string): Float64Array {
@@ -122,12 +116,16 @@ export class LaneClock {
   }
 }
 
-function firstFree(times: Float64Array): number {
-  let best = 0;
-  for (let place = 1; place < times.length; place++) {
-    if ((times[place] as number) < (times[best] as number)) best = place;
+/** Puts a later time in the place of a heap's first one. */
+function replaceFirst(heap: Float64Array, value: number): void {
+  let at = 0;
+  for (let child = 1; child < heap.length; child = 2 * at + 1) {
+    if (child + 1 < heap.length && (heap[child + 1] as number) < (heap[child] as number)) child++;
+    if ((heap[child] as number) >= value) break;
+    heap[at] = heap[child] as number;
+    at = child;
   }
-  return best;
+  heap[at] = value;
 }
 
 /** Mean of the log-normal distribution with these quantiles. */

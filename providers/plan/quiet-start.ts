@@ -3,7 +3,8 @@
  *
  * Not for: the order of hosts (waves.ts), which follows the same forecast.
  */
-import { quietestStart } from "./quiet";
+import { partsOfStep, quietestStart, type IslandTransfer } from "./quiet";
+import { hostsInFlow } from "./rolling-wave";
 import type { ScheduleContext } from "./schedule";
 import { expectedTime } from "./waves";
 
@@ -15,10 +16,24 @@ export function quietWait(context: ScheduleContext, hosts: number, endMs: number
   const { input, problem, business, transfers, startMs } = context;
   const isBegun = (input.progress?.waveOffset ?? 0) > 0 || (input.progress?.updatedHosts.length ?? 0) > 0;
   if (input.spec.timing !== "quiet" || isBegun || transfers === undefined || hosts === 0) return 0;
-  const { stepMs, steps } = problem.demand;
+  const parts = partsOfStep(problem);
+  const partMs = problem.demand.stepMs / parts;
   const expected = expectedTime(context, hosts);
   const slackMs = endMs - startMs - LONGER * expected.p95Ms;
-  const slack = Math.min(steps - 1, Math.floor(slackMs / stepMs));
+  const slack = Math.min(problem.demand.steps * parts - 1, Math.floor(slackMs / partMs));
   if (slack <= 0) return 0;
-  return stepMs * quietestStart(business, transfers, Math.ceil((LONGER * expected.p50Ms) / stepMs), slack);
+  return (
+    partMs * quietestStart(business, islandTransfers(context, transfers), Math.ceil(expected.p95Ms / partMs), slack)
+  );
+}
+
+function islandTransfers({ input, problem }: ScheduleContext, transfers: Float64Array): IslandTransfer[] {
+  return problem.islands.map((_, island) => {
+    const hosts = problem.sitesOfIsland[island]?.length ?? 0;
+    let bytes = 0;
+    for (let site = 0; site < problem.sites.length; site++) {
+      bytes += transfers[site * problem.islands.length + island] as number;
+    }
+    return { bytes, mostAtOnce: Math.min(1, hostsInFlow(hosts) / input.spec.limits.hostsAtOnce) };
+  });
 }

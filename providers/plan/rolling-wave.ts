@@ -13,6 +13,7 @@ import type { DurationQuantiles, WaveLanes } from "../../sdk/model";
 
 import { LaneClock, limitsOfHost, meanDuration, placesOf, transferTime } from "./lanes";
 import type { Placement } from "./placement";
+import type { Problem } from "./problem";
 import type { ScheduleContext } from "./schedule";
 import { searchWave, type PlacedMove, type SearchOptions, type Task } from "./wave-search";
 
@@ -21,10 +22,10 @@ export const ROLLING_FROM = 4;
 /** How long a wave is, rounded to rounds of hosts: after it everything is planned anew from fresh metrics. */
 const WAVE_MS = 60 * 60_000;
 const FEWEST_ROUNDS = 2;
+/** A wave may be longer by this factor where it is the last. */
+const LONGEST = 1.5;
 /** Times of lanes beyond the mean that the end of a wave may take. */
 const SPARE = 1.15;
-/** After so many hosts in a row that cannot be emptied the wave is as wide as it gets. */
-const MOST_FAILURES = 24;
 
 /** A wave of lanes. */
 export interface RollingWave {
@@ -38,9 +39,11 @@ export interface RollingWave {
   readonly transferMs: ReadonlyMap<string, number>;
 }
 
+/** Rounds of hosts in a wave; a rest that is too short for a wave of its own belongs to the one before. */
 function roundsOf(lane: DurationQuantiles, hosts: number, width: number): number {
   const wanted = Math.max(FEWEST_ROUNDS, Math.floor(WAVE_MS / Math.max(1, meanDuration(lane))));
-  return Math.min(wanted, Math.ceil(hosts / width));
+  const rounds = Math.ceil(hosts / width);
+  return rounds <= LONGEST * wanted ? rounds : wanted;
 }
 
 /** Upper bound of the time of a wave of lanes of which `hosts` are left. */
@@ -57,88 +60,256 @@ export function findRollingWave(
   lane: DurationQuantiles,
   options: SearchOptions,
 ): RollingWave | undefined {
-  const { problem, input } = context;
-  const width = input.spec.limits.hostsAtOnce;
-  // A host that soaks works again: it holds no place, but what waits for it waits for its soak.
-  const { soakMs } = input.spec.limits;
-  const laneMs = Math.max(1, meanDuration(lane) - soakMs);
-  const untilMs = roundsOf(lane, order.length, width) * laneMs * SPARE;
-  const pool = order.slice(0, roundsOf(lane, order.length, width) * width);
-  const turns = new Map(order.map((site, turn) => [site, turn / Math.max(1, order.length - 1)]));
-  const turnOf = (site: number): number => turns.get(site) ?? 1;
-  /** By host that has yet to come: hosts of the wave that have sent copies to it. */
-  const sources = new Map<number, Set<number>>();
-  const clock = new LaneClock((name) => placesOf(context, name));
-  const readyAt = new Map<number, number>();
-  const hostOf = (site: number): string => problem.sites[site]?.host.id ?? "";
-  const sites: number[] = [];
-  const moves: PlacedMove[] = [];
-  const uses = new Map<string, readonly string[]>();
-  const after = new Map<string, readonly string[]>();
-  const transferMs = new Map<string, number>();
-  let failures = 0;
+  const wave = new WaveInProgress(context, placement, order, lane, options);
+  wave.fill();
+  return wave.result();
+}
 
-  // Who finds no room comes again at the end: by then hosts are updated that it can go to.
-  const queue = [...pool];
-  for (let at = 0; at < queue.length; at++) {
-    if (failures >= MOST_FAILURES && at >= pool.length) break;
-    const site = queue[at] as number;
-    if (at === pool.length) failures = 0;
-    const limits = limitsOfHost(context, site);
-    const startMs = clock.earliest(limits);
-    if (startMs + laneMs > untilMs) continue;
+/** Hosts of a group that wait for their turn are looked at until one can begin at once; at most so many. */
+const LOOKED_AT = 64;
+/** An island's hosts go in so many parts: those of one leave before those of the one before the last are needed. */
+const FLOW_PARTS = 6;
+/** Hosts of a group that come in the next rounds get no copies where others can: they would have to wait for them. */
+const KEPT_FREE_ROUNDS = 2;
+/** Rounds that a group may have less than all hosts before its hosts come first. */
+const URGENT_ROUNDS = 0.5;
+/** Searches with ever later targets for a host that finds no room; after the last one it is left to another wave. */
+const MOST_SEARCHES = 4;
+
+/** A wave that is being put together: hosts get lanes in the order in which they begin. */
+class WaveInProgress {
+  private readonly sites: number[] = [];
+  private readonly moves: PlacedMove[] = [];
+  private readonly uses = new Map<string, readonly string[]>();
+  private readonly after = new Map<string, readonly string[]>();
+  private readonly transferMs = new Map<string, number>();
+  private readonly clock: LaneClock;
+  private readonly laneMs: number;
+  private readonly soakMs: number;
+  private readonly untilMs: number;
+  /** By site: when its lane is through, soak included, as expected. */
+  private readonly readyAt: Float64Array;
+  /** By site: before this time it would have to wait for lanes that sent copies to it. */
+  private readonly notBefore: Float64Array;
+  private readonly turns: Float64Array;
+  /** By site: its place in its group at first. */
+  private readonly ranks: Float64Array;
+  private readonly searches: Uint8Array;
+  /** By host that has yet to come: hosts of the wave that have sent copies to it. */
+  private readonly sources = new Map<number, number[]>();
+  private readonly limits = new Map<number, readonly string[]>();
+  private readonly groups: readonly HostGroup[];
+  private readonly places: number;
+  private leftCount: number;
+
+  constructor(
+    private readonly context: ScheduleContext,
+    private readonly placement: Placement,
+    order: readonly number[],
+    lane: DurationQuantiles,
+    private readonly options: SearchOptions,
+  ) {
+    const { problem, input } = context;
+    const width = input.spec.limits.hostsAtOnce;
+    // A host that soaks works again: it holds no place, but what waits for it waits for its soak.
+    this.soakMs = input.spec.limits.soakMs;
+    this.laneMs = Math.max(1, meanDuration(lane) - this.soakMs);
+    const rounds = roundsOf(lane, order.length, width);
+    const isLast = rounds * width >= order.length;
+    this.untilMs = isLast ? Number.POSITIVE_INFINITY : rounds * this.laneMs * SPARE;
+    this.groups = groupHosts(problem, order);
+    this.ranks = new Float64Array(problem.sites.length).fill(Number.POSITIVE_INFINITY);
+    for (const { left } of this.groups) left.forEach((site, rank) => (this.ranks[site] = rank));
+    const flows = new Map(this.groups.map(({ flow, atOnce }) => [flow[0], atOnce]));
+    this.clock = new LaneClock((name) => flows.get(name) ?? placesOf(context, name));
+    this.readyAt = new Float64Array(problem.sites.length);
+    this.notBefore = new Float64Array(problem.sites.length);
+    this.turns = turnsOf(problem, order);
+    this.searches = new Uint8Array(problem.sites.length);
+    this.places = width;
+    this.leftCount = order.length;
+  }
+
+  fill(): void {
+    for (let next = this.nextHost(); next; next = this.nextHost()) this.tryHost(next.group, next.at);
+    this.placement.setLeaving(new Set());
+  }
+
+  result(): RollingWave | undefined {
+    if (this.sites.length === 0) return undefined;
+    const names = new Set([...this.uses.values()].flat());
+    return {
+      sites: this.sites,
+      hosts: this.sites.map((site) => this.hostOf(site)),
+      moves: this.moves,
+      lanes: {
+        limits: Object.fromEntries([...names].sort().map((name) => [name, placesOf(this.context, name)])),
+        uses: Object.fromEntries(this.uses),
+      },
+      after: this.after,
+      transferMs: this.transferMs,
+    };
+  }
+
+  /**
+   * Who can begin when the next place is free: of a group that takes all the time that is left before others, and of
+   * groups of which not many hosts are under way before others; else who can begin soonest.
+   */
+  private nextHost(): { readonly group: HostGroup; readonly at: number } | undefined {
+    const nowMs = this.clock.earliest(ALL_HOSTS);
+    const rounds = this.leftCount / this.places;
+    let best: { readonly group: HostGroup; readonly at: number } | undefined;
+    let bestRank = Number.POSITIVE_INFINITY;
+    let bestMs = Number.POSITIVE_INFINITY;
+    for (const group of this.groups) {
+      if (group.left.length === 0) continue;
+      const isFlowing = this.clock.earliest(group.flow) <= nowMs;
+      const isUrgent = group.left.length / group.atOnce > rounds - URGENT_ROUNDS;
+      for (let at = 0; at < Math.min(LOOKED_AT, group.left.length); at++) {
+        const startMs = Math.max(nowMs, this.startOf(group.left[at] as number));
+        const rank = startMs > nowMs ? 3 : !isFlowing ? 2 : isUrgent ? 0 : 1;
+        if (rank > bestRank || (rank === bestRank && (rank < 3 || startMs >= bestMs))) continue;
+        best = { group, at };
+        bestRank = rank;
+        bestMs = startMs;
+        if (rank < 3) break;
+      }
+      if (bestRank === 0) break;
+    }
+    return best;
+  }
+
+  private startOf(site: number): number {
+    return Math.max(this.clock.earliest(this.limitsOf(site)), this.notBefore[site] as number);
+  }
+
+  private tryHost(group: HostGroup, at: number): void {
+    const { context, placement, laneMs } = this;
+    const site = group.left[at] as number;
+    const startMs = this.startOf(site);
+    if (startMs + laneMs > this.untilMs) {
+      this.remove(group, at);
+      return;
+    }
+    const search = this.searches[site] as number;
+    // A lane takes the longer or shorter; behind hosts that were ready long before it does not wait.
+    const byMs = search === MOST_SEARCHES - 1 ? Number.POSITIVE_INFINITY : startMs + (search - 1) * laneMs;
     placement.setLeaving(new Set([site]));
     const tasks = placement.copiesAt(site).map((copy): Task => ({ copy }));
-    const searchBy = (byMs: number): readonly PlacedMove[] | undefined => {
-      const isReady = (target: number): boolean => (readyAt.get(target) ?? 0) <= byMs;
-      const result = searchWave(problem, placement, tasks, { ...options, isReady, turnOf });
-      return "moves" in result ? result.moves : undefined;
-    };
-    const found =
-      searchBy(startMs) ??
-      (at < pool.length
-        ? undefined
-        : (searchBy(startMs + laneMs / 2) ?? searchBy(startMs + laneMs) ?? searchBy(untilMs)));
-    if (!found) {
-      failures++;
-      if (at < pool.length) queue.push(site);
-      continue;
+    const isReady = (target: number): boolean =>
+      placement.isPending(target)
+        ? search > 0 || (this.ranks[target] as number) >= group.begun + KEPT_FREE_ROUNDS * group.atOnce
+        : (this.readyAt[target] as number) <= byMs;
+    // A copy stays the longer on a host that has yet to be updated, the more hosts come before that one.
+    const turn = this.sites.length / this.turns.length;
+    const turnOf = (target: number): number => Math.max(0, (this.turns[target] as number) - turn);
+    const result = searchWave(context.problem, placement, tasks, { ...this.options, isReady, turnOf });
+    if ("stuck" in result) {
+      this.searches[site] = search + 1;
+      if (search + 1 >= MOST_SEARCHES) this.remove(group, at);
+      else this.notBefore[site] = startMs + laneMs;
+      return;
     }
-    failures = 0;
+    this.remove(group, at);
+    this.begin(group, site, startMs, result.moves);
+  }
+
+  private begin(group: HostGroup, site: number, startMs: number, found: readonly PlacedMove[]): void {
+    const { context, placement, soakMs, laneMs } = this;
     const before = [
       ...found.map(({ arrived }) => arrived.site).filter((target) => placement.isVacated(target)),
-      ...(sources.get(site) ?? []),
+      ...(this.sources.get(site) ?? []),
     ];
-    for (const { arrived } of found) {
-      const from = sources.get(arrived.site);
-      if (from) from.add(site);
-      else sources.set(arrived.site, new Set([site]));
-    }
-    const beginsMs = Math.max(startMs, ...before.map((target) => readyAt.get(target) ?? 0));
+    const beginsMs = Math.max(startMs, ...before.map((target) => this.readyAt[target] as number));
     const extraMs = transferTime(context, found);
     const endMs = beginsMs + laneMs + extraMs;
-    clock.take(limits, endMs);
+    for (const { arrived } of found) {
+      const from = this.sources.get(arrived.site);
+      if (from) from.push(site);
+      else this.sources.set(arrived.site, [site]);
+      this.notBefore[arrived.site] = Math.max(this.notBefore[arrived.site] as number, endMs + soakMs + laneMs / 2);
+    }
+    const limits = this.limitsOf(site);
+    this.clock.take(limits, endMs);
+    this.clock.take(group.flow, endMs);
+    group.begun++;
     placement.commit();
     placement.vacateHost(site);
-    readyAt.set(site, endMs + soakMs);
-    sites.push(site);
-    moves.push(...found);
-    uses.set(hostOf(site), limits);
-    after.set(hostOf(site), [...new Set(before.map(hostOf))].sort());
-    transferMs.set(hostOf(site), extraMs);
+    this.readyAt[site] = endMs + soakMs;
+    const host = this.hostOf(site);
+    this.sites.push(site);
+    for (const move of found) this.moves.push(move);
+    this.uses.set(host, limits);
+    this.after.set(host, [...new Set(before)].map((target) => this.hostOf(target)).sort());
+    this.transferMs.set(host, extraMs);
   }
-  placement.setLeaving(new Set());
-  if (sites.length === 0) return undefined;
-  const names = new Set([...uses.values()].flat());
-  return {
-    sites,
-    hosts: sites.map(hostOf),
-    moves,
-    lanes: {
-      limits: Object.fromEntries([...names].sort().map((name) => [name, placesOf(context, name)])),
-      uses: Object.fromEntries(uses),
-    },
-    after,
-    transferMs,
-  };
+
+  private limitsOf(site: number): readonly string[] {
+    let limits = this.limits.get(site);
+    if (!limits) {
+      limits = limitsOfHost(this.context, site);
+      this.limits.set(site, limits);
+    }
+    return limits;
+  }
+
+  private remove(group: HostGroup, at: number): void {
+    group.left.splice(at, 1);
+    this.leftCount--;
+  }
+
+  private hostOf(site: number): string {
+    return this.context.problem.sites[site]?.host.id ?? "";
+  }
+}
+
+const ALL_HOSTS = ["hosts"] as const;
+
+/** Of an island's hosts: how many can be under way without that the next ones have to wait for them. */
+export function hostsInFlow(hosts: number): number {
+  return Math.max(1, Math.ceil(hosts / FLOW_PARTS));
+}
+
+/** Hosts that are left of those with the same islands, in the order in which they should come. */
+interface HostGroup {
+  readonly left: number[];
+  begun: number;
+  /** Of how many hosts under way the others of the group take the copies without waiting for each other. */
+  readonly atOnce: number;
+  /** Name by which the clock counts them. */
+  readonly flow: readonly [string];
+}
+
+/**
+ * Groups in the order of their first hosts. Copies stay within their island: where most of an island's hosts are under
+ * way, the next ones have to wait for those.
+ */
+function groupHosts(problem: Problem, order: readonly number[]): HostGroup[] {
+  const islands = problem.islands.length;
+  const byKey = new Map<string, { readonly left: number[]; readonly smallest: number }>();
+  for (const site of order) {
+    const own = problem.islands.flatMap((_, island) =>
+      (problem.cellAt[site * islands + island] ?? -1) >= 0 ? [island] : [],
+    );
+    const key = own.join();
+    const group = byKey.get(key);
+    if (group) group.left.push(site);
+    else {
+      const smallest = Math.min(...own.map((island) => problem.sitesOfIsland[island]?.length ?? 0));
+      byKey.set(key, { left: [site], smallest: Number.isFinite(smallest) ? smallest : problem.sites.length });
+    }
+  }
+  return [...byKey].map(([key, { left, smallest }]) => ({
+    left,
+    begun: 0,
+    atOnce: hostsInFlow(smallest),
+    flow: [`flow/${key}`],
+  }));
+}
+
+/** When each host has its turn, 0..1; 1 for hosts that have none in this run. */
+function turnsOf(problem: Problem, order: readonly number[]): Float64Array {
+  const turns = new Float64Array(problem.sites.length).fill(1);
+  order.forEach((site, turn) => (turns[site] = turn / Math.max(1, order.length - 1)));
+  return turns;
 }

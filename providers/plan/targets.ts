@@ -53,7 +53,7 @@ export interface TargetQuery {
   readonly only?: number;
   /** True in a failback: then no copy goes to a standby host. */
   readonly membersOnly?: boolean;
-  /** In a wave in which hosts follow each other: whether one that is updated in it is so by then. @default all are */
+  /** In a wave in which hosts follow each other: whether one of it comes into question at this time. @default all do */
   readonly isReady?: (site: number) => boolean;
   /** When a host that has yet to be updated has its turn, 0..1: the later, the longer a copy may stay. @default 0 */
   readonly turnOf?: (site: number) => number;
@@ -154,7 +154,7 @@ function shortlist(problem: Problem, placement: Placement, query: TargetQuery): 
 
 function isAsked(problem: Problem, placement: Placement, query: TargetQuery, site: number): boolean {
   if (query.membersOnly && problem.sites[site]?.host.role === "standby") return false;
-  return !(placement.isVacated(site) && query.isReady?.(site) === false);
+  return !((placement.isVacated(site) || placement.isPending(site)) && query.isReady?.(site) === false);
 }
 
 function judgeSites(problem: Problem, placement: Placement, query: TargetQuery, sites: Iterable<number>): TargetList {

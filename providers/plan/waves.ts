@@ -16,7 +16,7 @@ import { sumDurations } from "./durations";
 import { limitsOfHost, meanDuration, placesOf, transferTime } from "./lanes";
 import type { Placement } from "./placement";
 import { compareText } from "./problem";
-import { regretOf } from "./quiet";
+import { partsOfStep, regretOf } from "./quiet";
 import { findRollingWave, ROLLING_FROM, rollingTime } from "./rolling-wave";
 import { disturbanceOf } from "./scores/migration-score";
 import {
@@ -36,6 +36,9 @@ export type LookAhead = "rest" | "opening";
 
 /** How much longer a run may take than its limits alone say, for capacity holds it up as well. */
 const LONGER = 3;
+
+/** Hosts come in an order that is good until the rest of the run is over, this much later than expected. */
+const LATER = 1.5;
 
 /** Hosts of a wave that goes all at once: its search is one over the copies of all of them. */
 const WIDEST_AT_ONCE = 32;
@@ -185,9 +188,10 @@ function orderHosts(
   width: number,
 ): number[] {
   const { problem, transfers, business } = context;
-  const { from } = timeline.rangeOfNext({ p50Ms: 0, p95Ms: 0 });
-  const { p50Ms } = restTime(left.size, width, longestUpdateWave(context, false));
-  const to = from + Math.max(1, Math.ceil(p50Ms / problem.demand.stepMs));
+  const partMs = problem.demand.stepMs / partsOfStep(problem);
+  const from = Math.max(0, Math.floor((context.startMs + timeline.total.p50Ms - problem.demand.startMs) / partMs));
+  const { p95Ms } = restTime(left.size, width, longestUpdateWave(context, false));
+  const to = from + Math.max(1, Math.ceil((LATER * p95Ms) / partMs));
   const keys = new Map(
     [...left].map((site) => {
       const copies = placement.copiesAt(site);
