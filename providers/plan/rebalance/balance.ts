@@ -74,9 +74,7 @@ export function findBalance(
   const wanted =
     cause === undefined || mostMoves <= 0 ? [] : searchMoves(problem, open, profiles, options, seed, before);
   const best = takeBest(problem, wanted, profiles, before, options, mostMoves);
-  const scored = scoreMoves(problem, best, profiles, before);
-  const moves = scored.filter(({ migration }) => isWorthMoving(migration));
-  const dropped = scored.filter(({ migration }) => !isWorthMoving(migration));
+  const { moves, dropped } = dropUnworthy(problem, best, profiles, before);
   const after = applyMoves(problem, moves, profiles, before);
   const rows = open.map((cell): BalanceRow => {
     const { site = -1, island = -1 } = problem.cells[cell] ?? {};
@@ -90,13 +88,34 @@ export function findBalance(
   return { cause, moves, dropped, rows };
 }
 
+/**
+ * Drops moves that are not worth it. Those that are left are scored anew: one may have counted on another that made room
+ * for it. No move goes to where it is then fuller than where it came from.
+ */
+function dropUnworthy(
+  problem: Problem,
+  wanted: readonly Relocation[],
+  profiles: readonly Profile[],
+  before: ReadonlyMap<number, Profile>,
+): Pick<Balance, "moves" | "dropped"> {
+  const dropped: WantedMove[] = [];
+  let left = wanted;
+  for (;;) {
+    const scored = scoreMoves(problem, left, profiles, before);
+    const moves = scored.filter(({ migration, isFuller }) => isWorthMoving(migration) && !isFuller);
+    if (moves.length === scored.length) return { moves, dropped };
+    dropped.push(...scored.filter((move) => !moves.includes(move)));
+    left = moves;
+  }
+}
+
 /** Scores over the time ahead: each move with all others made. */
 function scoreMoves(
   problem: Problem,
   moves: readonly Relocation[],
   profiles: readonly Profile[],
   before: ReadonlyMap<number, Profile>,
-): readonly WantedMove[] {
+): readonly (WantedMove & { readonly isFuller: boolean })[] {
   const after = applyMoves(problem, moves, profiles, before);
   const hosts = problem.works.map((_, work) => {
     const counts = new Map<number, number>();
@@ -110,7 +129,7 @@ function scoreMoves(
     const useHere = useOf(cellOfCopy(problem, copy), before);
     const target = { site: home, cpuShare };
     const migration = scoreCopy(problem, copy, useHere, (work) => hosts[work] ?? new Map<number, number>(), target);
-    return { copy, home, migration };
+    return { copy, home, migration, isFuller: cpuShare > useHere };
   });
 }
 
