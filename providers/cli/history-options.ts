@@ -5,6 +5,7 @@
 import { messageOf, parseDuration } from "../../sdk/model";
 import { describeUnknown, UsageError, type OptionTable } from "./command";
 import type { Terminal } from "./terminal";
+import { CANDIDATE_NAMES, type CandidateName } from "../forecast/classical/candidate-names";
 import type { Model } from "../forecast/model";
 import type { NamedSeries } from "../observe/samples";
 
@@ -19,6 +20,10 @@ export const HISTORY_OPTIONS = {
   step: { value: "DURATION", about: "step of the series; that of the samples without it, 5 minutes for Prometheus" },
   unit: { value: "TEXT", about: "what values are measured in, for people" },
   timezone: { value: "ZONE", about: "IANA time zone of the times shown; UTC without it" },
+  also: {
+    value: "NAMES",
+    about: `classical models that are tried too, with commas between them, or "all": ${CANDIDATE_NAMES.join(", ")}`,
+  },
   lstm: { about: "also train an LSTM on each series; it speaks where it beats the blend. Takes seconds a series" },
 } as const satisfies OptionTable;
 
@@ -71,11 +76,24 @@ export async function readHistory(choice: HistoryChoice, terminal: Terminal): Pr
 }
 
 /** The model with which both commands work. */
-export async function createModel(hasLstm: boolean): Promise<Model> {
+export async function createModel(hasLstm: boolean, also: readonly CandidateName[]): Promise<Model> {
   const { ensemble } = await import("../forecast/ensemble.js");
-  if (!hasLstm) return ensemble();
+  const blend = ensemble({ also });
+  if (!hasLstm) return blend;
   const { withLstm } = await import("../forecast/lstm/with-lstm.js");
-  return withLstm(ensemble());
+  return withLstm(blend);
+}
+
+/** Names of `--also`. */
+export function readAlso(text: string | undefined, mistakes: string[]): readonly CandidateName[] {
+  if (text === undefined) return [];
+  if (text === "all") return CANDIDATE_NAMES;
+  const names = text.split(",").map((name) => name.trim());
+  const known = names.filter((name): name is CandidateName => CANDIDATE_NAMES.some((candidate) => candidate === name));
+  for (const name of names.filter((other) => !known.some((candidate) => candidate === other))) {
+    mistakes.push(`--also: ${describeUnknown("model", name, CANDIDATE_NAMES)}`);
+  }
+  return known;
 }
 
 /** Milliseconds of an option of a second or more, or undefined where it was not given. */

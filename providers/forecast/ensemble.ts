@@ -10,6 +10,7 @@
  */
 import type { Series } from "../../sdk/model";
 import { Blend } from "./blend";
+import type { CandidateName } from "./classical/candidate-names";
 import { ORIGINS_PER_HORIZON } from "./bucket-errors";
 import { createMembers } from "./members";
 import type { FittedModel, Model } from "./model";
@@ -27,12 +28,18 @@ const FEWEST_WEEKS = 2.2;
 const FEWEST_VALUES = 12;
 const TESTED_SEASONS = 4;
 
-/** Creates the model. */
-export function ensemble(): Model {
-  return { name: "ensemble", fit };
+/** Settings of the ensemble. */
+export interface EnsembleSetting {
+  /** Classical models that are candidates too; those that do not pay on a series are left out of its blend. @default [] */
+  readonly also?: readonly CandidateName[];
 }
 
-function fit(series: Series): FittedModel {
+/** Creates the model. */
+export function ensemble({ also = [] }: EnsembleSetting = {}): Model {
+  return { name: "ensemble", fit: (series) => fit(series, also) };
+}
+
+function fit(series: Series, candidates: readonly CandidateName[]): FittedModel {
   const daySteps = wholeSteps(DAY_MS, series.stepMs);
   const prepared = prepareSeries(series, daySteps);
   const count = prepared.values.length;
@@ -41,7 +48,7 @@ function fit(series: Series): FittedModel {
     .filter(isMember(daySteps))
     .map((shape) => fitShape(prepared, shape, TESTED_SEASONS, ORIGINS_PER_HORIZON));
   const seasons = seasonsOf(count, daySteps);
-  const members = createMembers({ prepared, shapes, seasons, stepMs: series.stepMs });
+  const members = createMembers({ prepared, shapes, seasons, stepMs: series.stepMs, candidates });
   const blend = new Blend(prepared, members, seasons[0] ?? 0);
   const middle = Math.max(1, Math.round((seasons[0] ?? count / 4) / 2));
   const notes = [...prepared.notes, describe(blend.speakersAt(middle))];

@@ -11,6 +11,8 @@ import { fitDoubleSeasonal } from "./double-seasonal";
 import type { EmpiricalKernel } from "./empirical";
 import { empiricalQuantiles, sortValues } from "./empirical";
 import { createBuckets } from "./horizon-errors";
+import type { CandidateName } from "./classical/candidate-names";
+import { createCandidates } from "./classical/candidates";
 import { createLocalScale } from "./local-scale";
 import type { PreparedSeries } from "./prepare";
 import type { ShapeModel } from "./shape-model";
@@ -24,6 +26,8 @@ export interface MembersInput {
   /** Steps of a day and of a week (or of the seasons in their place), ascending; empty: none. */
   readonly seasons: readonly number[];
   readonly stepMs: number;
+  /** Classical models that are candidates too. */
+  readonly candidates: readonly CandidateName[];
 }
 
 /** Longest horizon with a model of its own, in seasons; beyond it errors grow. */
@@ -62,7 +66,27 @@ function createUnkeyed(input: MembersInput): readonly Omit<Member, "key">[] {
     ...createRegressions(input),
     ...(seasons[0] === undefined ? [] : [{ name: "days like the last", at: similarDays(prepared.values, seasons[0]) }]),
     ...createDoubleSeasonal(input),
+    ...createClassical(input),
   ];
+}
+
+function createClassical({ prepared, seasons, candidates }: MembersInput): readonly Member[] {
+  if (candidates.length === 0) return [];
+  const { values, measured } = prepared;
+  const unitSteps = unitOf(values.length, seasons);
+  const input = {
+    values,
+    measured,
+    seasons,
+    unitSteps,
+    spread: createLocalScale(values, unitSteps).spread,
+    buckets: createBuckets(longestFitted(values.length, seasons), unitSteps),
+    firstOrigin: Math.min(
+      Math.floor(values.length / 2),
+      Math.max(Math.floor(values.length * WARM_UP_SHARE), seasons[0] ?? 0),
+    ),
+  };
+  return createCandidates(input, candidates);
 }
 
 function createRegressions({ prepared, seasons }: MembersInput): readonly Omit<Member, "key">[] {

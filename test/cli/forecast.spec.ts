@@ -76,6 +76,18 @@ describe("archipelago forecast and backtest", function () {
     assert.match(await fs.readFile(page, "utf8"), /Backtest of/);
   });
 
+  it("try classical models by name, and say which names there are", async () => {
+    const args = ["backtest", csv, "--series", "ledger", "--origins", "2", "--also", "theta,damped-trend,histogram"];
+    const { code, stdout } = await archipelago(args);
+    assert.equal(code, 0);
+    for (const name of ["Theta", "damped trend", "decaying histogram"]) {
+      assert.match(stdout, new RegExp(`^ +${name} +[\\d.]+ % `, "m"), stdout);
+    }
+    const unknown = await archipelago(["forecast", csv, "--also", "thetta,arima"]);
+    assert.equal(unknown.code, 2);
+    assert.match(unknown.stderr, /--also: unknown model "thetta"; did you mean "theta"\?/);
+  });
+
   it("ask a Prometheus, one series for each set of labels", async () => {
     const asked: string[] = [];
     const server = http.createServer((request, response) => {
