@@ -36,6 +36,9 @@ interface Miss {
 /** From so many workloads on at once a cause is common to all. */
 const COMMON_SHARE = 0.5;
 
+/** More events than these are counted; a run that takes an hour moves a workload many times. */
+const MOST_NAMED = 2;
+
 /** Lines for each workload that has missed, oldest first. */
 export function explainMisses(
   workloads: readonly MeasuredWorkload[],
@@ -100,7 +103,7 @@ function explain(
   const known = events.filter(
     (event) => event.toMs > fromMs && event.fromMs < toMs && (event.workload ?? workload) === workload,
   );
-  if (known.length > 0) return [...new Set(known.map(({ text }) => text))].join(", and ");
+  if (known.length > 0) return listEvents([...new Set(known.map(({ text }) => text))]);
   const isAlike = (name: string): boolean =>
     (misses.get(name) ?? []).some(
       (other) => other.isAbove === miss.isAbove && other.from <= miss.from && other.to >= miss.from,
@@ -116,6 +119,11 @@ function explain(
     return `so it was with ${alike.join(", ")}: a cause that they have in common, such as an event that no signal tells of`;
   }
   return "nothing that the run recorded explains it: look at what it worked on, and declare a signal if it comes again";
+}
+
+function listEvents(texts: readonly string[]): string {
+  if (texts.length <= MOST_NAMED) return texts.join(", and ");
+  return `${texts.slice(0, MOST_NAMED).join(", ")}, and ${String(texts.length - MOST_NAMED)} more of this kind`;
 }
 
 function cores(cpuMillis: number): string {

@@ -145,6 +145,15 @@ describe("misses in words", () => {
     );
   });
 
+  it("count what happened many times instead of naming all of it", () => {
+    const events = ["a", "b", "c", "d"].map((host) => ({
+      ...{ fromMs: Date.UTC(2026, 0, 1, 2), toMs: Date.UTC(2026, 0, 1, 2, 3), workload: "front" },
+      text: `a copy of it left ${host} then`,
+    }));
+    const [line = ""] = explainMisses([measured("front", [3000])], [], events).get("front") ?? [];
+    assert.match(line, /; a copy of it left a then, a copy of it left b then, and 2 more of this kind$/);
+  });
+
   it("name the caller that had more to do, or the cause that many have in common", () => {
     const called = explainMisses(
       [measured("front", [2000, 2000]), measured("pricing", [1000, 2000]), measured("ledger", [700, 700])],
