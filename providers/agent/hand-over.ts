@@ -197,14 +197,15 @@ export class HandOver {
     const { replicas } = this.#at;
     const verdict = await this.#askSwitch(replica, part);
     if (verdict === "unknown") return false;
+    // A controller's calls may have ended this hand-over while the switch was asked, and begun another.
+    const isMeant = ({ handOver }: ReplicaRecord): boolean => handOver?.token.token === part.token.token;
     if (verdict === "loser") {
-      await replicas.stop(replica, LOSER_GRACE_MS, { discardData: part.role === "target" });
+      await replicas.stop(replica, LOSER_GRACE_MS, { discardData: part.role === "target", isMeant });
       return true;
     }
     await replicas.exclusively(replica, async () => {
-      // A controller's call may have ended this hand-over while the switch was asked.
       const record = replicas.records().find(({ spec }) => spec.replica === replica);
-      if (record?.handOver?.token.token === part.token.token) await this.#makeActive(record);
+      if (record && isMeant(record)) await this.#makeActive(record);
     });
     return true;
   }

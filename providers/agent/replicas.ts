@@ -131,11 +131,18 @@ export class Replicas {
     });
   }
 
-  /** Asks the copy to end, kills it at the grace's end. One that is not there is success. */
-  async stop(replica: string, graceMs: number, options: { readonly discardData?: boolean } = {}): Promise<void> {
+  /**
+   * Asks the copy to end, kills it at the grace's end. One that is not there is success, and so is one that is not meant:
+   * another may have been started under its id since somebody decided to stop it.
+   */
+  async stop(
+    replica: string,
+    graceMs: number,
+    options: { readonly discardData?: boolean; readonly isMeant?: (record: ReplicaRecord) => boolean } = {},
+  ): Promise<void> {
     await this.exclusively(replica, async () => {
       const record = this.#records.get(replica);
-      if (!record) return;
+      if (!record || options.isMeant?.(record) === false) return;
       await this.save({ ...record, stopping: true });
       await this.#endProcesses(record, graceMs);
       if (options.discardData) await rm(this.#folder.replicaData(replica), { recursive: true, force: true });

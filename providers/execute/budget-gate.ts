@@ -57,6 +57,7 @@ export class BudgetGate {
   /**
    * Waits until the budget lets these replicas of one workload go, then makes the effect.
    * @param giveUpAt wall time in ms until when to wait for the budget
+   * @param whenShort done once, before the wait, where the budget does not let them go
    * @throws DriverError refused when the budget does not allow it in time; InterruptedError when told to stop before
    */
   async pass<T>(
@@ -65,6 +66,7 @@ export class BudgetGate {
     leaving: readonly string[],
     giveUpAt: number,
     effect: () => Promise<T>,
+    whenShort: () => Promise<void> = () => Promise.resolve(),
   ): Promise<T> {
     if (workload.exclusive) return effect();
     const previous = this.tails.get(workload.name) ?? Promise.resolve();
@@ -78,7 +80,7 @@ export class BudgetGate {
     );
     await previous;
     try {
-      await this.waitForBudget(context, workload, leaving, giveUpAt);
+      await this.waitForBudget(context, workload, leaving, giveUpAt, whenShort);
       return await effect();
     } finally {
       leave();
@@ -90,13 +92,15 @@ export class BudgetGate {
     workload: Workload,
     leaving: readonly string[],
     giveUpAt: number,
+    whenShort: () => Promise<void>,
   ): Promise<void> {
     const required = requiredCopies(workload);
-    for (;;) {
+    for (let looks = 1; ; looks++) {
       await context.throwIfStopped();
       const available = availableReplicas(workload, await observeServing(context));
       const left = available.filter((replica) => !leaving.includes(replica)).length;
       if (left >= required) return;
+      if (looks === 1) await whenShort();
       if (context.clock.now() + LOOK_AGAIN_MS > giveUpAt) {
         throw new DriverError(
           "refused",

@@ -20,6 +20,8 @@ describe("agent: hand-over", function () {
   /** What the switch answers; undefined: it has an error. */
   let answer: OwnerAnswer | undefined;
   let questions = 0;
+  /** Answers are on their way until then. */
+  let held = Promise.resolve();
   let round = 0;
 
   before(async () => {
@@ -41,7 +43,8 @@ describe("agent: hand-over", function () {
           answer: () => {
             questions += 1;
             if (!answer) return Promise.reject(new Error("out of order"));
-            return Promise.resolve({ ...answer } as Json);
+            const given = { ...answer } as Json;
+            return held.then(() => given);
           },
         },
       },
@@ -160,6 +163,24 @@ describe("agent: hand-over", function () {
     questions = 0;
     await systemClock.sleep(token.deadline - Date.now() + 500);
     assert.equal(questions, 0);
+    assert.equal((await source.replica(from()))?.state, "healthy");
+    await end();
+  });
+
+  it("leaves a copy alone that was started under the same id while the switch was asked", async () => {
+    const { token } = await prepare(1500);
+    answer = { owner: from(), token: token.token, state: "reverted" };
+    const release = Promise.withResolvers<void>();
+    held = release.promise;
+    await eventually("both agents asked", () => Promise.resolve(questions >= 2));
+    await source.mutate("activate", { replica: from() });
+    await target.mutate("stop", { replica: to(), graceMs: 500 });
+    await target.startCopy(to(), { standby: true });
+    release.resolve();
+    held = Promise.resolve();
+    // Whatever follows from the answers has been done once other changes of the same copies are.
+    await target.mutate("activate", { replica: to() });
+    assert.equal((await target.replica(to()))?.state, "healthy");
     assert.equal((await source.replica(from()))?.state, "healthy");
     await end();
   });

@@ -1,7 +1,10 @@
 import { strict as assert } from "node:assert";
 import { describe, it } from "mocha";
+import { eventsOf } from "../../providers/testing";
+import { carryOutScenario } from "./carry-out";
 import { playScenario } from "./play";
 import type { Scenario } from "./scenario";
+import { judge } from "./verdict";
 
 /** Everything that a scenario below does not say. */
 const PLAIN: Scenario = {
@@ -115,5 +118,25 @@ describe("faults: scenarios that broke a promise once", () => {
       requestsPerSecond: 35,
       incidents: [{ kind: "hosts-die", afterMs: 510, hosts: ["host-03"] }],
     });
+  });
+
+  it("lets a drained copy serve again at once where the host of the only other one died right after the look", async () => {
+    const scenario: Scenario = {
+      ...PLAIN,
+      seed: 5397,
+      hosts: 4,
+      zones: 2,
+      reboot: true,
+      updateMs: 1589,
+      bootMs: 2124,
+      incidents: [{ kind: "hosts-die", afterMs: 20_048, hosts: ["host-03"] }],
+    };
+    const outcome = await carryOutScenario(scenario);
+    assert.deepEqual(judge(outcome), []);
+    const failed = eventsOf(outcome.fixture.fleet.events, "requests-failed").filter(
+      ({ service }) => service === "pricing",
+    );
+    const count = failed.reduce((sum, event) => sum + event.count, 0);
+    assert.ok(count > 0 && count < 10, `${String(count)} requests failed`);
   });
 });

@@ -89,13 +89,17 @@ describe("guard: the checker", () => {
 
   describe("budgets", () => {
     it("finds a workload below its budget by a copy that the run took out too early", () => {
-      const violations = checkSeen((clean) => ({
-        availability: clean.availability.map((sample) =>
-          sample.workload === "pricing" && sample.serving.length === 1 && sample.atMs > timeOfEntry(0)
-            ? { ...sample, serving: [] }
+      const violations = checkSeen((clean) => {
+        const [first] = clean.availability.filter(({ workload }) => workload === "pricing");
+        const old = first?.serving[0]?.replica;
+        // The new copy never serves.
+        const withoutNew = clean.availability.map((sample) =>
+          sample.workload === "pricing"
+            ? { ...sample, serving: sample.serving.filter(({ replica }) => replica === old) }
             : sample,
-        ),
-      }));
+        );
+        return { availability: withoutNew };
+      });
       assertFound(violations, "budget", "pricing", /0 of 1 copies served, 1 must/);
     });
 
@@ -138,6 +142,23 @@ describe("guard: the checker", () => {
         [drainAt, five.slice(1)],
       );
       assertFound(violations, "budget", "front", /4 of 6 copies served, 5 must, when the run took out front-0/);
+    });
+
+    it("excuses a copy that was given traffic and is lost by itself before anybody can have seen it", () => {
+      const [admitAt, pricingDrainAt] = ["admit", "drain"].map((id) =>
+        timeOfEntry(indexOf(createCleanEvents(), "step-intent", id)),
+      ) as [number, number];
+      const old = serving("pricing-0", "host-01");
+      const violations = checkSeen((clean) => ({
+        availability: [
+          ...clean.availability.filter(({ workload }) => workload !== "pricing"),
+          { atMs: timeOfEntry(0), workload: "pricing", serving: [old] },
+          { atMs: admitAt + 10, workload: "pricing", serving: [old, serving("pricing-1", "host-03")] },
+          { atMs: pricingDrainAt + 50, workload: "pricing", serving: [old] },
+          { atMs: pricingDrainAt + 100, workload: "pricing", serving: [] },
+        ],
+      }));
+      assert.deepEqual(violations, []);
     });
 
     it("excuses a loss that nobody can have seen yet", () => {

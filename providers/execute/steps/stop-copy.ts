@@ -1,6 +1,6 @@
 /**
- * `stop-copy`: a drained copy ends; refused while the budget does not allow it. Undone by starting the very same
- * copy again on its host.
+ * `stop-copy`: a drained copy ends; refused while the budget does not allow it, and until then it serves again. Undone
+ * by starting the very same copy again on its host.
  */
 import type { Json } from "../../../sdk/model";
 import type { StartSpec } from "../../drivers/contracts";
@@ -8,7 +8,7 @@ import type { Step, StepOf } from "../step";
 import { DONE, generousDeadlineMs } from "../step";
 import { stopCopy, waitForCopy } from "./copies";
 import { findBackend, findReplica, workloadOf } from "./lookup";
-import { removeBackend, setWeight, waitForBackend } from "./traffic";
+import { drainBackend, removeBackend, serveAgain, setWeight, waitForBackend } from "./traffic";
 
 const FLOOR_MS = 60_000;
 
@@ -39,10 +39,17 @@ export const stopCopyStep: Step<StepOf<"stop-copy">> = {
   async start(context) {
     const { step } = context;
     const workload = workloadOf(context, step.workload);
-    await context.gate.pass(context, workload, [step.replica], context.deadlineAt, async () => {
+    const stop = async (): Promise<boolean> => {
+      if (((await findBackend(context, workload, step.replica))?.weight ?? 0) > 0) return false;
       await removeBackend(context, workload, step.replica);
       await stopCopy(context, step.host, step.replica);
-    });
+      return true;
+    };
+    const serve = (): Promise<void> => serveAgain(context, workload, step.replica);
+    // What has come back into traffic is drained once more before it ends.
+    while (!(await context.gate.pass(context, workload, [step.replica], context.deadlineAt, stop, serve))) {
+      await drainBackend(context, workload, step.replica, context.deadlineAt);
+    }
     return DONE;
   },
 

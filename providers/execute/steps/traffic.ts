@@ -1,10 +1,14 @@
 /**
  * Giving traffic to a copy and taking it away, as steps and their undo need it.
  *
- * Invariant: traffic is only taken from a serving copy through the budget gate.
+ * Invariants
+ * 1. Traffic is only taken from a serving copy through the budget gate.
+ * 2. A copy that was taken out of traffic and still runs serves again at once where too few are left: others may die
+ *    right after the look that let it go.
  */
 import { DriverError } from "../../../sdk/model";
 import type { HealthCheck, Replica, Workload } from "../../../sdk/model";
+import { requiredCopies } from "../budget-gate";
 import type { StepContext } from "../step";
 import { findBackend, findReplica, findService } from "./lookup";
 
@@ -71,7 +75,8 @@ export async function waitForBackend(context: StepContext, workload: Workload, r
 
 /**
  * Takes a serving replica out of traffic through the budget gate and waits for its requests. Upgraded connections get
- * half of the time that is left then; the switch closes those that are still open.
+ * half of the time that is left then; the switch closes those that are still open. Where too few copies serve
+ * meanwhile, it serves again and waits for the budget anew.
  * @param giveUpAt wall time in ms
  * @returns how many upgraded connections had to be closed
  * @throws DriverError refused by the budget; timeout when requests stay under way
@@ -82,14 +87,54 @@ export async function drainBackend(
   replica: string,
   giveUpAt: number,
 ): Promise<{ readonly closedUpgrades: number }> {
-  await context.gate.pass(context, workload, [replica], giveUpAt, () => {
-    const now = context.clock.now();
-    const closeUpgradesAt = now + Math.max(0, Math.floor((giveUpAt - now) / 2));
-    return setWeight(context, workload, replica, 0, "drain", { closeUpgradesAt });
-  });
+  for (let name = "drain"; ; name = `drain-${String(context.clock.now())}`) {
+    await context.gate.pass(context, workload, [replica], giveUpAt, () => {
+      const now = context.clock.now();
+      const closeUpgradesAt = now + Math.max(0, Math.floor((giveUpAt - now) / 2));
+      return setWeight(context, workload, replica, 0, name, { closeUpgradesAt });
+    });
+    const drained = await waitForRequests(context, workload, replica, giveUpAt);
+    if (drained) return drained;
+    await serveAgain(context, workload, replica);
+    if (context.clock.now() >= giveUpAt) {
+      throw new DriverError("refused", workload.name, `too few copies serve whenever ${replica} is drained`, {
+        remedy: `look why copies of ${workload.name} come and go, or raise budget.maxUnavailable`,
+      });
+    }
+  }
+}
+
+/**
+ * Gives a copy its share of traffic again where it runs, is healthy and has none; nothing else is begun until the
+ * switch finds it healthy.
+ */
+export async function serveAgain(context: StepContext, workload: Workload, replica: string): Promise<void> {
+  const backend = await findBackend(context, workload, replica);
+  const copy = await findReplica(context, replica);
+  if (backend?.weight !== 0 || copy?.state !== "healthy") return;
+  // The time makes it a call of its own: it may happen more than once in a step, and a repeated key changes nothing.
+  const name = `serve-again-${String(context.clock.now())}`;
+  await setWeight(context, workload, replica, await evenWeight(context, workload), name);
+  await waitForBackend(context, workload, replica);
+}
+
+/**
+ * Waits until a drained copy has answered; undefined when too few copies serve before that.
+ * @throws DriverError timeout
+ */
+async function waitForRequests(
+  context: StepContext,
+  workload: Workload,
+  replica: string,
+  giveUpAt: number,
+): Promise<{ readonly closedUpgrades: number } | undefined> {
   for (;;) {
-    const backend = await findBackend(context, workload, replica);
+    const service = await findService(context, workload);
+    const backend = service?.backends.find((candidate) => candidate.replica === replica);
     if (!backend || backend.inFlight === 0) return { closedUpgrades: backend?.closedUpgrades ?? 0 };
+    // An exclusive one is paused by its hand-over, not by a copy that is missing.
+    const serving = service?.backends.filter(({ healthy, weight }) => healthy && weight > 0).length ?? 0;
+    if (!workload.exclusive && serving < requiredCopies(workload)) return undefined;
     if (context.clock.now() >= giveUpAt) {
       throw new DriverError("timeout", replica, `${String(backend.inFlight)} requests are still under way`);
     }

@@ -4,7 +4,7 @@
  * A copy that stops serving counts as lost by itself when no step of the run touched it or its host at that time.
  * What is lost by itself is no violation; what the run takes out while too few serve is one, whyever they are too few.
  */
-import type { Violation, Workload } from "../../../sdk/model";
+import type { StepKind, Violation, Workload } from "../../../sdk/model";
 import type { AvailabilitySample, Observations, ServingCopy } from "../observations";
 import type { RunView, StepSpan } from "../run-view";
 import type { Rule } from "./rule";
@@ -76,8 +76,12 @@ function isTouched(view: RunView, copy: ServingCopy, fromMs: number, toMs: numbe
 function isWithin(span: StepSpan, fromMs: number, toMs: number): boolean {
   const overlaps = (startMs: number | undefined, endMs: number | undefined): boolean =>
     startMs !== undefined && startMs <= toMs && (endMs === undefined || endMs >= fromMs);
-  return overlaps(span.intentMs, span.endMs) || overlaps(span.undoMs, span.undoEndMs);
+  const takesOut = !GIVING.has(span.step.kind);
+  return (takesOut && overlaps(span.intentMs, span.endMs)) || overlaps(span.undoMs, span.undoEndMs);
 }
+
+/** Steps that add copies: only their undo takes one out. */
+const GIVING: ReadonlySet<StepKind> = new Set(["start-copy", "admit", "reserve"]);
 
 function touches({ step }: StepSpan, copy: ServingCopy): boolean {
   switch (step.kind) {
