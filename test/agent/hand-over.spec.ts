@@ -21,7 +21,7 @@ describe("agent: hand-over", function () {
   let answer: OwnerAnswer | undefined;
   let questions = 0;
   /** Answers are on their way until then. */
-  let held = Promise.resolve();
+  let held: Promise<unknown> = Promise.resolve();
   let round = 0;
 
   before(async () => {
@@ -170,13 +170,13 @@ describe("agent: hand-over", function () {
   it("leaves a copy alone that was started under the same id while the switch was asked", async () => {
     const { token } = await prepare(1500);
     answer = { owner: from(), token: token.token, state: "reverted" };
-    const release = Promise.withResolvers<void>();
+    const release = Promise.withResolvers<undefined>();
     held = release.promise;
     await eventually("both agents asked", () => Promise.resolve(questions >= 2));
     await source.mutate("activate", { replica: from() });
     await target.mutate("stop", { replica: to(), graceMs: 500 });
     await target.startCopy(to(), { standby: true });
-    release.resolve();
+    release.resolve(undefined);
     held = Promise.resolve();
     // Whatever follows from the answers has been done once other changes of the same copies are.
     await target.mutate("activate", { replica: to() });

@@ -57,6 +57,16 @@ describe("faults: scenarios that broke a promise once", () => {
     });
   });
 
+  it("names the old copy that stays quiesced where the host of the new one died after the cut-over", async () => {
+    await assertKeeps({
+      reboot: true,
+      incidents: [
+        { kind: "hosts-die", afterMs: 29_000, hosts: ["host-01"] },
+        { kind: "crash-sending", call: "traffic.unpark", nth: 1, arrivesAfterMs: 3000, backAfterMs: 17_000 },
+      ],
+    });
+  });
+
   it("takes a release that was repeated under its key after a half-done one for the same effect", async () => {
     const effect = { kind: "partial" } as const;
     await assertKeeps({ incidents: [{ kind: "call", fault: { call: "capacity.release", nth: 1, times: 1, effect } }] });

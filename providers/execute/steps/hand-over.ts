@@ -79,17 +79,24 @@ async function bringBack(context: HandOverContext, prior: Json): Promise<string 
 }
 
 /**
- * Where the old copy cannot be asked, the new one is left as it is: it may hold the only state that is left. It is named,
- * so that somebody decides.
+ * Where one copy cannot be asked, the other one is left as it is: the new one may hold the only state that is left, and
+ * after a cut-over the old one lacks what was written since. It is named, so that somebody decides.
  */
 async function withCopyLeft(context: HandOverContext, error: unknown): Promise<unknown> {
   if (!isKind(error, "DriverError")) return error;
-  const { toReplica, toHost } = context.step;
-  const copy = await findReplica(context, toReplica).catch(() => undefined);
-  if (!copy) return error;
+  const { fromReplica, toReplica } = context.step;
+  const found = await Promise.all(
+    [toReplica, fromReplica].map((replica) => findReplica(context, replica).catch(() => undefined)),
+  );
+  const left = found.flatMap((copy) =>
+    copy && (copy.id === toReplica || copy.state !== "healthy")
+      ? [`${copy.id} is left ${copy.state} on ${copy.host}`]
+      : [],
+  );
+  if (left.length === 0) return error;
   const { code, subject, message, remedy } = error as DriverError;
   const text = message.startsWith(`${subject}: `) ? message.slice(subject.length + 2) : message;
-  return new DriverError(code, subject, `${text}; ${toReplica} is left ${copy.state} on ${toHost}`, {
+  return new DriverError(code, subject, `${text}; ${left.join("; ")}`, {
     ...(remedy === undefined ? {} : { remedy }),
     cause: error,
   });
