@@ -10,7 +10,7 @@
  */
 import { randomUUID } from "node:crypto";
 import * as fs from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { messageOf, StoreError } from "../../sdk/model";
 
 /** The calls of `node:fs/promises` that the store makes; tests give one that fails on purpose. */
@@ -206,8 +206,10 @@ export class StoreFiles {
 }
 
 /** Turns an error of the file system into a StoreError that says what to do. */
-export function toStoreError(path: string, error: unknown): StoreError {
+export function toStoreError(file: string, error: unknown): StoreError {
   if (error instanceof StoreError) return error;
+  // The name of a temporary file tells nobody anything.
+  const path = basename(file).startsWith(TEMPORARY_PREFIX) ? dirname(file) : file;
   const code = codeOf(error);
   const because = (reason: string): string => `run store ${path}: ${reason} (${code ?? messageOf(error)})`;
   switch (code) {

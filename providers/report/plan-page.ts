@@ -32,6 +32,7 @@ export function renderPlanPage(
   const sections: Section[] = [];
   if (plan.blockers.length > 0) sections.push(blockers(plan));
   if (plan.warnings.length > 0) sections.push(section("Warnings", plainList(plan.warnings)));
+  if (plan.stages) sections.push(stages(plan.stages, timezone));
   if (plan.waves.length > 0) {
     sections.push(
       section(
@@ -56,7 +57,6 @@ export function renderPlanPage(
     ...demandSections(forecast, timezone),
   );
   if (plan.skipped.length > 0) sections.push(skipped(plan));
-  if (plan.stages) sections.push(stages(plan.stages, timezone));
   sections.push(calendar(plan, timezone), approval(spec, plan));
   return renderPage({
     title: `Plan of ${spec.name}`,

@@ -50,7 +50,8 @@ export async function waitForOwner(
     const ofOthers = isOwnRun
       ? `run ${runId} is carried out by ${holder}`
       : `waiting for ${resource}, held by ${holder}`;
-    const text = holder === owner ? `waiting for this process's own lease to lapse, which it has lost` : ofOthers;
+    const isOwn = processOf(holder) === processOf(owner);
+    const text = isOwn ? `waiting for this process's own lease to lapse, which it has lost` : ofOthers;
     if (run && !isOwnRun) return { kind: "closed", run, reason: `the window closed while ${text}` };
     if (text !== told) progress.line(text);
     told = text;
@@ -58,6 +59,17 @@ export async function waitForOwner(
     await clock.sleep(LOOK_AGAIN_MS, signal);
   }
 }
+
+/** An owner that takes a run up again is the same process under another name. */
+export function ownerAgain(owner: string, losses: number): string {
+  return `${owner}${AGAIN}${String(losses)}`;
+}
+
+function processOf(owner: string): string {
+  return owner.split(AGAIN)[0] ?? owner;
+}
+
+const AGAIN = ", again ";
 
 /** A stay with a run that ends by itself. */
 export interface Attachment {

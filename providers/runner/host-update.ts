@@ -20,7 +20,7 @@ import {
 import { currentOpening } from "../calendar";
 import type { Progress } from "../clock";
 import { joinFollowers, type JournalFollower } from "../journal/follower";
-import { attach, waitForOwner } from "./attend";
+import { attach, ownerAgain, waitForOwner } from "./attend";
 import { planNow, type RunEnvironment } from "./environment";
 import { createFollowers } from "./followers";
 import { describeRunner, findRunner, listRunners } from "./heartbeat";
@@ -219,7 +219,7 @@ const MOST_LOSSES = 5;
 async function goOn(environment: RunEnvironment, caller: UpdateCaller, runId: string): Promise<UpdateOutcome> {
   const attachment = attach(environment, caller);
   let losses = 0;
-  const attached = { ...caller, signal: attachment.signal };
+  let attached = { ...caller, signal: attachment.signal };
   try {
     for (;;) {
       try {
@@ -231,6 +231,8 @@ async function goOn(environment: RunEnvironment, caller: UpdateCaller, runId: st
           throw error;
         if (!held) {
           losses++;
+          // Another owner than before: calls of before may still be on their way, and only a newer epoch fences them off.
+          attached = { ...attached, owner: ownerAgain(caller.owner, losses) };
           caller.progress.line(
             `${messageOf(error).split(";")[0] ?? ""}; run ${runId} is taken up again where it was left`,
           );

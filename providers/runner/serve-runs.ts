@@ -250,6 +250,7 @@ class Runner implements RunnerResult {
     const failures = before?.reason === reason ? before.failures + 1 : 0;
     const waitMs = Math.min(longestMs, FIRST_RETRY_MS * 2 ** Math.min(failures, 10));
     this.delays.set(run, { failures, notBefore: clock.monotonic() + waitMs, reason });
-    if (failures === 0) say(`${reason} (looked at again in ${formatDurationShort(waitMs)})`, run);
+    const again = this.options.once ? "" : ` (looked at again in ${formatDurationShort(waitMs)})`;
+    if (failures === 0) say(`${reason}${again}`, run);
   }
 }

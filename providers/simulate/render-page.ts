@@ -1,7 +1,7 @@
 /** The HTML page of a simulation: one self-contained file in the frame of the other pages. */
 import { formatDurationShort } from "../../sdk/model";
 import { markup, type Markup } from "../report/html/markup";
-import { alarm, renderPage, section, table, type Section, type Tile } from "../report/html/page";
+import { alarm, dataTable, renderPage, section, table, type Section, type Tile } from "../report/html/page";
 import { formatShare, formatTime, ms } from "./render-text";
 import type { Distribution, SimulationResult } from "./simulation";
 
@@ -107,7 +107,7 @@ function shares(caption: string, first: string, counts: Readonly<Record<string, 
   });
 }
 
-/** Bars of equal width; each says its range and count to who points at it or listens. */
+/** Bars of equal width; each says its range and count to who points at it, and the table below to everybody. */
 function histogram(title: string, { bins, p50, p95 }: Distribution, format: (value: number) => string): Markup {
   const most = Math.max(...bins.map(({ count }) => count));
   const from = bins[0]?.from ?? 0;
@@ -115,7 +115,8 @@ function histogram(title: string, { bins, p50, p95 }: Distribution, format: (val
   const barWidth = WIDTH / bins.length;
   const every = Math.ceil(bins.length / LABELS);
   const x = (value: number): number => (to > from ? ((value - from) / (to - from)) * WIDTH : WIDTH / 2);
-  return markup`<div class="scroll" tabindex="0" role="region" aria-label="${title}"><svg class="wide" viewBox="0 0 ${WIDTH} ${HEIGHT + AXIS}" role="img" aria-label="${`${title}: P50 ${format(p50)}, P95 ${format(p95)}`}">${bins.map(
+  return markup`<figure><figcaption><b>${title}</b>: P50 ${format(p50)}, P95 ${format(p95)}</figcaption>
+<div class="scroll" tabindex="0" role="region" aria-label="${title}"><svg class="wide" viewBox="0 0 ${WIDTH} ${HEIGHT + AXIS}" aria-hidden="true">${bins.map(
     ({ count, from: low, to: high }, index) => {
       const height = (count / most) * (HEIGHT - 16);
       return markup`<rect x="${Math.round(index * barWidth + GAP / 2)}" y="${Math.round(HEIGHT - height)}" width="${Math.max(1, Math.round(barWidth - GAP))}" height="${Math.round(height)}" rx="2" fill="var(--c1)"><title>${format(low)} to ${format(high)}: ${count}</title></rect>
@@ -128,5 +129,11 @@ ${[
 ].map(
   ({ value, label }) =>
     markup`<line x1="${Math.round(x(value))}" x2="${Math.round(x(value))}" y1="0" y2="${HEIGHT}" stroke="var(--warn)" stroke-dasharray="4 3"/><text fill="currentColor" font-weight="600" x="${Math.round(Math.min(WIDTH - 90, x(value) + 5))}" y="12">${label} ${format(value)}</text>`,
-)}</svg></div>`;
+)}</svg></div>
+${dataTable({
+  caption: title,
+  columns: ["From", "To", "Count"],
+  rows: bins.map(({ count, from: low, to: high }) => [format(low), format(high), String(count)]),
+  numeric: ["Count"],
+})}</figure>`;
 }

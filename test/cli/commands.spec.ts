@@ -237,6 +237,32 @@ store: file:../other
     assert.match(stderr, /must not write or read there \(EACCES\); give this user read and write access/);
   });
 
+  it(`says who may not write to a store that can be read, and changes nothing${withoutOthers}`, async function () {
+    if (withoutOthers !== "") this.skip();
+    const url = await twoRuns();
+    const store = path.join(folder, "store");
+    const mode = async (folders: number, files: number): Promise<void> => {
+      for (const entry of await fs.readdir(store, { recursive: true, withFileTypes: true }))
+        await fs.chmod(path.join(entry.parentPath, entry.name), entry.isDirectory() ? folders : files);
+      await fs.chmod(store, folders);
+    };
+    await fs.chmod(folder, 0o755);
+    await mode(0o555, 0o444);
+    const before = await contentOf(folder);
+    for (const command of [
+      ["pause", "tool-4567cdef"],
+      ["kill", "on", "--why", "drill"],
+      ["runner", "--once"],
+    ]) {
+      const asOther = isRoot ? { uid: NOBODY } : {};
+      const { code, stderr } = await archipelago([...command, "--store", url], asOther);
+      assert.equal(code, 1, command.join(" "));
+      assert.match(stderr, /run store \S+store: this user must not write .*give this user read and write access/);
+    }
+    assert.deepEqual(await contentOf(folder), before);
+    await mode(0o755, 0o644);
+  });
+
   it("asks a run to pause, and takes it back", async () => {
     const url = await twoRuns();
     const paused = await archipelago(["pause", "tool-4567cdef", "--why", "incident 4711", "--store", url]);

@@ -192,6 +192,7 @@ describe("file store", () => {
       const error = await failureOf(broken.append("run", 0, entry(0)));
       assert.equal(error.code, expected, code);
       assert.match(error.message, new RegExp(code));
+      assert.doesNotMatch(error.message, /\.new-/, "it names what the user knows");
     }
   });
 

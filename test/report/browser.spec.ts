@@ -52,9 +52,9 @@ describe("pages in a browser", function () {
     return [page, trouble];
   }
 
-  for (const name of ["plan", "blocked plan", "report", "failed report", "forecast", "backtest"]) {
+  for (const name of ["plan", "blocked plan", "report", "failed report", "simulation", "forecast", "backtest"]) {
     // What only troubled pages have is looked at once in each theme; the rest in both.
-    for (const theme of name === "blocked plan" || name === "forecast"
+    for (const theme of name === "blocked plan" || name === "forecast" || name === "simulation"
       ? ["dark" as const]
       : name === "failed report" || name === "backtest"
         ? ["light" as const]
@@ -117,13 +117,13 @@ describe("pages in a browser", function () {
   });
 
   it("give every chart a caption and its numbers as a table, with headers for columns and rows", async () => {
-    for (const name of ["plan", "report"]) {
+    for (const name of ["plan", "report", "simulation"]) {
       const [page] = await open(name);
       const counts = await page.evaluate<number[]>(`[
         "figure", "figure > figcaption", "figure > details table caption", "table", "table:has(caption):has(thead th[scope=col]):has(tbody th[scope=row])",
       ].map((selector) => document.querySelectorAll(selector).length)`);
       const [figures = 0, captions, tables, allTables, goodTables] = counts;
-      assert.ok(figures >= 2, "timeline and at least one line chart are drawn");
+      assert.ok(figures >= 2, "timeline and at least one line chart, or two histograms, are drawn");
       assert.deepEqual([captions, tables], [figures, figures]);
       assert.equal(goodTables, allTables);
       await page.close();
@@ -132,7 +132,7 @@ describe("pages in a browser", function () {
 
   it("print on light paper in few sheets, without what only a screen needs", async () => {
     for (const [name, most] of [
-      ["plan", 6],
+      ["plan", 7],
       ["report", 6],
     ] as const) {
       const [page] = await open(name, "dark");

@@ -5,7 +5,9 @@ import { renderBacktestPage } from "../../providers/report/backtest-page";
 import { renderForecastPage } from "../../providers/report/forecast-page";
 import { renderPlanPage } from "../../providers/report/plan-page";
 import { renderReportPage } from "../../providers/report/report-page";
-import type { Forecast, MigrationPlan, RunReport } from "../../sdk/model";
+import { renderSimulationPage, simulationParts } from "../../providers/simulate/render-page";
+import type { Distribution, SimulationResult } from "../../providers/simulate/simulation";
+import type { CostLine, Forecast, MigrationPlan, RunReport } from "../../sdk/model";
 import { dailySeries } from "../forecast/series-builders";
 import { reportOfRun } from "./sample-report";
 
@@ -52,20 +54,38 @@ function withDemand(forecast: Forecast): Forecast {
 
 /** Pages by name. */
 export async function samplePages(): Promise<
-  Readonly<Record<"plan" | "blocked plan" | "report" | "failed report" | "forecast" | "backtest", string>>
+  Readonly<
+    Record<"plan" | "blocked plan" | "report" | "failed report" | "simulation" | "forecast" | "backtest", string>
+  >
 > {
   const { state, report } = await reportOfRun();
   const { spec } = state.bundle;
   const forecast = withDemand(state.bundle.forecast);
-  const plan: MigrationPlan = { ...state.plan, warnings: ["metrics of front end 12 minutes ago"] };
+  const { startMs } = report;
+  const plan: MigrationPlan = {
+    ...state.plan,
+    warnings: ["metrics of front end 12 minutes ago"],
+    stages: [
+      { kind: "done", stage: "kernel-eu", endMs: startMs - 7_200_000, soakMs: 3_600_000 },
+      { kind: "planned", stage: "kernel-us-east-with-a-long-name", endMs: startMs - 3_600_000, soakMs: 0 },
+    ],
+    cost: PRICED,
+  };
   const blocked: MigrationPlan = {
     ...plan,
     decision: "blocked",
     waves: [],
     nextOpenings: [],
+    stages: [{ kind: "stopped", stage: "kernel-eu", reason: "its run kernel-eu-1a2b3c4d-1 is failed", fix: "mend it" }],
+    balance: {
+      reason: "host-01 would be over 80 % at 19:00",
+      untilMs: startMs + 7_200_000,
+      rows: [{ host: "host-01", island: "shop", before: 0.93, after: 0.7 }],
+    },
     skipped: [{ host: "host-with-a-name-that-is-as-long-as-names-of-machines-get.example", reason: "is as wanted" }],
     blockers: [
       { code: "capacity", subject: "shop", reason: "too little room while host-02 is away", fix: "one more host" },
+      { code: "stage", subject: "kernel-eu", reason: "its run kernel-eu-1a2b3c4d-1 is failed", fix: "mend it" },
       { code: "metrics", subject: "front", reason: "no value for 40 minutes", fix: "mend the metrics of front" },
     ],
   };
@@ -88,12 +108,64 @@ export async function samplePages(): Promise<
     decisions: [{ at: report.startMs, text: "wave 2 was planned again: host-04 has more room" }],
   };
   return {
-    plan: renderPlanPage(spec, plan, forecast),
+    plan: renderPlanPage(spec, plan, forecast, simulationParts(SIMULATED)),
     "blocked plan": renderPlanPage(spec, blocked, forecast),
     report: renderReportPage({ ...report, timezone: "Europe/Berlin" }),
     "failed report": renderReportPage(failed),
+    simulation: renderSimulationPage(SIMULATED),
     ...forecastPages(),
   };
+}
+
+/** A cost by item and wave, with a cheaper plan. */
+const PRICED: CostLine = {
+  reservedHostHours: 4,
+  amount: 1.25,
+  currency: "EUR",
+  note: "4 host hours of reserve, 1.25 EUR",
+  items: [
+    { kind: "reservation", quantity: 4, unit: "host hours", amount: 1.2 },
+    { kind: "transfer", quantity: 0.4, unit: "GiB" },
+  ],
+  waves: [{ wave: 1, items: [{ kind: "reservation", quantity: 4, unit: "host hours", amount: 1.2 }], amount: 1.2 }],
+  cheaper: [
+    {
+      ...{
+        change: "limits: { hostsAtOnce: 4, hostsPerZone: 4 }",
+        amount: 0.8,
+        saves: 0.45,
+        reserveHosts: 2,
+        startMs: 0,
+      },
+      total: { p50Ms: 3_600_000, p95Ms: 5_400_000 },
+    },
+  ],
+};
+
+/** A thousand runs with failures of every sort. */
+const SIMULATED: SimulationResult = {
+  v: 1,
+  name: "kernel <script>alert(1)</script>",
+  runs: 1000,
+  seed: 1,
+  assumptions: { hostFailuresPerMonth: 1 / 60, updateFailureShare: 0.01 },
+  startMs: 1_772_848_800_000,
+  closesMs: 1_772_859_600_000,
+  timezone: "Europe/Berlin",
+  phases: { done: 980, failed: 15, armed: 5 },
+  duration: distribution([120, 480, 300, 80, 20], 600_000, 60_000),
+  pauses: distribution([700, 200, 90, 10], 100, 50),
+  violations: { capacity: 2 },
+  overCapacity: 12,
+  plannedOverCapacityShare: 0.01,
+  reasons: [{ reason: `update: exit code 28: no space left on ${"/var/lib".repeat(12)}`, runs: 15 }],
+};
+
+function distribution(counts: readonly number[], first: number, width: number): Distribution {
+  const bins = counts.map((count, index) => ({ from: first + index * width, to: first + (index + 1) * width, count }));
+  const count = counts.reduce((sum, each) => sum + each, 0);
+  const maximum = first + counts.length * width;
+  return { count, minimum: first, p50: first + 1.5 * width, p95: maximum - width, maximum, bins };
 }
 
 /** A forecast and a backtest of two series, one with a name that attacks the page. */

@@ -38,7 +38,7 @@ section.alarm{border-color:var(--bad);border-left-width:5px}
 h2{font-size:1.15rem;line-height:1.3;margin:0 0 10px}
 h3{font-size:1rem;margin:18px 0 6px}
 .note{color:var(--soft);margin:-4px 0 12px;font-size:.9rem;max-width:75ch}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(158px,1fr));gap:12px;margin:20px 0 0}
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(148px,1fr));gap:12px;margin:20px 0 0}
 .tile{background:var(--card);border:1px solid var(--line);border-left:5px solid var(--line);border-radius:8px;padding:10px 14px}
 .tile.good{border-left-color:var(--good)}.tile.bad{border-left-color:var(--bad)}.tile.warn{border-left-color:var(--warn)}
 .tile dt{font-size:.85rem;color:var(--soft)}.tile dd{margin:0;font-size:1.4rem;line-height:1.3;font-weight:650;font-variant-numeric:tabular-nums}
