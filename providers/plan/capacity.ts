@@ -99,17 +99,45 @@ export function createIslandTotals(problem: Problem): readonly CellLoad[] {
   return addShares(problem, problem.islands.length, shares);
 }
 
-/** Adds shares of workloads up, path by path: a forecast lies in memory that way, and it may be large. */
+/**
+ * Adds shares of workloads up, path by path: a forecast lies in memory that way, and it may be large. The sums of one
+ * path are near each other in memory until they go to their loads.
+ */
 function addShares(
   problem: Problem,
   count: number,
   shares: readonly { readonly work: number; readonly to: number; readonly factor: number }[],
 ): readonly CellLoad[] {
-  const size = pathCount(problem.demand) * stepCount(problem.demand);
-  const loads = Array.from({ length: count }, () => new Float32Array(size));
-  for (let path = 0; path < pathCount(problem.demand); path++) {
-    for (const { work, to, factor } of shares) {
-      addDemandOfPath(problem, work, factor, loads[to] as CellLoad, path, 0);
+  const { demand, works } = problem;
+  const steps = stepCount(demand);
+  const loads = Array.from({ length: count }, () => new Float32Array(pathCount(demand) * steps));
+  const sums = new Float32Array(count * steps);
+  const bases = Int32Array.from(shares, ({ to }) => to * steps);
+  const factors = Float64Array.from(shares, ({ factor }) => factor);
+  const rows = Int32Array.from(shares, ({ work }) => {
+    const row = works[work]?.row ?? -1;
+    return row < 0 || demand.paths.length === 0 ? -1 : row * demand.rowLength + demand.first;
+  });
+  const constants = Float64Array.from(shares, ({ work, factor }) => factor * constantDemand(problem, work));
+  for (let path = 0; path < pathCount(demand); path++) {
+    const values = demand.paths[path];
+    sums.fill(0);
+    for (let share = 0; share < rows.length; share++) {
+      const base = bases[share] as number;
+      const row = rows[share] as number;
+      if (row < 0 || !values) {
+        const constant = constants[share] as number;
+        for (let step = 0; step < steps; step++) sums[base + step] = (sums[base + step] as number) + constant;
+        continue;
+      }
+      const factor = factors[share] as number;
+      for (let step = 0; step < steps; step++) {
+        sums[base + step] = (sums[base + step] as number) + factor * (values[row + step] as number);
+      }
+    }
+    for (let to = 0; to < count; to++) {
+      const load = loads[to] as CellLoad;
+      for (let step = 0; step < steps; step++) load[path * steps + step] = sums[to * steps + step] as number;
     }
   }
   return loads;

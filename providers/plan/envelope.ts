@@ -36,6 +36,9 @@ export function createEnvelope(spec: HostUpdateSpec, fleet: Fleet): Envelope {
     ),
     hostsAtOnce: spec.limits.hostsAtOnce,
     hostsPerZone: spec.limits.hostsPerZone,
+    ...(spec.limits.hostsPerRack === undefined ? {} : { hostsPerRack: spec.limits.hostsPerRack }),
+    ...(spec.limits.hostsPerIsland === undefined ? {} : { hostsPerIsland: spec.limits.hostsPerIsland }),
+    ...(spec.timing === "quiet" ? { timing: spec.timing } : {}),
     canaryHosts: spec.limits.canaryHosts,
     maximumReserveHosts: spec.pool?.maximumHosts ?? 0,
     maximumDurationMs: Math.max(0, ...spec.windows.map((window) => window.durationMs)),
@@ -83,6 +86,12 @@ export function compareEnvelopes(approved: Envelope, actual: Envelope): string[]
   }
   more("hosts at once", approved.hostsAtOnce, actual.hostsAtOnce);
   more("hosts at once in a zone", approved.hostsPerZone, actual.hostsPerZone);
+  const places = (count: number): string => (Number.isFinite(count) ? String(count) : "any number");
+  more("hosts at once in a rack", approved.hostsPerRack ?? Infinity, actual.hostsPerRack ?? Infinity, places);
+  more("hosts at once of an island", approved.hostsPerIsland ?? Infinity, actual.hostsPerIsland ?? Infinity, places);
+  if (approved.timing === "quiet" && actual.timing !== "quiet") {
+    differences.push("the run begins at once instead of at the approved quiet time");
+  }
   if (actual.canaryHosts < approved.canaryHosts) {
     differences.push(
       `canary hosts: ${String(actual.canaryHosts)} instead of the approved ${String(approved.canaryHosts)}`,

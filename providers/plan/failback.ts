@@ -104,7 +104,7 @@ function findDisplaced(context: ScheduleContext, placement: Placement, standby: 
     const free = originsOf(context, work);
     const copies = [...placement.hostsOf(work).keys()]
       .sort((a, b) => a - b)
-      .flatMap((site) => placement.copiesAt(site).filter((copy) => copy.work === work));
+      .flatMap((site) => placement.copiesOf(work, site));
     const away = copies.filter((copy) => {
       if (standby.has(copy.site)) return true;
       const left = free.get(copy.site) ?? 0;

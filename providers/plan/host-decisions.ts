@@ -45,6 +45,10 @@ export function decideHosts(
     waves.filter((wave) => !isMovesOnly(wave)).flatMap((wave) => wave.hosts.map((host) => [host, wave] as const)),
   );
   const copies = countCopies(problem);
+  const movesFrom = Map.groupBy(
+    waves.filter((wave) => !isMovesOnly(wave)).flatMap(({ moves }) => moves),
+    ({ from }) => from,
+  );
   const islands = new Set(input.spec.islands.map(({ name }) => name));
   const members = new Set(input.fleet.islands.filter(({ name }) => islands.has(name)).flatMap(({ hosts }) => hosts));
   problem.sites.forEach(({ host: { id, role } }, site) => {
@@ -55,7 +59,7 @@ export function decideHosts(
       decided.push({ host: id, reason: blocker?.reason ?? "no wave has it", rejected: [] });
       return;
     }
-    const moves = wave.moves.filter(({ from }) => from === id);
+    const moves = movesFrom.get(id) ?? [];
     const { action, reason } = chooseAction(problem, site, moves, copies[site] ?? 0);
     decided.push({ host: id, action, reason, rejected: rejectedBefore(action, problem, input, site, moves) });
   });

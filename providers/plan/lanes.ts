@@ -12,8 +12,10 @@ import type { PlacedMove } from "./wave-search";
 
 /** Each lane's transfers are taken to get this part of every link: copies leave for a small part of a lane's time. */
 const LINK_PARTS = 8;
-/** Draws from which the time of a wave with lanes is estimated. */
-const DRAWS = 24;
+/** Draws from which the time of a wave with lanes is estimated; fewer of many lanes, whose sum varies less. */
+const MOST_DRAWS = 24;
+const FEWEST_DRAWS = 6;
+const LANES_DRAWN = 4_000;
 /** Waiting lanes that an estimate looks at when one ends. */
 const LOOKED_AT = 96;
 /** Standard normal deviate of the 95th percentile. */
@@ -32,7 +34,10 @@ export interface Lane {
 }
 
 /** What a host's lane counts against, before it is known where its copies go. */
-export function limitsOfHost({ problem, input }: ScheduleContext, site: number): readonly string[] {
+export function limitsOfHost(
+  { problem, input }: Pick<ScheduleContext, "problem" | "input">,
+  site: number,
+): readonly string[] {
   const host = problem.sites[site]?.host;
   const { hostsPerRack, hostsPerIsland } = input.spec.limits;
   if (!host) return [];
@@ -45,7 +50,7 @@ export function limitsOfHost({ problem, input }: ScheduleContext, site: number):
 }
 
 /** Places of what {@link limitsOfHost} names. */
-export function placesOf({ input }: ScheduleContext, name: string): number {
+export function placesOf({ input }: Pick<ScheduleContext, "input">, name: string): number {
   const { hostsAtOnce, hostsPerZone, hostsPerRack, hostsPerIsland } = input.spec.limits;
   if (name === "hosts") return hostsAtOnce;
   if (name.startsWith("zone/")) return hostsPerZone;
@@ -89,30 +94,34 @@ function islandsOf(problem: Problem, site: number): string[] {
 
 /** When lanes begin that come one after the other, each as soon as its limits have room. */
 export class LaneClock {
+  private readonly numbers = new Map<string, number>();
   /** By limit: when each of its places is free, ms, as a heap with the first one on top. */
-  private readonly free = new Map<string, Float64Array>();
+  private readonly free: Float64Array[] = [];
 
   constructor(private readonly placesOf: (name: string) => number) {}
 
+  /** Numbers of limits, by which the clock is asked. */
+  numberLimits(names: readonly string[]): Int32Array {
+    return Int32Array.from(names, (name) => {
+      let number = this.numbers.get(name);
+      if (number === undefined) {
+        number = this.free.push(new Float64Array(Math.max(1, this.placesOf(name)))) - 1;
+        this.numbers.set(name, number);
+      }
+      return number;
+    });
+  }
+
   /** When a lane with these limits could begin. */
-  earliest(uses: readonly string[]): number {
+  earliest(limits: Int32Array): number {
     let start = 0;
-    for (const name of uses) start = Math.max(start, this.timesOf(name)[0] as number);
+    for (const limit of limits) start = Math.max(start, this.free[limit]?.[0] ?? 0);
     return start;
   }
 
   /** Takes the places until `untilMs`. */
-  take(uses: readonly string[], untilMs: number): void {
-    for (const name of uses) replaceFirst(this.timesOf(name), untilMs);
-  }
-
-  private timesOf(name: string): Float64Array {
-    let times = this.free.get(name);
-    if (!times) {
-      times = new Float64Array(Math.max(1, this.placesOf(name)));
-      this.free.set(name, times);
-    }
-    return times;
+  take(limits: Int32Array, untilMs: number): void {
+    for (const limit of limits) replaceFirst(this.free[limit] as Float64Array, untilMs);
   }
 }
 
@@ -141,10 +150,11 @@ export function meanDuration({ p50Ms, p95Ms }: DurationQuantiles): number {
 export function lanesDuration(lanes: readonly Lane[], limits: WaveLanes["limits"]): DurationQuantiles {
   if (lanes.length === 0) return { p50Ms: 0, p95Ms: 0 };
   const numbered = numberLanes(lanes, limits);
-  const ends = Float64Array.from({ length: DRAWS }, (_, draw) => playLanes(numbered, draw)).sort();
+  const draws = Math.max(FEWEST_DRAWS, Math.min(MOST_DRAWS, Math.ceil(LANES_DRAWN / lanes.length)));
+  const ends = Float64Array.from({ length: draws }, (_, draw) => playLanes(numbered, draw)).sort();
   return {
-    p50Ms: Math.ceil(ends[Math.floor(DRAWS / 2)] as number),
-    p95Ms: Math.ceil(ends[Math.ceil(DRAWS * 0.95) - 1] as number),
+    p50Ms: Math.ceil(ends[Math.floor(draws / 2)] as number),
+    p95Ms: Math.ceil(ends[Math.ceil(draws * 0.95) - 1] as number),
   };
 }
 

@@ -144,7 +144,14 @@ export class Placement {
     return [...(this.at[site]?.values() ?? [])].sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
-  /** Copies of a workload on a host. */
+  /** Copies of a workload on a host, in the order of their ids. */
+  copiesOf(work: number, site: number): readonly Copy[] {
+    const found: Copy[] = [];
+    for (const copy of this.at[site]?.values() ?? []) if (copy.work === work) found.push(copy);
+    return found.length < 2 ? found : found.sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  /** How many copies of a workload a host has. */
   countAt(work: number, site: number): number {
     return this.counts[work]?.get(site) ?? 0;
   }
@@ -170,6 +177,11 @@ export class Placement {
   shareOf(copy: Copy): number {
     const capacity = this.problem.cells[cellOfCopy(this.problem, copy)]?.cpuMillis ?? 0;
     return capacity > 0 ? (this.factorOf(copy.work, copy.weight) * this.demandOf(copy.work).high) / capacity : 0;
+  }
+
+  /** Load of a cell at the quantile in this wave, as a share of it. */
+  shareOfCell(cell: number): number {
+    return (this.highs[cell] ?? 0) / Math.max(1, this.problem.cells[cell]?.cpuMillis ?? 0);
   }
 
   /**
@@ -294,7 +306,7 @@ export class Placement {
     if (weight <= 0 || isGivenUp || after <= 0) return () => undefined;
     const undos: Undo[] = [];
     for (const site of [...this.hostsOf(work).keys()].sort((a, b) => a - b)) {
-      const serving = this.copiesAt(site).filter((copy) => copy.work === work && copy.weight > 0);
+      const serving = this.copiesOf(work, site).filter((copy) => copy.weight > 0);
       const sum = serving.reduce((total, copy) => total + copy.weight, 0);
       if (sum > 0) undos.push(this.change(cellOfCopy(this.problem, { work, site }), work, sum / after - sum / before));
     }

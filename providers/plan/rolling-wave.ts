@@ -69,6 +69,9 @@ export function findRollingWave(
 const LOOKED_AT = 64;
 /** An island's hosts go in so many parts: those of one leave before those of the one before the last are needed. */
 const FLOW_PARTS = 6;
+/** From so many hosts on, those that come into question are listed so many times in the time of a lane. */
+const LISTED_FROM = 256;
+const LISTS_PER_LANE = 20;
 /** Hosts of a group that come in the next rounds get no copies where others can: they would have to wait for them. */
 const KEPT_FREE_ROUNDS = 2;
 /** Rounds that a group may have less than all hosts before its hosts come first. */
@@ -97,8 +100,13 @@ class WaveInProgress {
   private readonly searches: Uint8Array;
   /** By host that has yet to come: hosts of the wave that have sent copies to it. */
   private readonly sources = new Map<number, number[]>();
-  private readonly limits = new Map<number, readonly string[]>();
+  private readonly limits: (Int32Array | undefined)[] = [];
+  private readonly allHosts: Int32Array;
+  /** By island: hosts that come into question until a time. */
+  private listed: readonly Int32Array[] = [];
+  private listedUntilMs = 0;
   private readonly groups: readonly HostGroup[];
+  private readonly flows: ReadonlyMap<HostGroup, Int32Array>;
   private readonly places: number;
   private leftCount: number;
 
@@ -120,8 +128,10 @@ class WaveInProgress {
     this.groups = groupHosts(problem, order);
     this.ranks = new Float64Array(problem.sites.length).fill(Number.POSITIVE_INFINITY);
     for (const { left } of this.groups) left.forEach((site, rank) => (this.ranks[site] = rank));
-    const flows = new Map(this.groups.map(({ flow, atOnce }) => [flow[0], atOnce]));
+    const flows = new Map(this.groups.map(({ flow, atOnce }) => [flow, atOnce]));
     this.clock = new LaneClock((name) => flows.get(name) ?? placesOf(context, name));
+    this.allHosts = this.clock.numberLimits(["hosts"]);
+    this.flows = new Map(this.groups.map((group) => [group, this.clock.numberLimits([group.flow])]));
     this.readyAt = new Float64Array(problem.sites.length);
     this.notBefore = new Float64Array(problem.sites.length);
     this.turns = turnsOf(problem, order);
@@ -156,14 +166,14 @@ class WaveInProgress {
    * groups of which not many hosts are under way before others; else who can begin soonest.
    */
   private nextHost(): { readonly group: HostGroup; readonly at: number } | undefined {
-    const nowMs = this.clock.earliest(ALL_HOSTS);
+    const nowMs = this.clock.earliest(this.allHosts);
     const rounds = this.leftCount / this.places;
     let best: { readonly group: HostGroup; readonly at: number } | undefined;
     let bestRank = Number.POSITIVE_INFINITY;
     let bestMs = Number.POSITIVE_INFINITY;
     for (const group of this.groups) {
       if (group.left.length === 0) continue;
-      const isFlowing = this.clock.earliest(group.flow) <= nowMs;
+      const isFlowing = this.clock.earliest(this.flowOf(group)) <= nowMs;
       const isUrgent = group.left.length / group.atOnce > rounds - URGENT_ROUNDS;
       for (let at = 0; at < Math.min(LOOKED_AT, group.left.length); at++) {
         const startMs = Math.max(nowMs, this.startOf(group.left[at] as number));
@@ -203,7 +213,8 @@ class WaveInProgress {
     // A copy stays the longer on a host that has yet to be updated, the more hosts come before that one.
     const turn = this.sites.length / this.turns.length;
     const turnOf = (target: number): number => Math.max(0, (this.turns[target] as number) - turn);
-    const result = searchWave(context.problem, placement, tasks, { ...this.options, isReady, turnOf });
+    const sitesOf = search === 0 ? this.sitesNow(startMs, isReady) : {};
+    const result = searchWave(context.problem, placement, tasks, { ...this.options, ...sitesOf, isReady, turnOf });
     if ("stuck" in result) {
       this.searches[site] = search + 1;
       if (search + 1 >= MOST_SEARCHES) this.remove(group, at);
@@ -212,6 +223,31 @@ class WaveInProgress {
     }
     this.remove(group, at);
     this.begin(group, site, startMs, result.moves);
+  }
+
+  /** Hosts that come into question at a time, listed anew now and then: it changes with each lane, but little. */
+  private sitesNow(
+    startMs: number,
+    isReady: (site: number) => boolean,
+  ): { readonly sitesOf?: (island: number) => Int32Array } {
+    const { problem } = this.context;
+    if (problem.sites.length < LISTED_FROM) return {};
+    if (this.listed.length === 0 || startMs >= this.listedUntilMs) {
+      this.listedUntilMs = startMs + this.laneMs / LISTS_PER_LANE;
+      const { placement } = this;
+      this.listed = problem.sitesOfIsland.map((sites, island) => {
+        const shares = new Map<number, number>();
+        for (const site of sites) {
+          const isMember = placement.isPending(site) || placement.isVacated(site);
+          if (isMember && !isReady(site)) continue;
+          shares.set(site, placement.shareOfCell(problem.cellAt[site * problem.islands.length + island] ?? -1));
+        }
+        return Int32Array.from(shares.keys()).sort(
+          (a, b) => (shares.get(a) as number) - (shares.get(b) as number) || a - b,
+        );
+      });
+    }
+    return { sitesOf: (island) => this.listed[island] ?? new Int32Array() };
   }
 
   private begin(group: HostGroup, site: number, startMs: number, found: readonly PlacedMove[]): void {
@@ -229,9 +265,8 @@ class WaveInProgress {
       else this.sources.set(arrived.site, [site]);
       this.notBefore[arrived.site] = Math.max(this.notBefore[arrived.site] as number, endMs + soakMs + laneMs / 2);
     }
-    const limits = this.limitsOf(site);
-    this.clock.take(limits, endMs);
-    this.clock.take(group.flow, endMs);
+    this.clock.take(this.limitsOf(site), endMs);
+    this.clock.take(this.flowOf(group), endMs);
     group.begun++;
     placement.commit();
     placement.vacateHost(site);
@@ -239,18 +274,13 @@ class WaveInProgress {
     const host = this.hostOf(site);
     this.sites.push(site);
     for (const move of found) this.moves.push(move);
-    this.uses.set(host, limits);
+    this.uses.set(host, limitsOfHost(context, site));
     this.after.set(host, [...new Set(before)].map((target) => this.hostOf(target)).sort());
     this.transferMs.set(host, extraMs);
   }
 
-  private limitsOf(site: number): readonly string[] {
-    let limits = this.limits.get(site);
-    if (!limits) {
-      limits = limitsOfHost(this.context, site);
-      this.limits.set(site, limits);
-    }
-    return limits;
+  private limitsOf(site: number): Int32Array {
+    return (this.limits[site] ??= this.clock.numberLimits(limitsOfHost(this.context, site)));
   }
 
   private remove(group: HostGroup, at: number): void {
@@ -258,12 +288,14 @@ class WaveInProgress {
     this.leftCount--;
   }
 
+  private flowOf(group: HostGroup): Int32Array {
+    return this.flows.get(group) ?? new Int32Array();
+  }
+
   private hostOf(site: number): string {
     return this.context.problem.sites[site]?.host.id ?? "";
   }
 }
-
-const ALL_HOSTS = ["hosts"] as const;
 
 /** Of an island's hosts: how many can be under way without that the next ones have to wait for them. */
 export function hostsInFlow(hosts: number): number {
@@ -277,7 +309,7 @@ interface HostGroup {
   /** Of how many hosts under way the others of the group take the copies without waiting for each other. */
   readonly atOnce: number;
   /** Name by which the clock counts them. */
-  readonly flow: readonly [string];
+  readonly flow: string;
 }
 
 /**
@@ -303,7 +335,7 @@ function groupHosts(problem: Problem, order: readonly number[]): HostGroup[] {
     left,
     begun: 0,
     atOnce: hostsInFlow(smallest),
-    flow: [`flow/${key}`],
+    flow: `flow/${key}`,
   }));
 }
 

@@ -201,8 +201,8 @@ function durationOfLanes(
   }
   const lanes = hosts.map((host): Lane => {
     const own = stepsOf.get(host) ?? [];
-    const after = new Set(own.flatMap((step) => step.after.flatMap((id) => laneOfStep.get(id) ?? [])));
-    after.delete(host);
+    // The steps of a lane wait for each other; for other lanes its first one does.
+    const after = new Set(own[0]?.after.flatMap((id) => laneOfStep.get(id) ?? []));
     const soak = own.find(({ kind }) => kind === "soak");
     const duration = waveDuration(own.filter((step) => step !== soak));
     return { host, uses: uses[host] ?? [], after: [...after], duration, soakMs: soak?.expected.p50Ms ?? 0 };

@@ -55,6 +55,8 @@ export interface TargetQuery {
   readonly membersOnly?: boolean;
   /** In a wave in which hosts follow each other: whether one of it comes into question at this time. @default all do */
   readonly isReady?: (site: number) => boolean;
+  /** Hosts of an island that come into question, the emptiest ones first. @default all, in no order */
+  readonly sitesOf?: (island: number) => Int32Array;
   /** When a host that has yet to be updated has its turn, 0..1: the later, the longer a copy may stay. @default 0 */
   readonly turnOf?: (site: number) => number;
 }
@@ -87,8 +89,8 @@ const KEPT_REFUSALS = 3;
 /** Up to so many hosts each is judged for each copy; of more, a shortlist. */
 const EVERY_HOST_UP_TO = 64;
 /** Hosts of the island beside those of the rack that a shortlist is made of, and how many are on it. */
-const GLANCED_AT = 192;
-const SHORTLISTED = 12;
+const GLANCED_AT = 64;
+const SHORTLISTED = 8;
 
 /** Judges hosts for a copy: all of them, or in large fleets the most promising ones and all only when none can take it. */
 export function findTargets(problem: Problem, placement: Placement, query: TargetQuery): TargetList {
@@ -111,7 +113,7 @@ function* allSites({ sites }: Problem): Generator<number> {
 function shortlist(problem: Problem, placement: Placement, query: TargetQuery): Int32Array {
   const { copy } = query;
   const island = problem.works[copy.work]?.island ?? -1;
-  const ofIsland = problem.sitesOfIsland[island] ?? [];
+  const ofIsland = query.sitesOf?.(island) ?? problem.sitesOfIsland[island] ?? [];
   const zones = copiesPerZone(problem, placement, copy);
   const glance = { cpuShare: 0, memoryShare: 0 };
   const weights = SCORE_WEIGHTS;
@@ -145,7 +147,8 @@ function shortlist(problem: Problem, placement: Placement, query: TargetQuery): 
     sites[at] = site;
   };
   for (const site of problem.rackMates[copy.site] ?? []) look(site);
-  const from = (copy.work * 7919) % Math.max(1, ofIsland.length);
+  // Where sites are sorted with the emptiest ones first, the start is among those.
+  const from = (copy.work * 7919) % Math.max(1, query.sitesOf ? ofIsland.length >> 1 : ofIsland.length);
   for (let index = 0; index < ofIsland.length && (index < GLANCED_AT || count === 0); index++) {
     look(ofIsland[(from + index) % ofIsland.length] as number);
   }

@@ -56,6 +56,8 @@ export interface SearchOptions {
   readonly tries: { left: number };
   /** See `TargetQuery.isReady`; copies are shed only where this is absent. */
   readonly isReady?: (site: number) => boolean;
+  /** See `TargetQuery.sitesOf`. */
+  readonly sitesOf?: (island: number) => Int32Array;
   /** See `TargetQuery.turnOf`. */
   readonly turnOf?: (site: number) => number;
   /** True in a failback: copies go to member hosts, and none is shed, because no wave follows to bring it back. */
@@ -98,6 +100,7 @@ export function searchWave(
       ...(task.home === undefined ? {} : { home: task.home, ...(task.onlyHome ? { only: task.home } : {}) }),
       ...(options.failback ? { membersOnly: true } : {}),
       ...(options.isReady ? { isReady: options.isReady } : {}),
+      ...(options.sitesOf ? { sitesOf: options.sitesOf } : {}),
       ...(options.turnOf ? { turnOf: options.turnOf } : {}),
     });
     let tried = 0;

@@ -259,7 +259,12 @@ function approval(spec: HostUpdateSpec, plan: MigrationPlan): Section {
         ["Pauses", pauses.length === 0 ? "none" : `at most ${pauses.join(", ")}`],
         [
           "Hosts at once",
-          `${String(envelope.hostsAtOnce)}, per zone ${String(envelope.hostsPerZone)}, first ${String(envelope.canaryHosts)}`,
+          [
+            `${String(envelope.hostsAtOnce)}, per zone ${String(envelope.hostsPerZone)}`,
+            ...(envelope.hostsPerRack === undefined ? [] : [`per rack ${String(envelope.hostsPerRack)}`]),
+            ...(envelope.hostsPerIsland === undefined ? [] : [`per island ${String(envelope.hostsPerIsland)}`]),
+            `first ${String(envelope.canaryHosts)}`,
+          ].join(", "),
         ],
         ["Reserve", `at most ${countOf(envelope.maximumReserveHosts, "host")}`],
         ["Confidence", `${String(envelope.confidence * 100)} %`],

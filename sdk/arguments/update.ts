@@ -76,6 +76,8 @@ export function runFields<T>(late: Rule<T>) {
       object({
         hostsAtOnce: optional(wholeNumber(1, 1000), DEFAULT_LIMITS.hostsAtOnce),
         hostsPerZone: optional(wholeNumber(1, 1000), DEFAULT_LIMITS.hostsPerZone),
+        hostsPerRack: optional(wholeNumber(1, 1000), undefined),
+        hostsPerIsland: optional(wholeNumber(1, 1000), undefined),
         canaryHosts: optional(wholeNumber(1, 1000), DEFAULT_LIMITS.canaryHosts),
         soak: optional(duration(), DEFAULT_LIMITS.soakMs),
         drain: optional(duration(100), DEFAULT_LIMITS.drainMs),
@@ -91,6 +93,7 @@ export function runFields<T>(late: Rule<T>) {
     ),
     confidence: optional(percentage, 0.95),
     failback: optional(oneOf(["if-better", "origin", "never"]), "if-better" as const),
+    timing: optional(oneOf(["soonest", "quiet"]), undefined),
     whenClosed: optional(oneOf(["arm", "skip", "fail"]), "arm" as const),
     whenBlocked: optional(oneOf(["show", "fail"]), "show" as const),
     startedBy: optional(oneOf(["up", "runner"]), "up" as const),
@@ -223,6 +226,8 @@ export function normalizeRun<T>(
       ? {
           hostsAtOnce: limits.hostsAtOnce,
           hostsPerZone: limits.hostsPerZone,
+          ...(limits.hostsPerRack === undefined ? {} : { hostsPerRack: limits.hostsPerRack }),
+          ...(limits.hostsPerIsland === undefined ? {} : { hostsPerIsland: limits.hostsPerIsland }),
           canaryHosts: limits.canaryHosts,
           soakMs: limits.soak,
           drainMs: limits.drain,
@@ -230,6 +235,7 @@ export function normalizeRun<T>(
       : DEFAULT_LIMITS,
     confidence: checked.confidence,
     failback: checked.failback,
+    ...(checked.timing === undefined ? {} : { timing: checked.timing }),
     whenClosed: checked.whenClosed,
     whenBlocked: checked.whenBlocked,
     startedBy: checked.startedBy,

@@ -48,6 +48,12 @@ export interface HostUpdateArgs {
    * @default "if-better"
    */
   failback?: "if-better" | "origin" | "never";
+  /**
+   * When in an opening the run begins: as soon as it is open, or at the time at which the least data is moved while the
+   * workloads that it belongs to are busy.
+   * @default "soonest"
+   */
+  timing?: "soonest" | "quiet";
   /** What `pulumi up` does outside the windows. @default "arm" */
   whenClosed?: "arm" | "skip" | "fail";
   /** What a blocked plan does to `pulumi up`. @default "show" */
@@ -169,6 +175,10 @@ export interface LimitsArgs {
   hostsAtOnce?: number;
   /** Hosts of one zone updated at once. @default 1 */
   hostsPerZone?: number;
+  /** Hosts of one rack updated at once. @default as many as of its zone */
+  hostsPerRack?: number;
+  /** Hosts of one island updated at once. @default as many as at all */
+  hostsPerIsland?: number;
   /** Hosts of the first wave. @default 1 */
   canaryHosts?: number;
   /** Wait after each wave in which checks must stay green. @default "30 seconds" */

@@ -32,7 +32,7 @@ export interface RebalanceArgs extends Omit<HostUpdateArgs, "update" | "pool" | 
   rest?: string;
 }
 
-const { failback: _, ...fields } = runFields(lateText);
+const { failback: _, timing: __, ...fields } = runFields(lateText);
 const argsRule = object({
   islands: required(instances(ResourceIsland, "ResourceIsland", 1), "name the islands whose load is evened out"),
   windows: required(instances(MaintenanceWindow, "MaintenanceWindow", 1), "name at least one window"),
@@ -81,7 +81,7 @@ export class Rebalance extends pulumi.ComponentResource {
 }
 
 function validateRebalance(checked: CheckedRebalance, mistakes: Mistake[]): void {
-  validateRun({ ...checked, failback: "never" }, mistakes);
+  validateRun({ ...checked, failback: "never", timing: undefined }, mistakes);
   validateBalance(checked, "", mistakes);
   validateSurroundings(checked, mistakes);
 }
@@ -92,5 +92,5 @@ function specOf(name: string, checked: CheckedRebalance): Later<HostUpdateSpec> 
     islands: checked.islands.map(({ spec }) => spec),
     windows: checked.windows.map(({ spec }) => spec),
   };
-  return normalizeRebalance(parts, { ...checked, failback: "never" }, checked);
+  return normalizeRebalance(parts, { ...checked, failback: "never", timing: undefined }, checked);
 }

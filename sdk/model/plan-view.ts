@@ -152,8 +152,15 @@ function cheaperRows({ cost, waves }: MigrationPlan): Pick<PlanView, "cheaper"> 
 }
 
 /** Limits as `2 hosts at once; 1 in a zone; unavailable at most: checkout 1, ledger 0`. */
-function renderLimits({ hostsAtOnce, hostsPerZone, budgets }: Envelope): string {
-  return limitParts(hostsAtOnce, hostsPerZone, budgets).join("; ");
+function renderLimits({ hostsAtOnce, hostsPerZone, hostsPerRack, hostsPerIsland, budgets }: Envelope): string {
+  const [hosts = "", zone = "", ...more] = limitParts(hostsAtOnce, hostsPerZone, budgets);
+  return [
+    hosts,
+    zone,
+    ...(hostsPerRack === undefined ? [] : [`${String(hostsPerRack)} in a rack`]),
+    ...(hostsPerIsland === undefined ? [] : [`${String(hostsPerIsland)} of an island`]),
+    ...more,
+  ].join("; ");
 }
 
 /** Budgets that are named in a line, the strictest first. */

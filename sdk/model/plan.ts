@@ -240,6 +240,11 @@ export interface Envelope {
   readonly maxPauseMs: Readonly<Record<string, number>>;
   readonly hostsAtOnce: number;
   readonly hostsPerZone: number;
+  /** Absent: as many as of a zone, and as many as at all. */
+  readonly hostsPerRack?: number;
+  readonly hostsPerIsland?: number;
+  /** Present where runs wait for quiet times. */
+  readonly timing?: "quiet";
   readonly canaryHosts: number;
   readonly maximumReserveHosts: number;
   /** Nothing disruptive after this, relative to the opening: the window's length. */

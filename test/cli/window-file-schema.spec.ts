@@ -65,7 +65,7 @@ pool: { name: reserve, size: { quantile: 0.95 }, maximum: { hosts: 2 }, price: {
 update:
   { probe: uname -r, expect: "6.12*", command: "true", undo: "true", irreversible: false, reboot: true, timeout: 15 minutes, expected: 1 minute, disturbs: host, package: { size: 180 MiB, load: cpu } }
 migration: { threshold: 12, maximumCost: 25.5 }
-limits: { hostsAtOnce: 2, hostsPerZone: 1, canaryHosts: 1, soak: 5 minutes, drain: 1 minute }
+limits: { hostsAtOnce: 2, hostsPerZone: 1, hostsPerRack: 1, hostsPerIsland: 2, canaryHosts: 1, soak: 5 minutes, drain: 1 minute }
 stopRules:
   errorBudget:
     { objective: 99.9%, windows: [{ long: 5 minutes, short: 30 seconds, rate: 14.4 }], minimumFailed: 5, action: rollback }
@@ -97,6 +97,7 @@ events:
   listed: [{ id: evt-1, hosts: [host-1], zones: [a], start: "2026-11-28T02:00:00Z", end: "2026-11-28T04:00:00Z", reason: reboot }]
 confidence: 95%
 failback: if-better
+timing: quiet
 whenClosed: arm
 whenBlocked: show
 attempt: 1

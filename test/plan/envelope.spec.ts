@@ -52,6 +52,19 @@ describe("the envelope", () => {
     });
   }
 
+  it("holds limits per rack and island and the quiet time, where they are declared, with the digest", () => {
+    const limits = { ...spec.limits, hostsPerRack: 1, hostsPerIsland: 2 };
+    const stricter = createEnvelope({ ...spec, limits, timing: "quiet" }, fleet);
+    assert.notEqual(envelopeDigest(stricter), envelopeDigest(approved));
+    assert.deepEqual(compareEnvelopes(approved, stricter), []);
+    assert.deepEqual(compareEnvelopes(stricter, approved), [
+      "hosts at once in a rack: any number instead of the approved 1",
+      "hosts at once of an island: any number instead of the approved 2",
+      "the run begins at once instead of at the approved quiet time",
+    ]);
+    assert.equal(envelopeDigest(createEnvelope({ ...spec, timing: "soonest" }, fleet)), envelopeDigest(approved));
+  });
+
   it("holds what is less than was approved", () => {
     const less: Envelope = {
       ...approved,

@@ -89,6 +89,7 @@ export const keepsEnvelope: Rule = (view) => {
   const envelope = view.plan?.envelope;
   if (!envelope) return [];
   const zones = new Map(view.bundle?.fleet.hosts.map((host) => [host.id, host.zone]));
+  const racks = new Map(view.bundle?.fleet.hosts.map((host) => [host.id, host.rack]));
   const violations: Violation[] = [];
   const changing = view.spans.filter((span) => span.step.kind === "update" || span.step.kind === "reboot");
   for (const span of changing) {
@@ -106,6 +107,17 @@ export const keepsEnvelope: Rule = (view) => {
     }
     if (inZone > envelope.hostsPerZone) {
       add(`${String(inZone)} hosts of its zone are changed at once, ${String(envelope.hostsPerZone)} were approved`);
+    }
+    const { hostsPerRack, hostsPerIsland } = envelope;
+    const inRack = [...atOnce].filter((other) => racks.get(other) === racks.get(host)).length;
+    if (hostsPerRack !== undefined && inRack > hostsPerRack) {
+      add(`${String(inRack)} hosts of its rack are changed at once, ${String(hostsPerRack)} were approved`);
+    }
+    for (const island of view.bundle?.fleet.islands ?? []) {
+      if (hostsPerIsland === undefined || !island.hosts.includes(host)) continue;
+      const ofIsland = [...atOnce].filter((other) => island.hosts.includes(other)).length;
+      if (ofIsland <= hostsPerIsland) continue;
+      add(`${String(ofIsland)} hosts of ${island.name} are changed at once, ${String(hostsPerIsland)} were approved`);
     }
   }
   const reserved = new Set(view.spans.flatMap(({ step }) => (step.kind === "reserve" ? step.hosts : [])));

@@ -21,6 +21,7 @@ import { plural } from "../explain";
 import { findOpenings, startIn, windowBlocker } from "../fit";
 import { inputIn } from "../opening-limits";
 import { Placement } from "../placement";
+import { limitsOfHost, placesOf } from "../lanes";
 import type { PlanInput } from "../plan-input";
 import { compareText, createProblem, type Problem } from "../problem";
 import {
@@ -205,15 +206,15 @@ function appendWave(
 }
 
 /** Hosts that copies leave in one wave, within the limits; those with most moves first. */
-function chooseSources(problem: Problem, wanted: readonly WantedMove[], { spec }: PlanInput): ReadonlySet<number> {
+function chooseSources(problem: Problem, wanted: readonly WantedMove[], input: PlanInput): ReadonlySet<number> {
   const counts = new Map<number, number>();
   for (const { copy } of wanted) counts.set(copy.site, (counts.get(copy.site) ?? 0) + 1);
   const order = [...counts].sort(([a, x], [b, y]) => y - x || a - b).map(([site]) => site);
   const sources = new Set<number>();
-  const perZone = new Map<string, number>();
+  const taken = new Map<string, number>();
   for (const site of order) {
-    const zone = problem.sites[site]?.host.zone ?? "";
-    if (sources.size >= spec.limits.hostsAtOnce || (perZone.get(zone) ?? 0) >= spec.limits.hostsPerZone) continue;
+    const limits = limitsOfHost({ problem, input }, site);
+    if (limits.some((name) => (taken.get(name) ?? 0) >= placesOf({ input }, name))) continue;
     // Two hosts that exchange copies do so one after the other.
     if (
       wanted.some(
@@ -222,7 +223,7 @@ function chooseSources(problem: Problem, wanted: readonly WantedMove[], { spec }
     )
       continue;
     sources.add(site);
-    perZone.set(zone, (perZone.get(zone) ?? 0) + 1);
+    for (const name of limits) taken.set(name, (taken.get(name) ?? 0) + 1);
   }
   return sources;
 }
