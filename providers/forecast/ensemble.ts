@@ -17,13 +17,10 @@ import type { FittedModel, Model } from "./model";
 import { prepareSeries } from "./prepare";
 import { renderForecast } from "./render-forecast";
 import { seasonalNaive } from "./seasonal-naive";
-import type { Shape } from "./seasonal-shape";
-import { candidateShapes, cycleSteps, fitShape, wholeSteps } from "./shape-model";
+import { chooseSeasons } from "./series/choose-seasons";
+import { cycleSteps, fitShape, wholeSteps } from "./shape-model";
 
 const DAY_MS = 86_400_000;
-const DAYS_PER_WEEK = 7;
-/** Weekly members need so many weeks. */
-const FEWEST_WEEKS = 2.2;
 /** Fewer values than this cannot tell members apart. */
 const FEWEST_VALUES = 12;
 const TESTED_SEASONS = 4;
@@ -44,14 +41,12 @@ function fit(series: Series, candidates: readonly CandidateName[]): FittedModel 
   const prepared = prepareSeries(series, daySteps);
   const count = prepared.values.length;
   if (count < FEWEST_VALUES) return seasonalNaive().fit(series);
-  const shapes = candidateShapes(count, series.stepMs)
-    .filter(isMember(daySteps))
-    .map((shape) => fitShape(prepared, shape, TESTED_SEASONS, ORIGINS_PER_HORIZON));
-  const seasons = seasonsOf(count, daySteps);
+  const { seasons, shapes: tried, note } = chooseSeasons(prepared, series.stepMs);
+  const shapes = tried.map((shape) => fitShape(prepared, shape, TESTED_SEASONS, ORIGINS_PER_HORIZON));
   const members = createMembers({ prepared, shapes, seasons, stepMs: series.stepMs, candidates });
   const blend = new Blend(prepared, members, seasons[0] ?? 0);
   const middle = Math.max(1, Math.round((seasons[0] ?? count / 4) / 2));
-  const notes = [...prepared.notes, describe(blend.speakersAt(middle))];
+  const notes = [...prepared.notes, ...(note === undefined ? [] : [note]), describe(blend.speakersAt(middle))];
   return {
     name: "ensemble",
     notes,
@@ -71,17 +66,6 @@ function fit(series: Series, candidates: readonly CandidateName[]): FittedModel 
     residualCycles:
       (shapes[blend.bestOf(shapes.length, middle)] ?? shapes[0])?.residualCycles(cycleSteps(count, daySteps)) ?? [],
   };
-}
-
-/** Shapes between which others lie add work, not sense. */
-function isMember(daySteps: number): (shape: Shape) => boolean {
-  return ({ seasonSteps, seasons }) => seasonSteps === 1 || (seasonSteps === daySteps ? seasons !== 2 : seasons === 1);
-}
-
-function seasonsOf(count: number, daySteps: number): readonly number[] {
-  if (daySteps === 0 || count < 2 * daySteps) return [];
-  const weekSteps = DAYS_PER_WEEK * daySteps;
-  return count >= FEWEST_WEEKS * weekSteps ? [daySteps, weekSteps] : [daySteps];
 }
 
 /** Who speaks, for people. */
