@@ -38,7 +38,7 @@ export function ensemble({ also = [] }: EnsembleSetting = {}): Model {
 
 function fit(series: Series, candidates: readonly CandidateName[]): FittedModel {
   const daySteps = wholeSteps(DAY_MS, series.stepMs);
-  const prepared = prepareSeries(series, daySteps);
+  const prepared = prepareSeries(series, daySteps, { isRepaired: true });
   const count = prepared.values.length;
   if (count < FEWEST_VALUES) return seasonalNaive().fit(series);
   const { seasons, shapes: tried, note } = chooseSeasons(prepared, series.stepMs);

@@ -5,6 +5,8 @@
  */
 import { SeriesError, trimSeries } from "../../sdk/model";
 import type { Series } from "../../sdk/model";
+import { levelOut } from "./series/level-out";
+import { findOutliers, type Outlier } from "./series/find-outliers";
 
 /** A series without gaps. */
 export interface PreparedSeries {
@@ -18,6 +20,17 @@ export interface PreparedSeries {
   readonly warnings: readonly string[];
 }
 
+/** Options of {@link prepareSeries}. */
+export interface PrepareOptions {
+  /**
+   * Whether mistakes of measuring are taken out and what came before a shift is moved to the level after it. Yardsticks
+   * leave both as they are.
+   */
+  readonly isRepaired: boolean;
+}
+
+/** More values than this say nothing new and cost as much as the first ones: the newest are looked at. */
+const MOST_VALUES = 60_000;
 /** A gap up to this many steps is bridged by a straight line; a longer one takes the shape of the day before. */
 const LONGEST_LINE_STEPS = 6;
 /** Above this share of gaps people are told that the forecast is weak. */
@@ -28,13 +41,13 @@ const MANY_GAPS = 0.1;
  * @param seasonSteps length of the season whose shape fills long gaps; 0: none
  * @throws SeriesError for an empty series, one with gaps only, an infinite value, or a broken grid
  */
-export function prepareSeries(series: Series, seasonSteps: number): PreparedSeries {
+export function prepareSeries(series: Series, seasonSteps: number, options?: PrepareOptions): PreparedSeries {
   checkSeries(series);
-  const trimmed = trimSeries(series);
-  const values = trimmed.values;
-  const measured = Uint8Array.from(values, (value) => (Number.isNaN(value) ? 0 : 1));
   const notes: string[] = [];
   const warnings: string[] = [];
+  const trimmed = takeNewest(trimSeries(series), notes);
+  const values = trimmed.values;
+  const measured = Uint8Array.from(values, (value) => (Number.isNaN(value) ? 0 : 1));
 
   const negative = values.reduce((count, value) => count + (value < 0 ? 1 : 0), 0);
   if (negative > 0) {
@@ -44,16 +57,54 @@ export function prepareSeries(series: Series, seasonSteps: number): PreparedSeri
     });
   }
   const gaps = measured.reduce((count, seen) => count + (seen === 0 ? 1 : 0), 0);
+  const outliers = options?.isRepaired === true ? findOutliers(values) : [];
+  if (outliers.length > 0) notes.push(...describeOutliers(outliers, trimmed));
+  for (const { index } of outliers) {
+    values[index] = Number.NaN;
+    measured[index] = 0;
+  }
+  if (gaps > 0 || outliers.length > 0) fillGaps(values, seasonSteps);
   if (gaps > 0) {
-    fillGaps(values, seasonSteps);
     const text = `${String(gaps)} of ${String(values.length)} values were missing and filled`;
     if (gaps / values.length > MANY_GAPS) warnings.push(`${text}, so the forecast is weak`);
     else notes.push(text);
   }
   const flat = describeFlatness(values);
   if (flat !== undefined) warnings.push(flat);
+  else if (options?.isRepaired === true) {
+    const shift = levelOut(values, seasonSteps);
+    if (shift) notes.push(shift.describe(trimmed));
+  }
   const endSteps = series.values.length - values.length - (trimmed.startMs - series.startMs) / series.stepMs;
   return { values, measured, missingAtEnd: Math.round(endSteps), notes: [...notes, ...warnings], warnings };
+}
+
+function takeNewest(series: Series, notes: string[]): Series {
+  const left = series.values.length - MOST_VALUES;
+  if (left <= 0) return series;
+  notes.push(`only the newest ${String(MOST_VALUES)} of ${String(series.values.length)} values were looked at`);
+  // The first of them may be a gap.
+  return trimSeries({ ...series, startMs: series.startMs + left * series.stepMs, values: series.values.slice(left) });
+}
+
+const OUTLIER_TEXT = {
+  spike: "far above all others, so not learned from",
+  dropout: "0 in a series that is always busy, so taken as not measured",
+} as const satisfies Record<Outlier["kind"], string>;
+
+function describeOutliers(outliers: readonly Outlier[], { startMs, stepMs, values }: Series): readonly string[] {
+  return (["spike", "dropout"] as const).flatMap((kind) => {
+    const own = outliers.filter((outlier) => outlier.kind === kind);
+    const [first] = own;
+    if (first === undefined) return [];
+    const at = `${new Date(startMs + first.index * stepMs).toISOString().slice(0, 16)}Z`;
+    const value = String(Number((values[first.index] ?? 0).toPrecision(4)));
+    const which =
+      own.length === 1
+        ? `the value at ${at} (${value}) was`
+        : `${String(own.length)} values, the first at ${at} (${value}), were`;
+    return [`${which} ${OUTLIER_TEXT[kind]}`];
+  });
 }
 
 function checkSeries(series: Series): void {
