@@ -7,7 +7,8 @@ import { describeUnknown, UsageError, type OptionTable } from "./command";
 import type { Terminal } from "./terminal";
 import { CANDIDATE_NAMES, type CandidateName } from "../forecast/classical/candidate-names";
 import type { Model } from "../forecast/model";
-import type { NamedSeries } from "../observe/samples";
+import type { CounterChoice } from "../observe/counters";
+import type { GridOptions, NamedSeries } from "../observe/samples";
 
 export const HISTORY_OPTIONS = {
   series: { value: "NAME", about: "only this series; all without it" },
@@ -18,6 +19,7 @@ export const HISTORY_OPTIONS = {
   query: { value: "PROMQL", about: "what Prometheus is asked for; each set of labels is a series" },
   since: { value: "DURATION", about: 'how far back Prometheus is asked; "28 days" without it' },
   step: { value: "DURATION", about: "step of the series; that of the samples without it, 5 minutes for Prometheus" },
+  counter: { value: "yes|no", about: "whether values count up until a restart; found out without it" },
   unit: { value: "TEXT", about: "what values are measured in, for people" },
   timezone: { value: "ZONE", about: "IANA time zone of the times shown; UTC without it" },
   also: {
@@ -35,6 +37,7 @@ export interface HistoryChoice {
   readonly query: string | undefined;
   readonly since: string | undefined;
   readonly step: string | undefined;
+  readonly counter: string | undefined;
   readonly timezone: string | undefined;
 }
 
@@ -63,13 +66,14 @@ export async function readHistory(choice: HistoryChoice, terminal: Terminal): Pr
   if (prometheus === undefined && since !== undefined) mistakes.push("--since needs --prometheus URL");
   const stepMs = readMs("--step", choice.step, mistakes);
   const sinceMs = readMs("--since", since ?? DEFAULT_SINCE, mistakes) ?? 0;
+  const counter = readCounter(choice.counter, mistakes);
   const timezone = readZone(choice.timezone, mistakes);
   if (mistakes.length > 0) throw new UsageError(mistakes.join("\n  "));
   terminal.progress.status("reading the history ...");
   const found =
     file !== undefined
-      ? await readFile(file, stepMs)
-      : await askPrometheus(prometheus ?? "", query ?? "", sinceMs, stepMs);
+      ? await readFile(file, { counter, ...(stepMs === undefined ? {} : { stepMs }) })
+      : await askPrometheus(prometheus ?? "", query ?? "", sinceMs, stepMs, counter);
   terminal.progress.status("");
   const name = file ?? query ?? "";
   return { name, series: chooseSeries(found, choice.series, name), timezone };
@@ -119,9 +123,16 @@ function readZone(zone: string | undefined, mistakes: string[]): string {
   }
 }
 
-async function readFile(file: string, stepMs: number | undefined): Promise<readonly NamedSeries[]> {
+function readCounter(text: string | undefined, mistakes: string[]): CounterChoice {
+  if (text === undefined) return "find out";
+  if (text === "yes" || text === "no") return text;
+  mistakes.push(`--counter ("${text}") must be yes or no`);
+  return "find out";
+}
+
+async function readFile(file: string, options: GridOptions): Promise<readonly NamedSeries[]> {
   const { readUserFile } = await import("../observe/user-file.js");
-  return readUserFile(file, stepMs);
+  return readUserFile(file, options);
 }
 
 async function askPrometheus(
@@ -129,6 +140,7 @@ async function askPrometheus(
   query: string,
   sinceMs: number,
   stepMs: number | undefined,
+  counter: CounterChoice,
 ): Promise<readonly NamedSeries[]> {
   const { createPrometheusClient } = await import("../observe/prometheus.js");
   const { readPrometheusRange } = await import("../observe/prometheus-range.js");
@@ -136,7 +148,14 @@ async function askPrometheus(
   const toMs = systemClock.now();
   const range = { fromMs: toMs - sinceMs, toMs };
   const step = stepMs ?? readMs("--step", DEFAULT_PROMETHEUS_STEP, []) ?? 0;
-  return readPrometheusRange(createPrometheusClient({ url }), query, range, step, new AbortController().signal);
+  return readPrometheusRange(
+    createPrometheusClient({ url }),
+    query,
+    range,
+    step,
+    new AbortController().signal,
+    counter,
+  );
 }
 
 function chooseSeries(

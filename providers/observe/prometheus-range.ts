@@ -7,6 +7,7 @@ import { DriverError } from "../../sdk/model";
 import type { HttpJsonClient } from "../http-json";
 import type { TimeRange } from "./metric-source";
 import { POINTS_PER_CALL } from "./prometheus";
+import type { CounterChoice } from "./counters";
 import { gridSamples, type NamedSeries, type Sample } from "./samples";
 
 /** Samples of one set of labels. */
@@ -26,6 +27,7 @@ export async function readPrometheusRange(
   { fromMs, toMs }: TimeRange,
   stepMs: number,
   signal: AbortSignal,
+  counter?: CounterChoice,
 ): Promise<readonly NamedSeries[]> {
   const found = new Map<string, Sample[]>();
   const first = Math.ceil(fromMs / stepMs) * stepMs;
@@ -42,7 +44,9 @@ export async function readPrometheusRange(
     }
     for (const { name, samples } of matrix) found.set(name, [...(found.get(name) ?? []), ...samples]);
   }
-  return [...found].map(([name, samples]) => gridSamples(name, samples, stepMs));
+  return [...found].map(([name, samples]) =>
+    gridSamples(name, samples, { stepMs, ...(counter === undefined ? {} : { counter }) }),
+  );
 }
 
 /** Series of an answer of `query_range`; undefined when it is none. */

@@ -6,6 +6,7 @@
  */
 import type { Series } from "../../sdk/model";
 import { SeriesError } from "../../sdk/model";
+import { countUp, type CounterChoice } from "./counters";
 
 /** One measured value. */
 export interface Sample {
@@ -21,6 +22,14 @@ export interface NamedSeries {
   readonly notes: readonly string[];
 }
 
+/** How samples are put on a grid. */
+export interface GridOptions {
+  /** Known step. @default the median distance */
+  readonly stepMs?: number;
+  /** Whether the values count up. @default "find out" */
+  readonly counter?: CounterChoice;
+}
+
 /** Steps that monitoring systems use; one near the median distance is taken for it. */
 const USUAL_STEPS_S = [1, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400];
 const NEAR = 0.1;
@@ -29,17 +38,26 @@ const MOST_VALUES = 40_000_000;
 /** Forecasts look at values only; a series must name a unit. */
 const ANY_UNIT = "requestsPerSecond";
 
+/** Share of the samples that a wrong clock may have written, and how often the usual distance they lie away. */
+const MOST_STRAYS = 0.01;
+const STRAY_DISTANCE = 1000;
+/** A step at either end counts when it holds this share of the samples that the others hold. */
+const WHOLE_STEP_SHARE = 0.75;
+
 /**
  * Puts samples on a grid.
- * @param stepMs known step; absent: the median distance
  * @throws SeriesError for fewer than two moments, an infinite value, or a grid beyond reason
  */
-export function gridSamples(id: string, samples: readonly Sample[], stepMs?: number): NamedSeries {
+export function gridSamples(id: string, samples: readonly Sample[], options: GridOptions = {}): NamedSeries {
   const notes: string[] = [];
   const isSorted = samples.every((sample, i) => i === 0 || sample.timeMs >= (samples[i - 1]?.timeMs ?? 0));
-  const sorted = isSorted ? samples : samples.toSorted((a, b) => a.timeMs - b.timeMs);
+  const inOrder = isSorted ? samples : samples.toSorted((a, b) => a.timeMs - b.timeMs);
   if (!isSorted) notes.push("samples were not in the order of time and were sorted");
-  const step = stepMs ?? stepOf(id, sorted);
+  const distance = medianDistance(inOrder);
+  const counted = countUp(id, withoutStrays(inOrder, distance, notes), options.counter ?? "find out");
+  notes.push(...counted.notes);
+  const sorted = counted.samples;
+  const step = options.stepMs ?? stepOf(id, distance);
   const startMs = Math.floor((sorted[0]?.timeMs ?? 0) / step) * step;
   const count = Math.floor(((sorted.at(-1)?.timeMs ?? 0) - startMs) / step) + 1;
   if (count > MOST_VALUES) {
@@ -64,20 +82,64 @@ export function gridSamples(id: string, samples: readonly Sample[], stepMs?: num
   if (shared > 0) notes.push(`${String(shared)} steps hold several samples: their mean is taken`);
   if (negative > 0) notes.push(`${String(negative)} values are negative`);
   const values = sums.map((sum, slot) => (counts[slot] === 0 ? Number.NaN : sum / (counts[slot] ?? 1)));
+  leaveOutBegun(values, counts, notes);
   return { series: { id, unit: ANY_UNIT, startMs, stepMs: step, values }, notes };
 }
 
-/** The median distance of moments, or the usual step near it. */
-function stepOf(id: string, sorted: readonly Sample[]): number {
-  const distances: number[] = [];
-  sorted.forEach(({ timeMs }, index) => {
-    const distance = timeMs - (sorted[index - 1]?.timeMs ?? timeMs);
-    if (distance > 0) distances.push(distance);
-  });
-  const median = distances.sort((a, b) => a - b)[distances.length >> 1];
-  if (median === undefined) {
+/** Without the few samples at either end that lie far away from all others: a clock that was wrong for a while. */
+function withoutStrays(sorted: readonly Sample[], distance: number | undefined, notes: string[]): readonly Sample[] {
+  const most = Math.floor(sorted.length * MOST_STRAYS);
+  if (distance === undefined || most === 0) return sorted;
+  const isFar = (index: number): boolean =>
+    (sorted[index]?.timeMs ?? 0) - (sorted[index - 1]?.timeMs ?? 0) > STRAY_DISTANCE * distance;
+  let [from, to] = [0, sorted.length];
+  for (let index = 1; index <= most; index++) if (isFar(index)) from = index;
+  for (let index = sorted.length - 1; index >= sorted.length - most; index--) if (isFar(index)) to = index;
+  const strays = from + sorted.length - to;
+  if (strays === 0) return sorted;
+  const first = from > 0 ? sorted[0] : sorted[to];
+  notes.push(
+    `${String(strays)} sample${strays === 1 ? "" : "s"} far away from all others (${new Date(first?.timeMs ?? 0).toISOString()}) ` +
+      "were left out: a clock was wrong",
+  );
+  return sorted.slice(from, to);
+}
+
+/** A step at the end of which samples are still to come, or at the begin of which none were asked for, is no mean. */
+function leaveOutBegun(values: Float64Array, counts: Uint32Array, notes: string[]): void {
+  const inner = counts
+    .slice(1, -1)
+    .filter((count) => count > 0)
+    .sort();
+  const usual = inner[inner.length >> 1] ?? 1;
+  if (usual < 2) return;
+  for (const [slot, name] of [
+    [0, "first"],
+    [values.length - 1, "newest"],
+  ] as const) {
+    const count = counts[slot] ?? 0;
+    if (count === 0 || count >= WHOLE_STEP_SHARE * usual) continue;
+    values[slot] = Number.NaN;
+    notes.push(`the ${name} step holds ${String(count)} of ${String(usual)} samples and was left out`);
+  }
+}
+
+/** The median distance of moments; undefined where there are fewer than two. */
+function medianDistance(sorted: readonly Sample[]): number | undefined {
+  const distances = new Float64Array(sorted.length);
+  let count = 0;
+  for (let index = 1; index < sorted.length; index++) {
+    const distance = (sorted[index]?.timeMs ?? 0) - (sorted[index - 1]?.timeMs ?? 0);
+    if (distance > 0) distances[count++] = distance;
+  }
+  return distances.subarray(0, count).sort()[count >> 1];
+}
+
+/** The usual step near the median distance, or that itself. */
+function stepOf(id: string, distance: number | undefined): number {
+  if (distance === undefined) {
     throw new SeriesError("grid", id, "has fewer than two moments, so its step is unknown", "export more of it");
   }
-  const usual = USUAL_STEPS_S.map((seconds) => seconds * 1000).find((ms) => Math.abs(ms - median) <= NEAR * ms);
-  return usual ?? median;
+  const usual = USUAL_STEPS_S.map((seconds) => seconds * 1000).find((ms) => Math.abs(ms - distance) <= NEAR * ms);
+  return usual ?? distance;
 }

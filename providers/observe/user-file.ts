@@ -17,7 +17,7 @@ import { MistakeError, messageOf } from "../../sdk/model";
 import { MOST_LINES, parseCsv, type CsvRow } from "./csv";
 import { readMatrixJson } from "./prometheus-range";
 import { parseRecordedCsv } from "./recorded";
-import { gridSamples, type NamedSeries, type Sample } from "./samples";
+import { gridSamples, type GridOptions, type NamedSeries, type Sample } from "./samples";
 
 /** A file with a wrong separator has a mistake in every line; more than these help nobody. */
 const MOST_MISTAKES = 10;
@@ -30,22 +30,21 @@ const BENCH = /^series_id,start_epoch_s,step_s,n,values$/;
 
 /**
  * Reads a file.
- * @param stepMs step of the grid; absent: what the samples' distances say
  * @throws MistakeError naming every mistake with its line; SeriesError for a series that cannot be put on a grid
  */
-export async function readUserFile(file: string, stepMs?: number): Promise<readonly NamedSeries[]> {
+export async function readUserFile(file: string, options: GridOptions = {}): Promise<readonly NamedSeries[]> {
   let text: string;
   try {
     text = await readFile(file, "utf8");
   } catch (error) {
     throw MistakeError.of("FILE", file, `must be a file that can be read (${messageOf(error)})`, "correct the path");
   }
-  return parseUserText(text, file, stepMs);
+  return parseUserText(text, file, options);
 }
 
 /** Like {@link readUserFile}, of a text. */
-export function parseUserText(text: string, file: string, stepMs?: number): readonly NamedSeries[] {
-  if (/^\s*[{[]/.test(text)) return parseJson(text, file, stepMs);
+export function parseUserText(text: string, file: string, options: GridOptions = {}): readonly NamedSeries[] {
+  if (/^\s*[{[]/.test(text)) return parseJson(text, file, options);
   const rows = parseCsv(text);
   if (rows.length > MOST_LINES) {
     const rule = `must have at most ${MOST_LINES.toLocaleString("en-US")} lines`;
@@ -56,11 +55,11 @@ export function parseUserText(text: string, file: string, stepMs?: number): read
     return parseRecordedCsv(text, file).series.map((series) => ({ series, notes: [] }));
   }
   if (BENCH.test(header)) return parseRowsOfValues(rows.slice(1), file);
-  return parseColumns(rows, file, stepMs);
+  return parseColumns(rows, file, options);
 }
 
 /** Moments in the first column, one series in each other one. */
-function parseColumns(rows: readonly CsvRow[], file: string, stepMs: number | undefined): readonly NamedSeries[] {
+function parseColumns(rows: readonly CsvRow[], file: string, options: GridOptions): readonly NamedSeries[] {
   const from = rows.findIndex(({ cells }) => momentOf(cells[0] ?? "") !== undefined);
   if (from < 0) {
     const rule = "must have a row that begins with a moment, such as 2026-11-21T02:00:00Z,17.5";
@@ -94,7 +93,7 @@ function parseColumns(rows: readonly CsvRow[], file: string, stepMs: number | un
     });
   }
   if (mistakes.length > 0) throw new MistakeError(file, mistakes.slice(0, MOST_MISTAKES));
-  return columns.map((samples, column) => gridSamples(names[column] ?? "", samples, stepMs));
+  return columns.map((samples, column) => gridSamples(names[column] ?? "", samples, options));
 }
 
 /** The header's names: a row of labels wins over the one right above the moments, which may hold ids or units. */
@@ -123,7 +122,7 @@ function parseRowsOfValues(rows: readonly CsvRow[], file: string): readonly Name
   });
 }
 
-function parseJson(text: string, file: string, stepMs: number | undefined): readonly NamedSeries[] {
+function parseJson(text: string, file: string, options: GridOptions): readonly NamedSeries[] {
   let document: unknown;
   try {
     document = JSON.parse(text);
@@ -133,17 +132,17 @@ function parseJson(text: string, file: string, stepMs: number | undefined): read
   const { MetricDataResults: results, Datapoints: points, Label: label } = document as CloudWatchDocument;
   if (results !== undefined) {
     const found = joinPages(results);
-    return [...found].map(([name, samples]) => gridSamples(name, samples, stepMs));
+    return [...found].map(([name, samples]) => gridSamples(name, samples, options));
   }
   if (points !== undefined) {
     const samples = points.map((point) => ({
       timeMs: momentOf(String(point["Timestamp"])) ?? Number.NaN,
       value: statisticOf(point),
     }));
-    return [gridSamples(label ?? "metric", usable(samples, file), stepMs)];
+    return [gridSamples(label ?? "metric", usable(samples, file), options)];
   }
   const matrix = readMatrixJson(document);
-  if (matrix) return matrix.map(({ name, samples }) => gridSamples(name, samples, stepMs));
+  if (matrix) return matrix.map(({ name, samples }) => gridSamples(name, samples, options));
   throw MistakeError.of(
     "FILE",
     file,

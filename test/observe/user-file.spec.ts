@@ -112,7 +112,7 @@ describe("history that a user exported", () => {
 
   it("takes a given step, and means of the samples in it", () => {
     const rows = Array.from({ length: 12 }, (_, i) => `${String(START_MS / 1000 + i * 300)},${String(i)}`);
-    const [only] = parseUserText(`time,cpu\n${rows.join("\n")}`, "cpu.csv", HOUR_MS);
+    const [only] = parseUserText(`time,cpu\n${rows.join("\n")}`, "cpu.csv", { stepMs: HOUR_MS });
     assert.deepEqual([...(only?.series.values ?? [])], [5.5]);
   });
 
