@@ -54,12 +54,14 @@ and how often that was exceeded, and whether the calmest slot was found. FILE is
     const { backtest } = await import("../forecast/backtest.js");
     const results: Backtest[] = [];
     const failures: string[] = [];
-    for (const [index, { series }] of history.series.entries()) {
+    const { coarsen } = await import("../observe/samples.js");
+    for (const [index, read] of history.series.entries()) {
+      const { series, notes } = options.step === undefined ? coarsen(read, horizonMs, MOST_STEPS) : read;
       const { stepMs } = series;
       const horizon = Math.max(1, Math.ceil(horizonMs / stepMs));
       if (horizon > MOST_STEPS) {
         throw new UsageError(
-          `--horizon is ${String(horizon)} steps of ${series.id}; at most ${String(MOST_STEPS)} are tested`,
+          `--horizon is ${String(horizon)} steps of ${series.id}; at most ${String(MOST_STEPS)} are tested; name a longer --step or a shorter horizon`,
         );
       }
       const daySteps = Number.isInteger(DAY_MS / stepMs) ? DAY_MS / stepMs : 1;
@@ -67,11 +69,10 @@ and how often that was exceeded, and whether the calmest slot was found. FILE is
       const setting = { series, model, horizon, origins, share, season: daySteps, slotSteps };
       const place = `${String(index + 1)} of ${String(history.series.length)}: ${series.id}`;
       try {
-        results.push(
-          backtest(setting, (turn) => {
-            terminal.progress.status(`${place}, forecast ${String(turn + 1)} of ${String(origins)}`);
-          }),
-        );
+        const result = backtest(setting, (turn) => {
+          terminal.progress.status(`${place}, forecast ${String(turn + 1)} of ${String(origins)}`);
+        });
+        results.push({ ...result, notes: [...notes, ...result.notes] });
       } catch (error) {
         if (!isKind(error, "SeriesError")) throw error;
         failures.push(messageOf(error));

@@ -47,10 +47,12 @@ export const forecastCommand = defineCommand({
     const look = { timezone: history.timezone, unit: options.unit ?? "" };
     const forecasts: SeriesForecast[] = [];
     const failures: string[] = [];
+    const { coarsen } = await import("../observe/samples.js");
     for (const [index, named] of history.series.entries()) {
       terminal.progress.status(`${String(index + 1)} of ${String(history.series.length)}: ${named.series.id}`);
       try {
-        forecasts.push(forecastOne(named, model, horizonMs, levels));
+        const series = options.step === undefined ? coarsen(named, horizonMs, MOST_STEPS) : named;
+        forecasts.push(forecastOne(series, model, horizonMs, levels));
       } catch (error) {
         if (!isKind(error, "SeriesError")) throw error;
         failures.push(messageOf(error));
@@ -80,7 +82,7 @@ function forecastOne(
   const steps = Math.max(1, Math.ceil(horizonMs / series.stepMs));
   if (steps > MOST_STEPS) {
     throw new UsageError(
-      `--horizon is ${String(steps)} steps of ${series.id}; at most ${String(MOST_STEPS)} are forecast`,
+      `--horizon is ${String(steps)} steps of ${series.id}; at most ${String(MOST_STEPS)} are forecast; name a longer --step or a shorter horizon`,
     );
   }
   const forecast = model.fit(series).predict(steps, levels);

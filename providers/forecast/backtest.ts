@@ -42,6 +42,8 @@ export interface Backtest {
   readonly slotSteps: number;
   /** Moments at which forecasts were made, milliseconds since the epoch. */
   readonly originsMs: readonly number[];
+  /** What was repaired in the series, and what the models made of it at the last moment; for people. */
+  readonly notes: readonly string[];
   /** The blend first, then its members by loss, the yardstick last. */
   readonly models: readonly ModelScore[];
   /** What the blend said at each origin beside what came; for plots. */
@@ -90,12 +92,14 @@ export function backtest(setting: BacktestSetting, onOrigin?: (turn: number) => 
   const sums = { blend: create(), yardstick: create() };
   const members = new Map<string, { name: string; weight: number; turns: number; sum: ScoreSum }>();
   const said: Backtest["said"][number][] = [];
+  let notes: readonly string[] = [];
 
   origins.forEach((origin, turn) => {
     onOrigin?.(turn);
     const known: Series = { ...series, values: series.values.subarray(0, origin) };
     const actual = series.values.subarray(origin, origin + horizon);
     const fitted = model.fit(known);
+    notes = fitted.notes;
     const { rows } = fitted.predict(horizon, TESTED_LEVELS);
     sums.blend.add(rows, actual);
     sums.yardstick.add(yardstick.fit(known).predict(horizon, TESTED_LEVELS).rows, actual);
@@ -121,6 +125,7 @@ export function backtest(setting: BacktestSetting, onOrigin?: (turn: number) => 
     season,
     slotSteps: setting.slotSteps,
     originsMs: said.map(({ originMs }) => originMs),
+    notes,
     models: [
       scored(model.name, "blend", sums.blend),
       ...[...members.values()]

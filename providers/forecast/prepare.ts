@@ -29,6 +29,9 @@ export interface PrepareOptions {
   readonly isRepaired: boolean;
 }
 
+/** Up to this share of values above 0, of so many values, a series is almost always 0. */
+const ALMOST_NEVER = 0.02;
+const FEWEST_TO_TELL = 50;
 /** More values than this say nothing new and cost as much as the first ones: the newest are looked at. */
 const MOST_VALUES = 60_000;
 /** A gap up to this many steps is bridged by a straight line; a longer one takes the shape of the day before. */
@@ -51,7 +54,7 @@ export function prepareSeries(series: Series, seasonSteps: number, options?: Pre
 
   const negative = values.reduce((count, value) => count + (value < 0 ? 1 : 0), 0);
   if (negative > 0) {
-    warnings.push(`${String(negative)} negative values were taken as 0`);
+    warnings.push(`${String(negative)} negative value${negative === 1 ? " was" : "s were"} taken as 0`);
     values.forEach((value, index) => {
       if (value < 0) values[index] = 0;
     });
@@ -71,7 +74,11 @@ export function prepareSeries(series: Series, seasonSteps: number, options?: Pre
   }
   const flat = describeFlatness(values);
   if (flat !== undefined) warnings.push(flat);
-  else if (options?.isRepaired === true) {
+  else {
+    const idle = describeIdleness(values);
+    if (idle !== undefined) warnings.push(idle);
+  }
+  if (flat === undefined && options?.isRepaired === true) {
     const shift = levelOut(values, seasonSteps);
     if (shift) notes.push(shift.describe(trimmed));
   }
@@ -155,6 +162,14 @@ function fillGap(values: Float64Array, start: number, end: number, seasonSteps: 
     const progress = (index - start + 1) / (end - start + 1);
     values[index] = Math.max(0, shape(index) + fromOffset + (toOffset - fromOffset) * progress);
   }
+}
+
+/** Says of a series that is almost always 0 what no forecast of it can tell; undefined of any other. */
+function describeIdleness(values: Float64Array): string | undefined {
+  const busy = values.reduce((count, value) => count + (value > 0 ? 1 : 0), 0);
+  if (busy > values.length * ALMOST_NEVER || values.length < FEWEST_TO_TELL) return undefined;
+  const times = `${String(values.length - busy)} of ${String(values.length)} values are 0`;
+  return `${times}: when it will be busy cannot be told, only how seldom`;
 }
 
 /** What is wrong with values of which none differs from the others, gaps aside; undefined when they vary. */

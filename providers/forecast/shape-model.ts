@@ -7,6 +7,7 @@
  * Invariant: a forecast from an origin reads no value after it; the errors' distribution and the persistence are those
  * of the whole series.
  */
+import { formatDurationShort } from "../../sdk/model";
 import { errorQuantile, normalQuantile } from "./conformal";
 import type { BucketFit } from "./horizon-errors";
 import { createBuckets, fitBuckets } from "./horizon-errors";
@@ -72,7 +73,11 @@ export function cycleSteps(count: number, daySteps: number): number {
 export function describeShape({ seasonSteps, seasons }: Shape, stepMs: number): string {
   if (seasonSteps === 1) return `the level of the last ${String(seasons)} values`;
   const seasonMs = seasonSteps * stepMs;
-  const name = seasonMs === DAY_MS ? "day" : seasonMs === WEEK_MS ? "week" : `${String(seasonSteps)} steps`;
+  const name = seasonMs === DAY_MS ? "day" : seasonMs === WEEK_MS ? "week" : undefined;
+  if (name === undefined) {
+    const length = formatDurationShort(seasonMs);
+    return seasons === 1 ? `the last ${length}` : `mean of the last ${String(seasons)} times ${length}`;
+  }
   return seasons === 1 ? `the last ${name}` : `mean of the last ${String(seasons)} ${name}s`;
 }
 

@@ -51,11 +51,14 @@ function describe(sorted: readonly Sample[]): {
   /** Falls to nearly nothing. */
   readonly resets: number;
 } {
-  let [steps, growing, falls, resets] = [0, 0, 0, 0];
+  let [steps, growing, falls, resets, negative] = [0, 0, 0, 0, 0];
   let before: number | undefined;
   for (const { value } of sorted) {
     if (Number.isNaN(value)) continue;
-    if (value < 0) return { steps: 0, growing: 0, falls: 0, resets: 0 };
+    if (value < 0) {
+      negative++;
+      continue;
+    }
     if (before !== undefined) {
       steps++;
       if (value > before) growing++;
@@ -64,7 +67,8 @@ function describe(sorted: readonly Sample[]): {
     }
     before = value;
   }
-  return { steps, growing, falls, resets };
+  // A few are a mistake of measuring; what is often negative counts nothing.
+  return { steps: negative > MOST_RESETS * steps ? 0 : steps, growing, falls, resets };
 }
 
 /** A rate belongs to the time in which it was counted, so it stands at the sample before. */
@@ -88,6 +92,8 @@ function toRates(sorted: readonly Sample[], reason: string): Counted {
   }
   const restarts = resets === 0 ? "" : `; ${String(resets)} restart${resets === 1 ? "" : "s"} of it taken out`;
   const notes = [`${reason}: its rate a second is forecast${restarts}`];
-  if (negative > 0) notes.push(`${String(negative)} negative values of the counter were left out`);
+  if (negative > 0) {
+    notes.push(`${String(negative)} negative value${negative === 1 ? "" : "s"} of the counter left out`);
+  }
   return { samples, notes };
 }

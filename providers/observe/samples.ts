@@ -5,7 +5,7 @@
  * Not for: reading files (user-file.ts).
  */
 import type { Series } from "../../sdk/model";
-import { SeriesError } from "../../sdk/model";
+import { formatDurationShort, resampleSeries, SeriesError, seriesEndMs } from "../../sdk/model";
 import { countUp, type CounterChoice } from "./counters";
 
 /** One measured value. */
@@ -43,6 +43,8 @@ const MOST_STRAYS = 0.01;
 const STRAY_DISTANCE = 1000;
 /** A step at either end counts when it holds this share of the samples that the others hold. */
 const WHOLE_STEP_SHARE = 0.75;
+/** Steps of a horizon on a step that nobody chose. */
+const USUAL_HORIZON_STEPS = 1500;
 
 /**
  * Puts samples on a grid.
@@ -66,24 +68,43 @@ export function gridSamples(id: string, samples: readonly Sample[], options: Gri
   }
   const sums = new Float64Array(count);
   const counts = new Uint32Array(count);
-  let negative = 0;
   for (const { timeMs, value } of sorted) {
     if (Number.isNaN(value)) continue;
     if (!Number.isFinite(value)) {
       const at = new Date(timeMs).toISOString();
       throw new SeriesError("not-finite", id, `is infinite at ${at}`, "write nan where nothing was measured");
     }
-    if (value < 0) negative++;
     const slot = Math.floor((timeMs - startMs) / step);
     sums[slot] = (sums[slot] ?? 0) + value;
     counts[slot] = (counts[slot] ?? 0) + 1;
   }
   const shared = counts.reduce((sum, n) => sum + (n > 1 ? 1 : 0), 0);
-  if (shared > 0) notes.push(`${String(shared)} steps hold several samples: their mean is taken`);
-  if (negative > 0) notes.push(`${String(negative)} values are negative`);
+  if (shared > 0)
+    notes.push(`${String(shared)} step${shared === 1 ? " holds" : "s hold"} several samples: their mean is taken`);
   const values = sums.map((sum, slot) => (counts[slot] === 0 ? Number.NaN : sum / (counts[slot] ?? 1)));
   leaveOutBegun(values, counts, notes);
   return { series: { id, unit: ANY_UNIT, startMs, stepMs: step, values }, notes };
+}
+
+/**
+ * On the shortest usual step on which a horizon has no more than some steps, where its own is shorter than that.
+ * @param mostSteps of the horizon
+ */
+export function coarsen({ series, notes }: NamedSeries, horizonMs: number, mostSteps: number): NamedSeries {
+  if (horizonMs / series.stepMs <= mostSteps) return { series, notes };
+  const stepMs = USUAL_STEPS_S.map((seconds) => seconds * 1000).find((ms) => horizonMs / ms <= USUAL_HORIZON_STEPS);
+  if (stepMs === undefined || stepMs <= series.stepMs) return { series, notes };
+  const coarse = resampleSeries(
+    series,
+    stepMs,
+    { fromMs: series.startMs, toMs: seriesEndMs(series) },
+    WHOLE_STEP_SHARE,
+  );
+  const [from, to] = [formatDurationShort(series.stepMs), formatDurationShort(stepMs)];
+  return {
+    series: coarse,
+    notes: [...notes, `means of ${to} were taken of values every ${from}; --step takes others`],
+  };
 }
 
 /** Without the few samples at either end that lie far away from all others: a clock that was wrong for a while. */

@@ -101,7 +101,7 @@ function renderSeries(result: Backtest, look: ForecastLook): Section {
     ];
   return section(
     id,
-    [plot(result, look), said && plainList(said), modelTable(result)],
+    [plot(result, look), said && plainList(said), modelTable(result), plainList(result.notes)],
     `${countOf(originsMs.length, "forecast")} of ${formatDurationShort(horizon * stepMs)}.`,
   );
 }

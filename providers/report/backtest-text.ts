@@ -18,7 +18,7 @@ export const SCORE_COLUMNS: readonly { readonly name: string; readonly of: (mode
 
 /** Renders one series. */
 export function renderBacktestText(result: Backtest, { timezone, unit }: ForecastLook): string {
-  const { id, horizon, stepMs, originsMs, models } = result;
+  const { id, horizon, stepMs, originsMs, models, notes } = result;
   const [blend] = models;
   const yardstick = models.at(-1);
   const [first, last] = [originsMs[0] ?? 0, originsMs.at(-1) ?? 0];
@@ -45,6 +45,7 @@ export function renderBacktestText(result: Backtest, { timezone, unit }: Forecas
     line(head),
     ...cells.map(line),
     line(["(calibrated)", "", "", "", "", "80 %", "95 %", "10 %", "1 %"]),
+    ...(notes.length === 0 ? [] : ["", ...notes.map((note) => `  ${note}`)]),
   ].join("\n");
 }
 

@@ -153,7 +153,7 @@ export function describeModel(name: string, create: () => Model): void {
         create()
           .fit(seriesOf([1, -2, 3, 4]))
           .notes.join(),
-        /1 negative values were taken as 0/,
+        /1 negative value was taken as 0/,
       );
     });
 

@@ -42,7 +42,7 @@ describe("history that a user exported", () => {
     const [only] = parseUserText(`epoch,cpu\n${rows.join("\n")}`, "cpu.csv");
     const gap = Number.NaN;
     assert.deepEqual([...(only?.series.values ?? [])], [1, 2.5, gap, 0, gap, gap, 4, 5, 6]);
-    assert.match(only?.notes.join() ?? "", /were sorted,1 steps hold several samples/);
+    assert.match(only?.notes.join() ?? "", /were sorted,1 step holds several samples/);
   });
 
   it("is read from a CSV of the CloudWatch console, named by its labels", () => {
