@@ -128,7 +128,7 @@ describe("level shifts", () => {
     const row = ensemble().fit(known).predict(24, [level]).rows[0] ?? [];
     const error = row.reduce((sum, value, h) => sum + Math.abs(value - (actual[h] ?? 0)), 0);
     const total = actual.slice(0, 24).reduce((sum, value) => sum + value, 0);
-    assert.ok(error < 0.1 * total, `${String(error / total)}`);
+    assert.ok(error < 0.1 * total, String(error / total));
   });
 
   it("leave yardsticks alone", () => {
