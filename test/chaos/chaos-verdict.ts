@@ -5,7 +5,7 @@ import { strict as assert } from "node:assert";
 import { checkRun } from "../../providers/guard/checker";
 import { hostResource, poolResource, runResource } from "../../providers/runner/leases";
 import { eventually, NO_ABORT } from "../agent/agent-fixture";
-import { MAX_PAUSE_MS, MEMBERS, STANDBY, type ChaosFleet } from "./chaos-fleet";
+import { MEMBERS, STANDBY, type ChaosFleet } from "./chaos-fleet";
 import type { ChaosOutcome } from "./chaos-run";
 
 /** What is judged, and how. */
@@ -33,7 +33,7 @@ export async function assertKept({ fleet, outcome, version, extraPauseMs }: Judg
     told,
   );
   const longestMs = Math.max(0, ...observations.pauses.map(({ pauseMs }) => pauseMs));
-  assert.ok(longestMs <= MAX_PAUSE_MS + extraPauseMs, `parked for ${String(longestMs)} ms\n${told}`);
+  assert.ok(longestMs <= fleet.maxPauseMs + extraPauseMs, `parked for ${String(longestMs)} ms\n${told}`);
 }
 
 async function assertNothingLeft(fleet: ChaosFleet, { run }: ChaosOutcome, version: string): Promise<void> {

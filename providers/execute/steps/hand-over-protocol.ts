@@ -101,8 +101,13 @@ export async function runHandOver(context: StepContext, handOver: HandOver): Pro
       const result = await goForward(attempt);
       return { kind: "moved", result: { ...result, sha256: null, bytes: null } };
     }
+    const isLate = context.clock.now() >= attempt.token.deadline;
     await goBack(attempt);
-    return { kind: "reverted", reason: messageOf(error) };
+    if (!isLate) return { kind: "reverted", reason: messageOf(error) };
+    // The parties have given up by themselves then; what a call says after that may only follow from it.
+    const decideMs = Math.floor(handOver.maxPauseMs * DECIDE_WITHIN);
+    const reason = `it took longer than the ${String(decideMs)} ms of its pause that are for it (${messageOf(error)})`;
+    return { kind: "reverted", reason };
   }
 }
 
