@@ -32,7 +32,9 @@ const KEPT_LEVELS: readonly number[] = [0.025, ...JUDGED_LEVELS, 0.975];
 /** Places in KEPT_LEVELS of the 95 % interval, the 80 % interval within it and the median in the middle. */
 const INTERVALS: readonly number[] = [0.025, 0.1, 0.5, 0.9, 0.975].map((level) => KEPT_LEVELS.indexOf(level));
 /** Origins of the backtest for each horizon. */
-const ORIGINS = 16;
+const ORIGINS = { most: 24, least: 16 } as const;
+/** Longer series get fewer of them, for each forecast reads more there: the work stays within its budget. */
+const LONGEST_WITH_MOST = 1500;
 /** Horizons of the backtest: between two of them the nearer one decides. */
 const HORIZON_GROWTH = 1.6;
 /** Horizons of the grid on each side that speak for one: few origins judge each alone. */
@@ -53,11 +55,14 @@ const LEAST_SHARE = 0.1;
 const TRIMMED = 0.4;
 /** A member may not look better than this share of the worst: on a constant past several are perfect. */
 const LEAST_RELATIVE_LOSS = 1e-6;
-/** How much of the factor that the backtest asks for is applied: the members were weighted on the same past. */
-const CALIBRATED_SHARE = { inner: 0.5, outer: 0.5 } as const;
+/**
+ * How much of the factor that the backtest asks for is applied: the members were weighted on the same past. The outer
+ * interval, of which few backtests lie outside, was the wider one on loads that repeat and the narrower on others.
+ */
+const CALIBRATED_SHARE = { inner: 0.3, outer: 0.7 } as const;
 const CALIBRATION_BOUNDS = { least: 0.5, most: 2 } as const;
-/** Members were fitted and weighted on the past, and averaging pulls tails together: factor on the outer quantiles. */
-const WIDENING = { middle: 1.03, tails: 0.45, power: 20 } as const;
+/** Averaging pulls tails together: what the outermost quantiles are widened by. */
+const WIDENING = { tails: 0.55, power: 20 } as const;
 
 /** What the backtest of one horizon of the grid left. */
 interface Backtest {
@@ -81,6 +86,7 @@ interface Tuning {
 export class Blend {
   private readonly judges: readonly QuantilesAt[];
   private readonly horizons: readonly number[];
+  private readonly origins: number;
   private readonly backtests = new Map<number, Backtest>();
   private readonly tunings = new Map<number, Tuning>();
 
@@ -91,7 +97,11 @@ export class Blend {
     private readonly seasonSteps: number,
   ) {
     this.judges = members.map((member) => member.at(KEPT_LEVELS));
-    this.horizons = gridUpTo(Math.max(1, Math.floor(prepared.values.length / 4)));
+    const { length } = prepared.values;
+    this.origins = Math.round(
+      Math.max(ORIGINS.least, Math.min(ORIGINS.most, (ORIGINS.most * LONGEST_WITH_MOST) / length)),
+    );
+    this.horizons = gridUpTo(Math.max(1, Math.floor(length / 4)));
   }
 
   /** Quantiles after the series' end, one call for each horizon; not yet monotone. */
@@ -207,15 +217,15 @@ export class Blend {
   private backtest(horizon: number): Backtest {
     const { values, measured } = this.prepared;
     const last = values.length - 1 - horizon;
-    const span = Math.max(JUDGED_SEASONS * this.seasonSteps, JUDGED_HORIZONS * horizon, ORIGINS);
+    const span = Math.max(JUDGED_SEASONS * this.seasonSteps, JUDGED_HORIZONS * horizon, this.origins);
     const first = Math.max(0, Math.min(last, Math.max(Math.ceil(values.length * WARM_UP_SHARE), last - span)));
     const plain = new Float64Array(this.members.length);
     const root = new Float64Array(this.members.length);
     const actuals: number[] = [];
     const quantiles: Float64Array[] = [];
     const size = KEPT_LEVELS.length;
-    for (let turn = 0; turn < ORIGINS; turn++) {
-      const origin = Math.round(first + ((last - first) * turn) / (ORIGINS - 1));
+    for (let turn = 0; turn < this.origins; turn++) {
+      const origin = Math.round(first + ((last - first) * turn) / (this.origins - 1));
       if (measured[origin + horizon] === 0) continue;
       const actual = values[origin + horizon] ?? 0;
       actuals.push(actual);
@@ -306,7 +316,7 @@ function boundedFactor(scores: readonly number[], level: number): number {
 function widthFactor(level: number, inner: number, outer: number): number {
   const central = Math.abs(2 * level - 1);
   const share = Math.min(1, Math.max(0, (central - 0.8) / 0.15));
-  return (inner + (outer - inner) * share) * (WIDENING.middle + WIDENING.tails * central ** WIDENING.power);
+  return (inner + (outer - inner) * share) * (1 + WIDENING.tails * central ** WIDENING.power);
 }
 
 /** Loss of the row of KEPT_LEVELS that begins at `from`. */
