@@ -46,6 +46,11 @@ export interface LocalFleetArgs {
   disclosures?: string[];
   /** What moves requests: this package's own switch, or an HAProxy (Debian package haproxy). @default "embedded" */
   traffic?: TrafficEngine;
+  /**
+   * File of an access log that the embedded switch writes, for `users` of islands: JSON lines, 64 MiB and as much of
+   * before in `<file>.1`; users are hashed, queries cut off. @default none is written
+   */
+  accessLog?: string;
 }
 
 const DEFAULT_SIZE = { cpu: 1000, memory: 2 ** 30 } as const;
@@ -78,6 +83,7 @@ const argsRule = object({
   hostImage: optional(text, undefined),
   disclosures: optional(list(text), NO_TEXTS),
   traffic: optional(oneOf(TRAFFIC_ENGINES), "embedded"),
+  accessLog: optional(text, undefined),
 });
 type CheckedFleet = NonNullable<ReturnType<typeof argsRule>>;
 
@@ -113,6 +119,14 @@ export class LocalFleet extends pulumi.ComponentResource {
 }
 
 function validateFleet(fleet: CheckedFleet, mistakes: Mistake[]): void {
+  if (fleet.accessLog !== undefined && fleet.traffic !== "embedded") {
+    mistakes.push({
+      field: "accessLog",
+      value: fleet.accessLog,
+      rule: "is written by the embedded switch only",
+      remedy: "leave it out; HAProxy has a log of its own",
+    });
+  }
   validateWorkloads(fleet.workloads, "workloads", mistakes);
   const known = fleet.workloads.map(({ name }) => name);
   fleet.workloads.forEach((workload, index) => {
@@ -161,6 +175,7 @@ function normalizeFleet(name: string, fleet: CheckedFleet): LocalFleetSpec {
     workloads: fleet.workloads.map((workload) => normalizeFleetWorkload(workload, fleet)),
     ...(fleet.hostImage === undefined ? {} : { hostImage: path.resolve(fleet.hostImage) }),
     disclosures: fleet.disclosures,
+    ...(fleet.accessLog === undefined ? {} : { accessLog: path.resolve(fleet.accessLog) }),
     ...(fleet.traffic === "embedded" ? {} : { traffic: fleet.traffic }),
   };
 }

@@ -14,6 +14,8 @@ export interface LocalFleetSpec {
   readonly disclosures?: readonly string[];
   /** What moves requests. @default "embedded" */
   readonly traffic?: TrafficEngine;
+  /** File of the switch's access log. @default none is written */
+  readonly accessLog?: string;
 }
 
 /** What moves requests: the switch's own process, or an HAProxy that it starts and steers. */

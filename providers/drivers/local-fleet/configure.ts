@@ -76,6 +76,7 @@ async function configureSwitch(layout: FleetLayout, file: FleetFile): Promise<vo
     controlPort: file.ports.switch,
     stateFile: "state.json",
     services,
+    ...(file.spec.accessLog === undefined ? {} : { accessLog: file.spec.accessLog }),
     ...(file.spec.traffic === undefined ? {} : { engine: file.spec.traffic }),
   });
 }

@@ -49,6 +49,8 @@ export interface SwitchConfig {
   readonly limits: SwitchLimits;
   /** @default "embedded" */
   readonly engine: TrafficEngine;
+  /** File of the access log; absent: none is written. The embedded engine alone writes one. */
+  readonly accessLog?: string;
   /** Serves `GET /metrics` without TLS there; absent: not at all. */
   readonly metrics?: MetricsAddress;
 }
@@ -87,8 +89,17 @@ export function parseSwitchConfig(text: string, directory: string): SwitchConfig
     services: readServices(root["services"], mistakes),
     limits: readLimits(asRecord(root["limits"]), mistakes),
     engine: readEngine(root["engine"], mistakes),
+    ...(root["accessLog"] === undefined ? {} : { accessLog: readPath("accessLog", root["accessLog"]) }),
     ...(metrics ? { metrics } : {}),
   };
+  if (config.accessLog !== undefined && config.engine !== "embedded") {
+    mistakes.push({
+      field: "accessLog",
+      value: config.accessLog,
+      rule: "is written by the embedded engine only",
+      remedy: "leave it out; HAProxy has a log of its own",
+    });
+  }
   if (mistakes.length > 0) throw new MistakeError("configuration of the switch", mistakes);
   return config;
 }

@@ -4,6 +4,7 @@
  * Not for: what happens to a request (exchange.ts) and who may take it (service.ts).
  */
 import type { Clock } from "../../../clock";
+import type { AccessLogWriter } from "./access-log-writer";
 import type { SwitchLimits } from "./config";
 import type { DataPlane, ServiceListener } from "./data-plane";
 import { listenForService } from "./listener";
@@ -19,10 +20,11 @@ export class EmbeddedPlane implements DataPlane {
   constructor(
     private readonly limits: SwitchLimits,
     private readonly clock: Clock,
+    private readonly accessLog?: AccessLogWriter,
   ) {}
 
   createService(record: ServiceRecord, listener: ServiceListener): ServiceRuntime {
-    const service = new ServiceRuntime(record, this.limits, this.clock, listener);
+    const service = new ServiceRuntime(record, this.limits, this.clock, listener, this.accessLog);
     this.services.push(service);
     return service;
   }
@@ -40,6 +42,7 @@ export class EmbeddedPlane implements DataPlane {
   async close(graceMs: number): Promise<void> {
     for (const service of this.services) service.close();
     await Promise.all(this.ports.map((port) => port.close(graceMs)));
+    await this.accessLog?.close();
   }
 
   abandon(): Promise<void> {

@@ -324,7 +324,22 @@ export class Exchange implements Waiter {
       isFailed: this.isFailed,
       bytes: this.bodyBytes + this.answerBytes,
     });
+    this.service.accessLog?.record({
+      atMs: clock.now(),
+      service: this.service.name,
+      method,
+      target,
+      status: this.response.statusCode,
+      latencyMs,
+      who: whoAsks(this.request),
+    });
   }
+}
+
+/** A cookie or user that says who it is; else address and browser, as logs of web servers tell people apart. */
+function whoAsks({ headers, socket }: IncomingMessage): string {
+  const { cookie, authorization, "user-agent": agent = "", "x-forwarded-for": forwarded } = headers;
+  return cookie ?? authorization ?? `${String(forwarded ?? socket.remoteAddress)} ${agent}`;
 }
 
 /** The backend was silent for too long. */

@@ -8,6 +8,7 @@ import { createControlServer } from "../../../agent/control-server";
 import { systemClock } from "../../../clock";
 import type { Clock } from "../../../clock";
 import { startMetricsEndpoint, type MetricsAddress, type MetricsEndpoint } from "../../../metrics/metrics-endpoint";
+import { AccessLogWriter } from "./access-log-writer";
 import { readSwitchConfig } from "./config";
 import type { SwitchConfig } from "./config";
 import { createSwitchMutations, createSwitchReads } from "./control";
@@ -79,7 +80,10 @@ async function serveMetrics(trafficSwitch: TrafficSwitch, address: MetricsAddres
 
 /** Code for HAProxy is loaded only where it is used. */
 async function createPlane(config: SwitchConfig, clock: Clock): Promise<DataPlane> {
-  if (config.engine === "embedded") return new EmbeddedPlane(config.limits, clock);
+  if (config.engine === "embedded") {
+    const log = config.accessLog === undefined ? undefined : new AccessLogWriter(config.accessLog);
+    return new EmbeddedPlane(config.limits, clock, log);
+  }
   const { HaproxyPlane } = await import("./haproxy/haproxy-plane.js");
   return new HaproxyPlane(config, clock);
 }

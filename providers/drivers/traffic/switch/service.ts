@@ -11,6 +11,7 @@
  */
 import type { Service } from "../../../../sdk/model";
 import type { Clock } from "../../../clock";
+import type { AccessLogWriter } from "./access-log-writer";
 import { BackendRuntime } from "./backend";
 import type { BackendListener } from "./backend";
 import { CallStats } from "./call-stats";
@@ -42,6 +43,7 @@ export class ServiceRuntime implements BackendListener, ServicePlane {
     readonly limits: SwitchLimits,
     readonly clock: Clock,
     private readonly listener: ServiceListener,
+    readonly accessLog?: AccessLogWriter,
   ) {
     this.room = new WaitingRoom(limits.maxWaiting, () => clock.monotonic());
     void this.apply(record);
