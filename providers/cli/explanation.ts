@@ -18,7 +18,11 @@ const SHOWN_SCORES = 6;
 
 /** All decisions of a plan in words. */
 export function renderExplanation(plan: MigrationPlan): string {
-  const lines = [`reserve: ${plan.reserve.reason}`];
+  const lines = (plan.openingChoice ?? []).map(
+    ({ opening, isChosen, reason }) =>
+      `opening of ${new Date(opening.startMs).toISOString()} (${opening.window}): ${isChosen ? "taken" : "not taken"}: ${reason}`,
+  );
+  lines.push(`reserve: ${plan.reserve.reason}`);
   for (const { host, reason } of plan.skipped) lines.push(`${host} is left out: ${reason}`);
   lines.push(...(plan.hostDecisions ?? []).flatMap(renderHost));
   for (const wave of plan.waves) {

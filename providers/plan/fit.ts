@@ -3,7 +3,7 @@
  *
  * Not for: the calendar itself (providers/calendar).
  */
-import type { Blocker, Opening } from "../../sdk/model";
+import type { Blocker, JudgedOpening, Opening } from "../../sdk/model";
 import { formatDurationShort, isMovesOnly } from "../../sdk/model";
 import { currentOpening, nextOpenings } from "../calendar";
 
@@ -62,6 +62,32 @@ export function neededTime(schedule: Schedule, input: PlanInput, durations: Step
 /** The first opening that has room for `neededMs`. */
 export function chooseOpening(candidates: readonly Opening[], neededMs: number, input: PlanInput): Opening | undefined {
   return candidates.find((opening) => timeIn(opening, input) >= neededMs);
+}
+
+/**
+ * Why each opening was taken or not.
+ * @param isUsable false where the provider works on every host
+ */
+export function judgeOpenings(
+  candidates: readonly Opening[],
+  chosen: Opening | undefined,
+  neededMs: number,
+  fits: boolean,
+  input: PlanInput,
+  isUsable: (opening: Opening) => boolean,
+): readonly JudgedOpening[] {
+  const takenAt = candidates.findIndex((opening) => opening.startMs === chosen?.startMs);
+  return candidates.map((opening, index): JudgedOpening => {
+    const hasMs = timeIn(opening, input);
+    const numbers = `${formatDurationShort(hasMs)} are left in it, ${formatDurationShort(neededMs)} are needed with the way back (P95)`;
+    if (index === takenAt) {
+      const reason = fits ? `the first that is long enough: ${numbers}` : `none is long enough: ${numbers}`;
+      return { opening, isChosen: fits, reason };
+    }
+    if (!isUsable(opening)) return { opening, isChosen: false, reason: "the provider works on every host in it" };
+    if (hasMs < neededMs) return { opening, isChosen: false, reason: `too short: ${numbers}` };
+    return { opening, isChosen: false, reason: "later than the one that was taken" };
+  });
 }
 
 /** Says that no opening comes. */

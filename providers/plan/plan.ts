@@ -13,6 +13,7 @@ import type {
   Blocker,
   CostLine,
   DurationQuantiles,
+  JudgedOpening,
   MigrationPlan,
   MigrationScore,
   Opening,
@@ -33,6 +34,7 @@ import {
   chooseOpening,
   findOpenings,
   fitBlocker,
+  judgeOpenings,
   longestOpening,
   neededTime,
   startIn,
@@ -132,7 +134,19 @@ function planUpdate(input: PlanInput): MigrationPlan {
     probes: scope.probes,
     units: decideUnits(draft.problem, input, waves, quantileOfPool(input), judgeStay(waves, decided, draft.stays)),
     hostDecisions: decideHosts(draft.problem, input, waves, decided),
+    ...(draft.schedule && !input.progress && scope.hosts.length > 0
+      ? { openingChoice: judgeDraft(input, scope, openings, draft) }
+      : {}),
   };
+}
+
+function judgeDraft(
+  input: PlanInput,
+  scope: HostsToUpdate,
+  { candidates }: Openings,
+  { opening, neededMs, fits }: Draft,
+): readonly JudgedOpening[] {
+  return judgeOpenings(candidates, opening, neededMs, fits, input, (other) => isUsable(other, input, scope));
 }
 
 /** Why a unit stays where it is in the plan of an update. */
@@ -163,16 +177,18 @@ const NO_TIME: DurationQuantiles = { p50Ms: 0, p95Ms: 0 };
 
 /** Plans for the first opening; when the time left in it is too short, for the first one that is long enough. */
 function draftPlan(input: PlanInput, scope: HostsToUpdate, openings: Openings, durations: StepDurations): Draft {
-  // An opening in which the provider works on every host that is left is none for this run.
-  const usable = openings.candidates.filter(
-    (opening) => scope.hosts.length === 0 || deferForEvents(scope.hosts, input.fleet, opening).hosts.length > 0,
-  );
+  const usable = openings.candidates.filter((opening) => isUsable(opening, input, scope));
   const first = draftFor(input, scope, usable[0] ?? openings.candidates[0], durations);
   if (first.fits || !first.schedule) return first;
   const later = chooseOpening(usable, first.neededMs, input);
   if (!later) return first;
   const second = draftFor(input, scope, later, durations);
   return second.fits ? second : first;
+}
+
+/** An opening in which the provider works on every host that is left is none for this run. */
+function isUsable(opening: Opening, { fleet }: PlanInput, { hosts }: HostsToUpdate): boolean {
+  return hosts.length === 0 || deferForEvents(hosts, fleet, opening).hosts.length > 0;
 }
 
 function draftFor(

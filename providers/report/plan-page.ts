@@ -7,13 +7,13 @@ import {
   type Forecast,
   type HostUpdateSpec,
   type MigrationPlan,
-  type Move,
   type StageGate,
 } from "../../sdk/model";
-import { markup, type Markup } from "./html/markup";
+import { markup } from "./html/markup";
 import { alarm, badge, plainList, renderPage, section, table, type Page, type Section, type Tile } from "./html/page";
 import { countOf } from "./html/words";
 import { demandChart, timelineChart } from "./plan-charts";
+import { decisionSections } from "./plan-decisions";
 import { demandSections } from "./plan-demand";
 import { balanceSections, costSections } from "./plan-reasons";
 import { forecastSections } from "./workload-forecasts";
@@ -46,9 +46,9 @@ export function renderPlanPage(
         "Quantiles of joint sample paths: the dependence between workloads is kept.",
       ),
       waves(plan, timezone),
-      moves(plan),
     );
   }
+  sections.push(...decisionSections(plan, timezone));
   sections.push(
     ...balanceSections(plan),
     ...costSections(plan),
@@ -139,7 +139,12 @@ function blockers(plan: MigrationPlan): Section {
     table({
       caption: "Reasons that keep the plan from starting",
       columns: ["Where", "What", "Why", "Fix"],
-      rows: plan.blockers.map(({ code, subject, reason, fix }) => [subject, badge(code, "bad"), reason, fix]),
+      rows: plan.blockers.map(({ code, subject, reason, fix, conflict = [] }) => [
+        subject,
+        badge(code, "bad"),
+        conflict.length === 0 ? reason : markup`${reason}<br>Not together: ${conflict.join("; ")}`,
+        fix,
+      ]),
     }),
     "Nothing starts while one of these holds.",
   );
@@ -167,39 +172,6 @@ function waves(plan: MigrationPlan, timezone: string): Section {
     }),
     "Risk: the chance that demand exceeds what is in service during the wave.",
   );
-}
-
-function moves(plan: MigrationPlan): Section {
-  return section(
-    "Moves",
-    plan.waves
-      .filter(({ moves: list }) => list.length > 0)
-      .map((wave) => {
-        const title = `Wave ${String(wave.index)}: ${wave.kind} of ${wave.hosts.join(", ")}`;
-        return markup`<h3>${title}</h3>
-${table({
-  caption: `Moves of ${title}`,
-  columns: ["Copy", "From", "To", "How", "Why", "Targets"],
-  rows: wave.moves.map((move) => [
-    move.replica,
-    move.from,
-    move.to ?? "(back to the same host)",
-    move.method,
-    move.reason,
-    scores(move),
-  ]),
-})}`;
-      }),
-    "Every target with its score; the parts add up to it.",
-  );
-}
-
-function scores(move: Move): Markup {
-  const rows = move.scores.map(({ host, score, parts, rejected }, index) => {
-    const sum = Object.entries(parts).map(([name, value]) => `${name} ${value.toFixed(2)}`);
-    return `${host}: ${rejected ?? `${score.toFixed(2)} = ${sum.join(" + ")}`}${index === 0 && rejected === undefined ? " (chosen)" : ""}`;
-  });
-  return markup`<details><summary class="short">${countOf(rows.length, "target")}<span class="hidden"> for ${move.replica}</span></summary>${plainList(rows)}</details>`;
 }
 
 function skipped(plan: MigrationPlan): Section {

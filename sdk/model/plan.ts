@@ -174,6 +174,13 @@ export type StageGate =
   /** It does not end well unless somebody acts. */
   | { readonly kind: "stopped"; readonly stage: string; readonly reason: string; readonly fix: string };
 
+/** An opening that was looked at. */
+export interface JudgedOpening {
+  readonly opening: Opening;
+  readonly isChosen: boolean;
+  readonly reason: string;
+}
+
 /** A host left out, with the reason. */
 export interface SkippedHost {
   readonly host: string;
@@ -296,6 +303,8 @@ export interface MigrationPlan {
   readonly warnings: readonly string[];
   readonly total: DurationQuantiles;
   readonly cost: CostLine;
+  /** Openings that were looked at, soonest first, and why each was taken or not; absent in earlier versions. */
+  readonly openingChoice?: readonly JudgedOpening[];
   /** What a rebalance found; absent in the plan of an update. */
   readonly balance?: BalanceFindings;
   /** Decisions about units that no move is of; `unitDecisions` adds those of the moves. Absent in earlier versions. */

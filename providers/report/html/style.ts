@@ -84,18 +84,26 @@ figure{margin:12px 0 0}figcaption{margin-bottom:8px;font-size:.9rem;color:var(--
 .bar.crossed{background-image:repeating-linear-gradient(0deg,transparent 0 3px,var(--stripe) 3px 5px)}
 .bar.pale{background-color:var(--band);color:var(--ink)}
 .bar.outline{background:none;border:2px dashed var(--tone);color:var(--ink)}
+.why{display:block;min-width:26ch}
+.score{position:relative;display:block;width:240px;height:20px;background:var(--plain-soft);border-radius:3px;overflow:hidden}
+.score .bar{border-radius:0}
+.score .zero{position:absolute;top:0;bottom:0;border-left:1px solid var(--ink)}.limit{border-left:2px dashed var(--bad);display:inline-block;height:14px}
+.score .limit{position:absolute;top:0;bottom:0;height:auto}.legend .limit{margin:0 8px 0 2px;vertical-align:-3px}
+.numbers{display:block;font-size:.8rem;color:var(--soft);min-width:240px;max-width:46ch}
+.counts{display:block;width:110px}.count{position:relative;display:block;height:9px;margin-bottom:2px}.count .bar{top:0;bottom:0;left:0}
+.flow{overflow-x:auto}.flow svg{width:100%;min-width:300px;max-width:640px;height:auto;display:block}.flow text{font-size:13px;fill:var(--ink)}
 @container (max-width:720px){.minor{display:none}}
 @container (max-width:330px){.rare{display:none}}
-@media (max-width:560px){body>header,body>nav,main,body>footer{padding-left:12px;padding-right:12px}section{padding:14px 12px}.answer{font-size:1.3rem}.tiles{grid-template-columns:1fr 1fr;gap:8px}.tile dd{font-size:1.15rem}.lane{max-width:26vw;overflow:hidden;text-overflow:ellipsis}}
+@media (max-width:560px){td:not(.short):not(.number){min-width:17ch}body>header,body>nav,main,body>footer{padding-left:12px;padding-right:12px}section{padding:14px 12px}.answer{font-size:1.3rem}.tiles{grid-template-columns:1fr 1fr;gap:8px}.tile dd{font-size:1.15rem}.lane{max-width:26vw;overflow:hidden;text-overflow:ellipsis}}
 body>footer{overflow-wrap:anywhere;padding-top:16px;padding-bottom:48px;color:var(--soft);font-size:.85rem}
 @page{margin:14mm 12mm}
 @media print{:root{color-scheme:light;${LIGHT};--ground:#fff}
 *{print-color-adjust:exact;-webkit-print-color-adjust:exact}
 body{font-size:11px}body>header,body>nav,main,body>footer{max-width:none;padding-left:0;padding-right:0}
-.skip,body>nav,.data,.screen{display:none}
+.skip,body>nav,.data,.screen,.numbers{display:none}
 .answer{font-size:1.5rem}
 section{border:0;border-top:1px solid #bbb;border-radius:0;padding:12px 0;margin-top:12px}
-.scroll{overflow:visible}.plot svg{height:110px}
+.scroll{overflow:visible}.plot svg{height:110px}.score{width:80px;height:12px}.why{min-width:330px}.flow svg{max-height:150px}
 .tiles{grid-template-columns:repeat(3,1fr);gap:8px}.pair{grid-template-columns:1fr 1fr}
 h2,h3,figcaption{break-after:avoid}figure,tr,.tile,.lane,.track,.scroll{break-inside:avoid}thead{display:table-header-group}}
 `);
