@@ -30,6 +30,8 @@ export interface AgentConfig {
   readonly enrolment?: { readonly url: string; readonly checkEveryMs?: number };
   /** Serves `GET /metrics` without TLS there; absent: not at all. */
   readonly metrics?: MetricsAddress;
+  /** Crontabs, timers and folders of them that are read for what the host starts by the clock. Absent: none. */
+  readonly schedules?: readonly string[];
   /** Given to every workload. */
   readonly environment: Readonly<Record<string, string>>;
 }
@@ -79,6 +81,7 @@ export function parseAgentConfig(text: string, base: string): AgentConfig {
   const switchUrl = readRecord(root["switch"])["url"];
   const capacity = readCapacity(root["capacity"], mistakes);
   const enrolment = readEnrolment(root["enrolment"], mistakes);
+  const schedules = readSchedulePaths(root["schedules"], base, mistakes);
   const metrics = parseMetricsAddress(root["metrics"], (mistake) => mistakes.push(mistake));
   const config: AgentConfig = {
     host: readText("host", root["host"]),
@@ -98,6 +101,7 @@ export function parseAgentConfig(text: string, base: string): AgentConfig {
     ...(typeof switchUrl === "string" ? { switch: { url: switchUrl } } : {}),
     ...(enrolment ? { enrolment } : {}),
     ...(metrics ? { metrics } : {}),
+    ...(schedules ? { schedules } : {}),
     environment: readEnvironment(root["environment"], mistakes),
   };
   if (mistakes.length > 0) throw new MistakeError("configuration of the agent", mistakes);
@@ -128,6 +132,17 @@ function readEnrolment(value: unknown, mistakes: Mistake[]): AgentConfig["enrolm
     return undefined;
   }
   return { url, ...(typeof checkEveryMs === "number" && checkEveryMs > 0 ? { checkEveryMs } : {}) };
+}
+
+function readSchedulePaths(value: unknown, base: string, mistakes: Mistake[]): readonly string[] | undefined {
+  if (value === undefined) return undefined;
+  if (Array.isArray(value) && value.every((one): one is string => typeof one === "string" && one !== "")) {
+    return value.map((one) => resolve(base, one));
+  }
+  const remedy =
+    'list files and folders, like ["/etc/crontab", "/etc/cron.d", "/etc/systemd/system/timers.target.wants"]';
+  mistakes.push({ field: "schedules", value, rule: "must be a list of paths", remedy });
+  return undefined;
 }
 
 function readEnvironment(value: unknown, mistakes: Mistake[]): Readonly<Record<string, string>> {

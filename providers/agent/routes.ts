@@ -17,6 +17,7 @@ import type { HostFolder } from "./host-folder";
 import type { Operations } from "./operations";
 import type { Replicas } from "./replicas";
 import type { Sampler } from "./sampler";
+import { readSchedules } from "./schedules/read-schedules";
 import { readSnapshot } from "./snapshots";
 import { callWorkload, refusal } from "./workload-endpoint";
 
@@ -58,6 +59,7 @@ export function createReads(parts: AgentParts): Readonly<Record<string, ReadRout
       },
     },
     operation: { answer: async (args) => toJson((await operations.observe(textOf(args, "key"))) ?? null) },
+    schedules: { answer: async () => toJson(await readSchedules(config.host, config.schedules ?? [])) },
     samples: {
       answer: (args) => {
         const stepMs = Math.max(1, numberOf(args, "stepMs"));

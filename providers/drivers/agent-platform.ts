@@ -11,7 +11,7 @@ import type { CapacityDriver, Platform, TrafficDriver } from "./contracts";
 import { createAgentHostDriver, type StoppedHosts } from "./hosts/agent";
 import { loadInventory, type Inventory } from "./inventory";
 import { createSwitchTrafficDriver } from "./traffic/switch-driver";
-import { createAgentUsageSampler, createAgentWorkloadDriver } from "./workloads/agent";
+import { createAgentScheduleReader, createAgentUsageSampler, createAgentWorkloadDriver } from "./workloads/agent";
 
 /**
  * Opens the platform of an inventory. It connects when it is first used.
@@ -37,6 +37,7 @@ export async function openAgentPlatform(
     capacity,
     ...(traffic ? { recorder: traffic } : {}),
     sampler: createAgentUsageSampler(agents, clock),
+    schedules: createAgentScheduleReader(agents),
     ...(inventory.store === undefined ? {} : { defaultStore: inventory.store }),
     singleMachine: inventory.local !== undefined,
     close: () => {

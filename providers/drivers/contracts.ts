@@ -14,6 +14,7 @@
 import type {
   Backend,
   Host,
+  HostSchedule,
   Mark,
   OperationLoad,
   ProbeResult,
@@ -242,6 +243,12 @@ export interface UsageSampler {
   usageSince(sinceMs: number, signal: AbortSignal): Promise<readonly ReplicaUsage[]>;
 }
 
+/** Jobs that hosts start by the clock. */
+export interface ScheduleReader {
+  /** Of every reachable host that names files of such jobs; a host without an answer is left out. */
+  schedules(signal: AbortSignal): Promise<readonly HostSchedule[]>;
+}
+
 /** Use of one replica on a regular grid; a gap is null. */
 export interface ReplicaUsage {
   readonly replica: string;
@@ -265,6 +272,8 @@ export interface Platform {
   readonly capacity: CapacityDriver;
   readonly recorder?: TrafficRecorder;
   readonly sampler?: UsageSampler;
+  /** Absent: the platform's hosts tell of no jobs. */
+  readonly schedules?: ScheduleReader;
   /** Where the run store is when the user names none; absent: the platform has none. */
   readonly defaultStore?: string;
   /** True when every host is on this machine, so that a `file:` store is safe. */

@@ -28,6 +28,7 @@ import { setNiceOfAllThreads } from "../niceness";
 import { createAlarmSource } from "../observe/alarms";
 import { addBandwidth, observeCalls } from "../observe/calls";
 import { readAccessLog } from "../observe/access-log";
+import { observeHostSchedules } from "../observe/host-schedules";
 import { observeSignals } from "../observe/signals";
 import { observeFleet } from "../observe/fleet";
 import { observePrices } from "../observe/prices";
@@ -132,10 +133,18 @@ export async function openRunEnvironment(
           // A rebalance looks further than its window: it moves before the load comes.
           Math.max(STEP_MS, spec.rebalance?.horizonMs ?? 0, (opening?.endMs ?? fromMs + STEP_MS) - fromMs),
         );
-        const [histories, calls, signals, users] = await Promise.all([
+        const [histories, calls, signals, jobs, users] = await Promise.all([
           observeHistory(platform, spec, fleet, { fromMs: slotMs - HISTORY_MS, toMs: slotMs }, STEP_MS, signal),
           observeCalls(platform, spec, { fromMs: slotMs - CALLS_MS, toMs: slotMs }, signal),
           observeSignals(spec, { fromMs: slotMs - HISTORY_MS, toMs: fromMs + horizonMs }),
+          observeHostSchedules(
+            platform,
+            spec,
+            fleet,
+            { fromMs: slotMs - HISTORY_MS, toMs: fromMs + horizonMs },
+            fromMs,
+            signal,
+          ),
           Promise.all(
             spec.islands.flatMap(({ users: log }) =>
               log ? [readAccessLog(log.accessLog, slotMs).then((visits) => ({ workload: log.workload, visits }))] : [],
@@ -145,7 +154,7 @@ export async function openRunEnvironment(
         const input = {
           histories: addBandwidth(histories, fleet, calls, STEP_MS),
           calls,
-          signals,
+          signals: [...signals, ...jobs],
           users,
           workloads: fleet.workloads,
           nowMs: slotMs,

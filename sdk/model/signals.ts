@@ -57,6 +57,19 @@ export interface SignalTimeline {
   readonly spans: readonly SignalSpan[];
 }
 
+/** A job that a host starts by the clock, as its crontab or timer says. */
+export interface HostSchedule {
+  readonly host: string;
+  /** File that it stands in. */
+  readonly source: string;
+  /** Name of the program; never its arguments. */
+  readonly program: string;
+  /** Five fields. */
+  readonly cron: string;
+  /** IANA name. */
+  readonly timezone: string;
+}
+
 /** What a signal does to the forecast. */
 export interface AppliedSignal {
   readonly name: string;

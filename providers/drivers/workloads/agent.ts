@@ -3,12 +3,13 @@
  *
  * Not for: what the calls do on a host (providers/agent).
  */
-import { messageOf, type Replica } from "../../../sdk/model";
+import { messageOf, type HostSchedule, type Replica } from "../../../sdk/model";
 import type { Clock } from "../../clock";
 import type { AgentConnections } from "../agent-connections";
 import type {
   ReplicaListing,
   ReplicaUsage,
+  ScheduleReader,
   StartSpec,
   StateReference,
   UsageSampler,
@@ -70,6 +71,20 @@ export function createAgentUsageSampler(agents: AgentConnections, clock: Clock):
       const { answers } = await fromEveryHost(agents, (host) =>
         agents.isWorthAsking(host)
           ? agents.read<readonly ReplicaUsage[]>(host, "samples", range, signal, LIST_LIMITS)
+          : Promise.resolve([]),
+      );
+      return answers;
+    },
+  };
+}
+
+/** What hosts start by the clock. Agents of an earlier version do not know the call: they tell of nothing. */
+export function createAgentScheduleReader(agents: AgentConnections): ScheduleReader {
+  return {
+    schedules: async (signal) => {
+      const { answers } = await fromEveryHost(agents, (host) =>
+        agents.isWorthAsking(host)
+          ? agents.read<readonly HostSchedule[]>(host, "schedules", {}, signal, LIST_LIMITS)
           : Promise.resolve([]),
       );
       return answers;
