@@ -140,6 +140,10 @@ describe("agent: workloads", function () {
     await agent.mutate("stop", { replica: "fresh-0", graceMs: 2000 });
   });
 
+  it("tells of no scheduled jobs unless its configuration names their files", async () => {
+    assert.deepEqual(await agent.read("schedules", {}), []);
+  });
+
   it("samples CPU and memory of each copy", async () => {
     const usage = await eventually("samples are there", async () => {
       const now = Date.now();
