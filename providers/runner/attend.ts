@@ -16,6 +16,8 @@ import type { UpdateCaller } from "./host-update";
 
 /** Time between two looks at a lease that another owner has. */
 const LOOK_AGAIN_MS = 5000;
+/** Between the name of an owner and how often it has lost its leases. */
+const AGAIN = ", again ";
 
 /** Why waiting has ended. */
 export type WaitEnd =
@@ -68,8 +70,6 @@ export function ownerAgain(owner: string, losses: number): string {
 function processOf(owner: string): string {
   return owner.split(AGAIN)[0] ?? owner;
 }
-
-const AGAIN = ", again ";
 
 /** A stay with a run that ends by itself. */
 export interface Attachment {

@@ -138,8 +138,10 @@ export async function carryOnRun(
   if (action.kind === "start") {
     const { plan } = await planNow(environment, caller.signal);
     const { phase, reason } = judge(spec, plan, action.opening, caller.role);
-    // What blocks is shown, and looked at again later. A run that was told to fail does so itself, in its journal.
-    if (phase === "armed") return { phase, reason, run, plan };
+    // What blocks is shown, and looked at again later. A run that was told to fail does so itself, in its journal, and one
+    // that nothing but a stage blocks says so there: what it waits for may take days.
+    const isOnlyStage = plan.blockers.length > 0 && plan.blockers.every(({ code }) => code === "stage");
+    if (phase === "armed" && !isOnlyStage) return { phase, reason, run, plan };
   } else if ((caller.role ?? "up") === "up" && spec.startedBy === "runner" && action.kind !== "settle") {
     const runner = await findRunner(store);
     if (runner) return { phase: run.phase, reason: `${run.phaseReason}; ${describeRunner(runner)} carries it on`, run };

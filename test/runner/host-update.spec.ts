@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { planNow } from "../../providers/runner/environment";
-import { performHostUpdate, type UpdateOutcome } from "../../providers/runner/host-update";
+import { carryOnRun, performHostUpdate, type UpdateOutcome } from "../../providers/runner/host-update";
 import { runResource } from "../../providers/runner/leases";
 import { readLatestRun } from "../../providers/runner/run-family";
 import { SAMPLE_OPENING_MS } from "../../providers/testing";
@@ -134,6 +134,25 @@ describe("runner: a host update", () => {
     assert.equal(shown.phase, "armed");
     assert.match(shown.reason, /^blocked: .*fix:/);
     assert.equal((await perform(create({ fleet: crowded, spec: quickSpec({ whenBlocked: "fail" }) }))).phase, "failed");
+  });
+
+  it("is blocked by a stage without a run, and keeps what it waits for where status shows it", async () => {
+    const after = [{ name: "eu", urn: "urn", soakMs: 0 }];
+    const fixture = create({ spec: quickSpec({ after }) });
+    const made = await perform(fixture);
+    assert.equal(made.phase, "armed");
+    assert.match(made.reason, /^blocked: eu: it has no run in memory:runs \(fix: carry eu out first/);
+    const { run } = made;
+    assert.ok(run);
+    const environment = openTestEnvironment(fixture, reportFolder, fixture.spec);
+    const runner = { family: FAMILY, owner: "runner seven", engine: "test", role: "runner" } as const;
+    const { progress } = fixture;
+    const { signal } = new AbortController();
+    await fixture.clock.run(() => carryOnRun(environment, { ...runner, progress, signal }, run));
+    assert.match(
+      (await latest(fixture))?.phaseReason ?? "",
+      /^waits for stage eu: it has no run in memory:runs; carry eu/,
+    );
   });
 
   it("takes its run up again where it has lost its own leases, and tells so", async () => {
