@@ -1,24 +1,15 @@
 /** A host update: what every host of some islands shall match, and how far a run may go to get there. */
-import * as pulumi from "@pulumi/pulumi";
-import {
-  normalizeUpdate,
-  object,
-  optional,
-  required,
-  stagesRule,
-  updateFields,
-  validateUpdate,
-  type Rule,
-} from "../arguments";
-import type { HostUpdateSpec, Mistake, Phase, StageSpec } from "../model";
+import type * as pulumi from "@pulumi/pulumi";
+import { normalizeUpdate, object, optional, stagesRule, updateFields, validateUpdate, type Rule } from "../arguments";
+import type { HostUpdateSpec, Mistake, StageSpec } from "../model";
 import { parseArguments } from "./argument-error";
 import { CapacityPool } from "./capacity-pool";
 import type { ApprovalArgs, NoticeArgs, SilenceArgs, StopRulesArgs } from "./guard-arguments";
 import { lateText, type Later } from "./later";
-import { MaintenanceRun } from "./maintenance-run";
-import { MaintenanceWindow } from "./maintenance-window";
-import { ResourceIsland } from "./resource-island";
-import { instances, passOnInterrupts, showPlan, validateSurroundings } from "./run-surface";
+import type { MaintenanceWindow } from "./maintenance-window";
+import type { ResourceIsland } from "./resource-island";
+import { partsOf, RunComponent, surroundings } from "./run-component";
+import { validateSurroundings } from "./run-surface";
 
 /** Arguments of {@link HostUpdate}. */
 export interface HostUpdateArgs {
@@ -210,8 +201,8 @@ const hostUpdate: Rule<HostUpdate> = (value, field, mistakes) => {
 };
 
 const argsRule = object({
-  islands: required(instances(ResourceIsland, "ResourceIsland", 1), "name the islands to update"),
-  windows: required(instances(MaintenanceWindow, "MaintenanceWindow", 1), "name at least one window"),
+  islands: surroundings.islands("name the islands to update"),
+  windows: surroundings.windows,
   pool: optional(pool, undefined),
   after: optional(stagesRule(hostUpdate), undefined),
   ...updateFields(lateText),
@@ -235,45 +226,25 @@ type CheckedHostUpdate = NonNullable<ReturnType<typeof argsRule>>;
  * });
  * export const { phase, nextOpening, planDigest } = kernel;
  */
-export class HostUpdate extends pulumi.ComponentResource {
-  /** Where the run stands. */
-  readonly phase: pulumi.Output<Phase>;
-  /** Why it stands there, for people. */
-  readonly phaseReason: pulumi.Output<string>;
-  /** When a window opens next, ISO 8601; the current opening while one is open; "" when none comes. */
-  readonly nextOpening: pulumi.Output<string>;
-  /** SHA-256 of the envelope: what a person approves. */
-  readonly planDigest: pulumi.Output<string>;
-  /** Path of the HTML report of the last run; "" before one. */
-  readonly report: pulumi.Output<string>;
+export class HostUpdate extends RunComponent {
   /** Output of the probe on each host, as last observed. */
   readonly hostVersions: pulumi.Output<Readonly<Record<string, string>>>;
 
-  readonly #run: MaintenanceRun;
   readonly #name: string;
 
   /** What a stage that comes after this one knows it by. */
   static stageOf(update: HostUpdate, soakMs: number): Later<StageSpec> {
-    return { name: update.#name, urn: update.#run.urnInput, soakMs };
+    return { name: update.#name, urn: update.run.urnInput, soakMs };
   }
 
   /** @throws ArgumentError with every mistake in `args` */
   constructor(name: string, args: HostUpdateArgs, options?: pulumi.ComponentResourceOptions) {
-    super("archipelago:index:HostUpdate", name, {}, options);
-    const checked = parseArguments(`HostUpdate "${name}"`, args, argsRule, validateHostUpdate);
-    const before = (checked.after ?? []).map(({ update }) => update.#run);
-    const run = new MaintenanceRun(`${name}-run`, specOf(name, checked), { parent: this, dependsOn: before });
-    this.#run = run;
+    super("archipelago:index:HostUpdate", name, options, () => {
+      const checked = parseArguments(`HostUpdate "${name}"`, args, argsRule, validateHostUpdate);
+      return { spec: specOf(name, checked), after: (checked.after ?? []).map(({ update }) => update.run) };
+    });
     this.#name = name;
-    showPlan(name, run);
-    passOnInterrupts(run);
-    this.phase = run.phase;
-    this.phaseReason = run.phaseReason;
-    this.nextOpening = run.nextOpening;
-    this.planDigest = run.planDigest;
-    this.report = run.report;
-    this.hostVersions = run.hostVersions;
-    this.registerOutputs({ phase: run.phase, nextOpening: run.nextOpening, planDigest: run.planDigest });
+    this.hostVersions = this.run.hostVersions;
   }
 }
 
@@ -284,9 +255,7 @@ function validateHostUpdate(checked: CheckedHostUpdate, mistakes: Mistake[]): vo
 
 function specOf(name: string, checked: CheckedHostUpdate): Later<HostUpdateSpec> {
   const parts = {
-    name,
-    islands: checked.islands.map(({ spec }) => spec),
-    windows: checked.windows.map(({ spec }) => spec),
+    ...partsOf(name, checked),
     ...(checked.pool ? { pool: checked.pool.spec } : {}),
     ...(checked.after ? { after: checked.after.map(({ update, soak }) => HostUpdate.stageOf(update, soak)) } : {}),
   };

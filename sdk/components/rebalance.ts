@@ -1,22 +1,12 @@
 /** A rebalance: load is evened out over the hosts of some islands in calm times, without an update. */
-import * as pulumi from "@pulumi/pulumi";
-import {
-  balanceFields,
-  normalizeRebalance,
-  object,
-  required,
-  runFields,
-  validateBalance,
-  validateRun,
-} from "../arguments";
-import type { HostUpdateSpec, Mistake, Phase } from "../model";
+import type * as pulumi from "@pulumi/pulumi";
+import { balanceFields, normalizeRebalance, object, runFields, validateBalance, validateRun } from "../arguments";
+import type { Mistake } from "../model";
 import { parseArguments } from "./argument-error";
 import type { HostUpdateArgs } from "./host-update";
-import { lateText, type Later } from "./later";
-import { MaintenanceRun } from "./maintenance-run";
-import { MaintenanceWindow } from "./maintenance-window";
-import { ResourceIsland } from "./resource-island";
-import { instances, passOnInterrupts, showPlan, validateSurroundings } from "./run-surface";
+import { lateText } from "./later";
+import { partsOf, RunComponent, surroundings } from "./run-component";
+import { validateSurroundings } from "./run-surface";
 
 /** Arguments of {@link Rebalance}; those that a HostUpdate has too mean the same. */
 export interface RebalanceArgs extends Omit<HostUpdateArgs, "update" | "pool" | "failback"> {
@@ -34,8 +24,8 @@ export interface RebalanceArgs extends Omit<HostUpdateArgs, "update" | "pool" | 
 
 const { failback: _, timing: __, ...fields } = runFields(lateText);
 const argsRule = object({
-  islands: required(instances(ResourceIsland, "ResourceIsland", 1), "name the islands whose load is evened out"),
-  windows: required(instances(MaintenanceWindow, "MaintenanceWindow", 1), "name at least one window"),
+  islands: surroundings.islands("name the islands whose load is evened out"),
+  windows: surroundings.windows,
   ...balanceFields,
   ...fields,
 });
@@ -52,31 +42,15 @@ type CheckedRebalance = NonNullable<ReturnType<typeof argsRule>>;
  * });
  * export const { phase, nextOpening } = evenly;
  */
-export class Rebalance extends pulumi.ComponentResource {
-  /** Where the run stands: `armed` while nothing has to be moved. */
-  readonly phase: pulumi.Output<Phase>;
-  /** Why it stands there, for people. */
-  readonly phaseReason: pulumi.Output<string>;
-  /** When a window opens next, ISO 8601; the current opening while one is open; "" when none comes. */
-  readonly nextOpening: pulumi.Output<string>;
-  /** SHA-256 of the envelope: what a person approves. */
-  readonly planDigest: pulumi.Output<string>;
-  /** Path of the HTML report of the last run that moved something; "" before one. */
-  readonly report: pulumi.Output<string>;
-
+export class Rebalance extends RunComponent {
   /** @throws ArgumentError with every mistake in `args` */
   constructor(name: string, args: RebalanceArgs, options?: pulumi.ComponentResourceOptions) {
-    super("archipelago:index:Rebalance", name, {}, options);
-    const checked = parseArguments(`Rebalance "${name}"`, args, argsRule, validateRebalance);
-    const run = new MaintenanceRun(`${name}-run`, specOf(name, checked), { parent: this });
-    showPlan(name, run);
-    passOnInterrupts(run);
-    this.phase = run.phase;
-    this.phaseReason = run.phaseReason;
-    this.nextOpening = run.nextOpening;
-    this.planDigest = run.planDigest;
-    this.report = run.report;
-    this.registerOutputs({ phase: run.phase, nextOpening: run.nextOpening, planDigest: run.planDigest });
+    super("archipelago:index:Rebalance", name, options, () => {
+      const checked = parseArguments(`Rebalance "${name}"`, args, argsRule, validateRebalance);
+      return {
+        spec: normalizeRebalance(partsOf(name, checked), { ...checked, failback: "never", timing: undefined }, checked),
+      };
+    });
   }
 }
 
@@ -84,13 +58,4 @@ function validateRebalance(checked: CheckedRebalance, mistakes: Mistake[]): void
   validateRun({ ...checked, failback: "never", timing: undefined }, mistakes);
   validateBalance(checked, "", mistakes);
   validateSurroundings(checked, mistakes);
-}
-
-function specOf(name: string, checked: CheckedRebalance): Later<HostUpdateSpec> {
-  const parts = {
-    name,
-    islands: checked.islands.map(({ spec }) => spec),
-    windows: checked.windows.map(({ spec }) => spec),
-  };
-  return normalizeRebalance(parts, { ...checked, failback: "never", timing: undefined }, checked);
 }
