@@ -4,10 +4,11 @@
  * Not for: counters inside Prometheus, whose `rate` does the same.
  *
  * Invariants
- * 1. A rate is never negative: a fall of the counter is a restart, and what was counted since then counts from 0.
+ * 1. A rate is never negative: a fall of the counter is a restart. The time in which it happened is a gap, for what was
+ *    counted before it is not known.
  * 2. Without a name or a restart that says so, growing values stay what they are: a disk that fills is no counter.
  *
- * Source: extrapolation of resets as in Prometheus' `rate` (prometheus.io, "Query functions", rate and increase).
+ * Source: resets as in Prometheus' `rate` (prometheus.io, "Query functions"), which counts such times from 0 instead.
  */
 import type { Sample } from "./samples";
 
@@ -86,7 +87,7 @@ function toRates(sorted: readonly Sample[], reason: string): Counted {
     if (before !== undefined && seconds > 0) {
       const isReset = sample.value < before.value;
       if (isReset) resets++;
-      samples.push({ timeMs: before.timeMs, value: (sample.value - (isReset ? 0 : before.value)) / seconds });
+      samples.push({ timeMs: before.timeMs, value: isReset ? Number.NaN : (sample.value - before.value) / seconds });
     }
     before = sample;
   }

@@ -116,7 +116,13 @@ function plot({ id, said, stepMs, horizon }: Backtest, { timezone, unit }: Forec
   const startMs = said[0]?.originMs ?? 0;
   const endMs = (said.at(-1)?.originMs ?? 0) + (horizon - 1) * stepMs;
   const collect = <T>(point: (part: (typeof parts)[number], step: number, x: number) => T): T[] =>
-    parts.flatMap((part) => part.steps.map((step) => point(part, step, part.originMs + step * stepMs)));
+    parts.flatMap((part, index) => {
+      const x = (step: number): number => part.originMs + step * stepMs;
+      const next = parts[index + 1]?.originMs ?? 0;
+      // Steps beyond the last one hold nothing: the line breaks where nothing was said until the next forecast.
+      const ends = next > x(horizon) ? [point(part, horizon, x(horizon - 1))] : [];
+      return [...part.steps.map((step) => point(part, step, x(step))), ...ends];
+    });
   return lineChart({
     caption: `${id}: what was said and what came`,
     unit: unit === "" ? "value" : unit,
@@ -126,7 +132,11 @@ function plot({ id, said, stepMs, horizon }: Backtest, { timezone, unit }: Forec
     bands: [
       {
         name: "P5 to P95",
-        points: collect(({ rows }, step, x) => ({ x, low: rows[0]?.[step] ?? 0, high: rows[2]?.[step] ?? 0 })),
+        points: collect(({ rows }, step, x) => ({
+          x,
+          low: rows[0]?.[step] ?? Number.NaN,
+          high: rows[2]?.[step] ?? Number.NaN,
+        })),
       },
     ],
     lines: [

@@ -22,7 +22,7 @@ describe("counters", () => {
     const { samples, notes } = countUp("jobs", counter(RATES, [20, 41]), "find out");
     assert.deepEqual(
       samples.map(({ value }) => value),
-      RATES.slice(1),
+      RATES.slice(1).map((rate, index) => (index === 19 || index === 40 ? Number.NaN : rate)),
     );
     assert.match(
       notes.join(),
@@ -63,7 +63,7 @@ describe("counters", () => {
           const all = values.map((value, index) => ({ timeMs: index * STEP_MS, value }));
           for (const choice of ["yes", "find out"] as const) {
             const found = countUp("x_total", all, choice);
-            if (found.samples !== all) assert.ok(found.samples.every(({ value }) => value >= 0));
+            if (found.samples !== all) assert.ok(found.samples.every(({ value }) => !(value < 0)));
           }
         },
       ),

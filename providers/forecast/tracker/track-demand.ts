@@ -40,7 +40,7 @@ export interface TrackVerdict {
 
 /** Shift that is looked for, in deviations, halved. */
 const SLACK = 0.5;
-/** With forecasts that are right a sum passes these about once in 2,500 steps, and once in 20,000. */
+/** With forecasts that are right a sum passes these about once in 1,000 steps, and once in 10,000 to 30,000. */
 const REPLAN_SUM = 6;
 const STOP_SUM = 8;
 /** Farther out than all paths, scores go on with the paths' own deviation, up to this. */

@@ -17,7 +17,7 @@ export interface Line {
   readonly stepped?: boolean;
 }
 
-/** An area between two curves, such as P5 to P95. */
+/** An area between two curves, such as P5 to P95. NaN breaks it. */
 export interface Band {
   readonly name: string;
   readonly points: readonly { readonly x: number; readonly low: number; readonly high: number }[];
@@ -67,9 +67,9 @@ export function lineChart(chart: LineChart): Markup {
     (level) => markup`<span style="top:${round((y(level) / HEIGHT) * 100)}%">${formatNumber(level)}</span>`,
   )}</div><svg viewBox="0 0 ${WIDTH} ${HEIGHT}" preserveAspectRatio="none">${levels.map(
     (level) => markup`<path class="grid-line" d="M0 ${y(level)}H${WIDTH}"/>`,
-  )}${bands.map(({ points }) => markup`<polygon points="${outline(points, x, y)}" fill="var(--band)"/>`)}${(
-    chart.marks ?? []
-  ).map((atMs) => markup`<path class="mark" d="M${x(atMs)} 0V${HEIGHT}"/>`)}${lines.map(
+  )}${bands.flatMap(({ points }) =>
+    piecesOf(points).map((piece) => markup`<polygon points="${outline(piece, x, y)}" fill="var(--band)"/>`),
+  )}${(chart.marks ?? []).map((atMs) => markup`<path class="mark" d="M${x(atMs)} 0V${HEIGHT}"/>`)}${lines.map(
     (line, index) =>
       markup`<path d="${pathOf(line, x, y)}" fill="none" stroke="${line.color}" stroke-width="2" stroke-linejoin="round"${dashOf(index)}/>`,
   )}</svg>${timeLabels(ticks)}</div>
@@ -84,6 +84,16 @@ ${dataTable({
 function dashOf(index: number): Markup | false {
   const dash = DASHES[index % DASHES.length] ?? "";
   return dash !== "" && markup` stroke-dasharray="${dash}"`;
+}
+
+/** Points between breaks. */
+function piecesOf(points: Band["points"]): readonly Band["points"][] {
+  const pieces: Band["points"][number][][] = [[]];
+  for (const point of points) {
+    if (Number.isNaN(point.high)) pieces.push([]);
+    else pieces.at(-1)?.push(point);
+  }
+  return pieces.filter((piece) => piece.length > 0);
 }
 
 function outline(points: Band["points"], x: (ms: number) => number, y: (value: number) => number): string {

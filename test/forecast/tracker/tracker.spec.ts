@@ -56,7 +56,8 @@ describe("the tracker of demand", () => {
   it("leaves runs alone whose demand behaves as it was forecast, and finds those that do not", () => {
     let [replanned, stopped, missed] = [0, 0, 0];
     const delays: number[] = [];
-    for (let seed = 1; seed <= 300; seed++) {
+    // Seeds that the thresholds were not chosen on.
+    for (let seed = 900_001; seed <= 900_300; seed++) {
       const calm = world(seed, 0).steps;
       replanned += Number.isFinite(stepsUntil("re-plan", calm, PERSISTENCE)) ? 1 : 0;
       stopped += Number.isFinite(stepsUntil("stop", calm, PERSISTENCE)) ? 1 : 0;
