@@ -5,7 +5,7 @@
  * Not for: the members (members.ts).
  *
  * Invariants
- * 1. The work is counted, not timed: members x horizons x origins.
+ * 1. The work is counted, not timed: members x horizons x origins, less those of members given up on a part of them.
  * 2. A horizon's quantiles do not depend on which other horizons or levels are asked for.
  *
  * Sources: weights by inverse backtest loss, Bates and Granger, "The Combination of Forecasts", Operational Research
@@ -32,7 +32,10 @@ const KEPT_LEVELS: readonly number[] = [0.025, ...JUDGED_LEVELS, 0.975];
 /** Places in KEPT_LEVELS of the 95 % interval, the 80 % interval within it and the median in the middle. */
 const INTERVALS: readonly number[] = [0.025, 0.1, 0.5, 0.9, 0.975].map((level) => KEPT_LEVELS.indexOf(level));
 /** Origins of the backtest for each horizon. */
-const ORIGINS = { most: 24, least: 16 } as const;
+const ORIGINS = { most: 32, least: 16 } as const;
+/** Origins that judge first: who loses so many times as much as the best there is judged no further. */
+const PROBED = 8;
+const HOPELESS = 3;
 /** Longer series get fewer of them, for each forecast reads more there: the work stays within its budget. */
 const LONGEST_WITH_MOST = 1500;
 /** Horizons of the backtest: between two of them the nearer one decides. */
@@ -69,6 +72,8 @@ interface Backtest {
   /** Sums of losses and of their square roots, by member. */
   readonly plain: Float64Array;
   readonly root: Float64Array;
+  /** 1: not judged to the end, so that it may not speak. */
+  readonly dropped: Uint8Array;
   readonly actuals: readonly number[];
   /** `quantiles[o]`: rows of KEPT_LEVELS, one for each member, one after the other. */
   readonly quantiles: readonly Float64Array[];
@@ -157,17 +162,28 @@ export class Blend {
     const rootNear = this.lossAround(position, NEAR, "root");
     const rootAround = this.lossAround(position, AROUND, "root");
     const plainAround = this.lossAround(position, AROUND, "plain");
-    const raw = rootNear.map(
-      (loss, m) =>
-        loss ** -SHARPNESS.rootNear *
-        (rootAround[m] ?? 1) ** -SHARPNESS.rootAround *
-        (plainAround[m] ?? 1) ** -SHARPNESS.plainAround,
+    const raw = rootNear.map((loss, m) =>
+      this.isDropped(position, m)
+        ? 0
+        : loss ** -SHARPNESS.rootNear *
+          (rootAround[m] ?? 1) ** -SHARPNESS.rootAround *
+          (plainAround[m] ?? 1) ** -SHARPNESS.plainAround,
     );
     const cut = LEAST_SHARE * Math.max(...raw);
     const kept = raw.map((weight) => (weight < cut ? 0 : weight));
     const total = kept.reduce((sum, weight) => sum + weight, 0);
-    const weights = kept.map((weight) => weight / total);
+    // Each was given up at some horizon near this one: the one that lost least around it speaks.
+    if (total === 0) kept[rootNear.indexOf(Math.min(...rootNear))] = 1;
+    const weights = kept.map((weight) => weight / (total || 1));
     return { weights, ...this.measureWidths(position, weights) };
+  }
+
+  /** Whether a member was given up at one of the horizons near one. */
+  private isDropped(position: number, member: number): boolean {
+    for (let other = position - NEAR; other <= position + NEAR; other++) {
+      if (other in this.horizons && this.backtestAt(other).dropped[member] === 1) return true;
+    }
+    return false;
   }
 
   /** Losses of the members around one horizon, each horizon's relative to its best member. */
@@ -222,15 +238,17 @@ export class Blend {
     const plain = new Float64Array(this.members.length);
     const root = new Float64Array(this.members.length);
     const actuals: number[] = [];
+    const dropped = new Uint8Array(this.members.length);
     const quantiles: Float64Array[] = [];
     const size = KEPT_LEVELS.length;
-    for (let turn = 0; turn < this.origins; turn++) {
+    const judgeAt = (turn: number): void => {
       const origin = Math.round(first + ((last - first) * turn) / (this.origins - 1));
-      if (measured[origin + horizon] === 0) continue;
+      if (measured[origin + horizon] === 0) return;
       const actual = values[origin + horizon] ?? 0;
       actuals.push(actual);
       const rows = new Float64Array(this.judges.length * size);
       for (let m = 0; m < this.judges.length; m++) {
+        if (dropped[m] === 1) continue;
         const row = this.judges[m]?.(origin, horizon);
         for (let l = 0; l < size; l++) rows[m * size + l] = Math.max(0, row?.[l] ?? 0);
         const loss = pinball(rows, m * size, actual);
@@ -238,8 +256,20 @@ export class Blend {
         root[m] = (root[m] ?? 0) + Math.sqrt(loss);
       }
       quantiles.push(rows);
+    };
+    const every = Math.max(1, Math.floor(this.origins / PROBED));
+    for (let turn = 0; turn < this.origins; turn += every) judgeAt(turn);
+    const probed = actuals.length;
+    const hopeless = HOPELESS * plain.reduce((least, loss) => Math.min(least, loss), Number.POSITIVE_INFINITY);
+    if (hopeless > 0) plain.forEach((loss, m) => (dropped[m] = loss > hopeless ? 1 : 0));
+    for (let turn = 0; turn < this.origins; turn++) if (turn % every !== 0) judgeAt(turn);
+    const share = actuals.length / Math.max(1, probed);
+    for (let m = 0; m < dropped.length; m++) {
+      if (dropped[m] === 0) continue;
+      plain[m] = (plain[m] ?? 0) * share;
+      root[m] = (root[m] ?? 0) * share;
     }
-    return { plain, root, actuals, quantiles };
+    return { plain, root, dropped, actuals, quantiles };
   }
 
   private nearest(horizon: number): number {
