@@ -115,6 +115,19 @@ function planFixed(input: PlanInput, count: number): readonly Wave[] | undefined
   return waves;
 }
 
+/** The first hosts of a batch alone: the canary that the policy wants before the first wave. */
+export function canaryOf(wave: Wave, count: number): Wave {
+  const hosts = wave.hosts.slice(0, count);
+  const moves = wave.moves.filter(({ from }) => hosts.includes(from));
+  const ids = new Set(moves.map(({ id }) => id));
+  const kept = wave.steps.filter((step) =>
+    "move" in step ? ids.has(step.move) : !("host" in step) || hosts.includes(step.host),
+  );
+  const known = new Set(kept.map(({ id }) => id));
+  const steps = kept.map((step) => ({ ...step, after: step.after.filter((id) => known.has(id)) }));
+  return { ...wave, kind: "canary", hosts, moves, steps };
+}
+
 /** The same batches, but each host as soon as one of those before it is done. */
 export function rollFixed(waves: readonly Wave[], hosts: number): BaselineWaves {
   const [first] = waves;

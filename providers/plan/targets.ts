@@ -96,7 +96,9 @@ const SHORTLISTED = 8;
 export function findTargets(problem: Problem, placement: Placement, query: TargetQuery): TargetList {
   if (query.only !== undefined) return judgeSites(problem, placement, query, [query.only]);
   if (problem.sites.length <= EVERY_HOST_UP_TO) return judgeSites(problem, placement, query, allSites(problem));
-  const list = judgeSites(problem, placement, query, shortlist(problem, placement, query));
+  const promising = judgeSites(problem, placement, query, shortlist(problem, placement, query, false));
+  if (promising.targets.length > 0) return promising;
+  const list = judgeSites(problem, placement, query, shortlist(problem, placement, query, true));
   // Why no host can take it matters where nothing else can be tried; where hosts follow each other the next one is.
   if (list.targets.length > 0 || query.isReady) return list;
   return judgeSites(problem, placement, query, allSites(problem));
@@ -109,8 +111,9 @@ function* allSites({ sites }: Problem): Generator<number> {
 /**
  * The possible hosts with the highest scores: of the rack, and of a part of the island that begins at another place
  * for each workload, so that not all copies see the same hosts; of all of the island where none of those is possible.
+ * @param isSure true: only hosts that are possible on all paths; else those that seem to be
  */
-function shortlist(problem: Problem, placement: Placement, query: TargetQuery): Int32Array {
+function shortlist(problem: Problem, placement: Placement, query: TargetQuery, isSure: boolean): Int32Array {
   const { copy } = query;
   const island = problem.works[copy.work]?.island ?? -1;
   const ofIsland = query.sitesOf?.(island) ?? problem.sitesOfIsland[island] ?? [];
@@ -137,7 +140,7 @@ function shortlist(problem: Problem, placement: Placement, query: TargetQuery): 
       (host?.rack === rack ? weights.rack : 0);
     if (count === SHORTLISTED && (scores[count - 1] as number) >= score) return;
     for (let at = 0; at < count; at++) if (sites[at] === site) return;
-    if (placement.assess(copy.work, site, query.weight).refusal !== undefined) return;
+    if (isSure && placement.assess(copy.work, site, query.weight).refusal !== undefined) return;
     let at = count < SHORTLISTED ? count++ : count - 1;
     for (; at > 0 && (scores[at - 1] as number) < score; at--) {
       scores[at] = scores[at - 1] as number;

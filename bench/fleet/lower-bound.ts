@@ -1,0 +1,47 @@
+/**
+ * How short a run could be within its limits: the canary alone, then all other hosts with every place taken all the time,
+ * and the soak of the last one. Capacity, dependencies and how lanes end are left out, so that no plan is shorter.
+ *
+ * Not for: planning.
+ */
+import type { PlanInput } from "../../providers/plan/plan";
+import { meanDuration } from "../../providers/plan/lanes";
+import { waveDuration } from "../../providers/plan/durations";
+import type { MigrationPlan, PlanStep } from "../../sdk/model";
+
+/** Lower bound of the expected makespan for the lanes of a plan, ms. */
+export function lowerBound({ spec }: PlanInput, { waves }: MigrationPlan): number {
+  const { hostsAtOnce, soakMs } = spec.limits;
+  let boundMs = soakMs;
+  for (const wave of waves) {
+    if (wave.kind === "canary") boundMs += waveDuration(wave.steps).p50Ms;
+    if (wave.kind !== "update") continue;
+    for (const steps of stepsByHost(wave.steps).values()) boundMs += timeOf(steps) / hostsAtOnce;
+  }
+  return boundMs;
+}
+
+/** Mean time of the longest chain of a host's steps at medians, its soak left out: no host takes less on average. */
+function timeOf(steps: readonly PlanStep[]): number {
+  const ends = new Map<string, number>();
+  let longest = 0;
+  for (const step of steps) {
+    if (step.kind === "soak") continue;
+    const begin = Math.max(0, ...step.after.map((id) => ends.get(id) ?? 0));
+    const end = begin + Math.min(meanDuration(step.expected), Math.max(step.expected.p50Ms, step.expected.p95Ms));
+    ends.set(step.id, end);
+    longest = Math.max(longest, end);
+  }
+  return longest;
+}
+
+function stepsByHost(steps: readonly PlanStep[]): ReadonlyMap<string, readonly PlanStep[]> {
+  const byHost = new Map<string, PlanStep[]>();
+  let current: PlanStep[] = [];
+  for (const step of steps) {
+    // Steps of a host stand together, its cordon first.
+    if (step.kind === "cordon") byHost.set(step.host, (current = []));
+    current.push(step);
+  }
+  return byHost;
+}
