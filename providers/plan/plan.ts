@@ -57,6 +57,7 @@ import { createScheduleContext, quantileOfPool, type Schedule, type ScheduleFail
 import { decideUnits, type JudgeStay } from "./scores/unit-decisions";
 import { stageBlockers } from "./stages";
 import { isTooCostly, isWorthMoving } from "./stay";
+import { findUnusable } from "./unusable-input";
 
 export { inputOf, planningSlot, SLOT_MS, type PlanInput } from "./plan-input";
 
@@ -84,10 +85,12 @@ function planUpdate(input: PlanInput): MigrationPlan {
   const durations = resolveDurations(input.spec, input.durations);
   const scope = findHostsToUpdate(input.fleet, input.spec, input.progress);
   const openings = findOpenings(input);
-  const draft = draftPlan(input, scope, openings, durations);
-  const judgement = judgeFleet(input, draft.problem, scope);
   const failbackOnly = scope.hosts.length === 0 && scope.blockers.length === 0;
+  const unusable = failbackOnly ? [] : findUnusable(input.fleet, input.forecast);
+  const draft = unusable.length > 0 ? draftNothing(input, openings) : draftPlan(input, scope, openings, durations);
+  const judgement = judgeFleet(input, draft.problem, scope);
   const blockers = [
+    ...unusable,
     // With no host left only the reserve has to be emptied, and that must not wait for metrics or a window.
     ...(failbackOnly ? [] : judgement.blockers),
     ...(failbackOnly ? [] : stageBlockers(input)),
@@ -174,6 +177,13 @@ function judgeStay(
 }
 
 const NO_TIME: DurationQuantiles = { p50Ms: 0, p95Ms: 0 };
+
+/** With facts that cannot be true nothing is searched for. */
+function draftNothing(input: PlanInput, { candidates: [opening] }: Openings): Draft {
+  const startMs = startIn(opening, input);
+  const problem = createProblem(input, [], startMs, Math.max(startMs + 1, opening?.endMs ?? startMs + 1));
+  return { opening, problem, deferred: [], stays: new Map(), neededMs: 0, fits: false };
+}
 
 /** Plans for the first opening; when the time left in it is too short, for the first one that is long enough. */
 function draftPlan(input: PlanInput, scope: HostsToUpdate, openings: Openings, durations: StepDurations): Draft {

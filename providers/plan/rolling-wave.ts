@@ -73,7 +73,7 @@ const FLOW_PARTS = 6;
 const LISTED_FROM = 256;
 const LISTS_PER_LANE = 20;
 /** Hosts of a group that come in the next rounds get no copies where others can: they would have to wait for them. */
-const KEPT_FREE_ROUNDS = 2;
+const KEPT_FREE_ROUNDS = 1;
 /** Rounds that a group may have less than all hosts before its hosts come first. */
 const URGENT_ROUNDS = 0.5;
 /** Searches with ever later targets for a host that finds no room; after the last one it is left to another wave. */

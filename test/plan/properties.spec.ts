@@ -172,6 +172,45 @@ describe("plan, over random fleets", function () {
     );
   });
 
+  it("goes on from any state between two waves also where hosts follow each other", () => {
+    fc.assert(
+      fc.property(randomWideSample(), fc.nat(), (sample, seed) => {
+        const input = sampleInput(sample);
+        const first = plan(input);
+        if (first.decision !== "run") return;
+        const simulation = runByReplanning(input, first, pickFrom(seed));
+        assert.deepEqual([...simulation.updated].sort(), updatedHosts(first));
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it("finds a plan with more capacity, wider budgets or wider limits where hosts follow each other", () => {
+    fc.assert(
+      fc.property(randomWideSample(), fc.constantFrom("capacity", "budgets", "limits"), (sample, what) => {
+        if (plan(sampleInput(sample)).decision !== "run") return;
+        const more = what === "capacity" ? withCapacity(sample, 2) : what === "budgets" ? withBudgets(sample) : sample;
+        const input = sampleInput(more);
+        const { limits } = input.spec;
+        const wider = { ...limits, hostsPerZone: limits.hostsAtOnce, hostsPerRack: limits.hostsAtOnce };
+        const { decision } = plan(what === "limits" ? { ...input, spec: { ...input.spec, limits: wider } } : input);
+        assert.equal(decision, "run");
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it("gives the same lanes for the same slot, byte by byte", () => {
+    fc.assert(
+      fc.property(randomWideSample(), fc.integer({ min: 0, max: SLOT_MS - 1 }), (sample, later) => {
+        const input = sampleInput(sample);
+        const again = { ...structuredClone(input), nowMs: OPENING_MS + later };
+        assert.equal(canonicalJson(plan(again)), canonicalJson(plan(input)));
+      }),
+      { numRuns: 30 },
+    );
+  });
+
   it("finds a plan with twice the capacity where it found one", () => {
     fc.assert(
       fc.property(randomSample(), (sample) => {
@@ -186,10 +225,7 @@ describe("plan, over random fleets", function () {
     fc.assert(
       fc.property(randomSample(), (sample) => {
         if (plan(sampleInput(sample)).decision !== "run") return;
-        const wider = sample.workloads.map((one) =>
-          one.workload?.exclusive ? one : { ...one, workload: { ...one.workload, maxUnavailable: one.on.length } },
-        );
-        assert.equal(plan(sampleInput({ ...sample, workloads: wider })).decision, "run");
+        assert.equal(plan(sampleInput(withBudgets(sample))).decision, "run");
       }),
       RUNS,
     );
@@ -198,6 +234,14 @@ describe("plan, over random fleets", function () {
 
 function updatedHosts(result: MigrationPlan): string[] {
   return result.waves.flatMap((wave) => (wave.kind === "failback" ? [] : wave.hosts)).sort();
+}
+
+/** All copies of a workload may be unavailable, but for exclusive ones. */
+function withBudgets(sample: Sample): Sample {
+  const workloads = sample.workloads.map((one) =>
+    one.workload?.exclusive ? one : { ...one, workload: { ...one.workload, maxUnavailable: one.on.length } },
+  );
+  return { ...sample, workloads };
 }
 
 function withCapacity(sample: Sample, factor: number): Sample {
