@@ -11,7 +11,7 @@ import type { SizeResult } from "./measure-size";
 
 const HELP = `Usage: npm run bench:fleet [-- --quick] [--size 500x5000] [--runs 1000] [--seed 1]
 
-Time and memory of a whole plan; simulated runs of it (durations and demand drawn): budgets, limits, capacity, makespan
+Time and memory of a whole plan, of what a preview adds and of planning again from the middle of a run; simulated runs of it (durations and demand drawn): budgets, limits, capacity, makespan
 against fixed numbers of hosts at a time, data moved in busy hours against a plan that ignores the forecast.
 
   --quick      50x500 and 500x5000 with 100 runs each
