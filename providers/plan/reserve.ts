@@ -101,20 +101,37 @@ function trySchedule(
   let failure: ScheduleFailure | undefined;
   // How long a run takes is known when it is planned. Where demand grew over what was looked at, all time counts.
   let lookAhead: LookAhead = "rest";
-  for (const style of STYLES) {
-    if (style === "margin" && marginOf(context, confidence) === 0) continue;
-    let result = tryStyle(context, hosts, count, confidence, style, lookAhead);
-    if ("failure" in result && result.failure.cause.kind === "overload" && lookAhead === "rest") {
-      lookAhead = "opening";
-      if (!isOverloadedAtStart(result.failure)) {
-        result = tryStyle(context, hosts, count, confidence, style, lookAhead);
+  // What was shed in one wave may be in the way later: a wider budget must not be a worse one.
+  for (const mayShed of canShed(context) ? [true, false] : [true]) {
+    for (const style of STYLES) {
+      if (style === "margin" && marginOf(context, confidence) === 0) continue;
+      let result = tryStyle(context, hosts, count, confidence, { style, lookAhead, mayShed });
+      if ("failure" in result && result.failure.cause.kind === "overload" && lookAhead === "rest") {
+        lookAhead = "opening";
+        if (!isOverloadedAtStart(result.failure)) {
+          result = tryStyle(context, hosts, count, confidence, { style, lookAhead, mayShed });
+        }
       }
+      if ("schedule" in result) return result;
+      failure ??= result.failure;
+      if (isOverloadedAtStart(result.failure)) return { failure };
     }
-    if ("schedule" in result) return result;
-    failure ??= result.failure;
-    if (isOverloadedAtStart(result.failure)) break;
   }
   return { failure: failure as ScheduleFailure };
+}
+
+/** True where some copy may pause while its host is updated. */
+function canShed({ input }: ScheduleContext): boolean {
+  return input.fleet.workloads.some(
+    ({ criticality, exclusive, maxUnavailable }) => criticality === "sheddable" && !exclusive && maxUnavailable > 0,
+  );
+}
+
+/** How one schedule is tried. */
+interface Try {
+  readonly style: TryStyle;
+  readonly lookAhead: LookAhead;
+  readonly mayShed: boolean;
 }
 
 function tryStyle(
@@ -122,8 +139,7 @@ function tryStyle(
   hosts: readonly string[],
   count: number,
   confidence: number,
-  style: TryStyle,
-  lookAhead: LookAhead,
+  { style, lookAhead, mayShed }: Try,
 ): ScheduleResult {
   const { problem, input, loads, quantile } = context;
   const extra = problem.standby.slice(0, count);
@@ -141,6 +157,7 @@ function tryStyle(
     style: style === "tight" ? ("tight" as const) : ("balanced" as const),
     quantile,
     lookAhead,
+    mayShed,
     ids: new Set(input.fleet.replicas.map((replica) => replica.id)),
     tries: { left: MAXIMUM_TRIES },
     reserve: extra.map(hostId).sort(compareText),

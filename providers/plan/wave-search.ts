@@ -60,6 +60,8 @@ export interface SearchOptions {
   readonly sitesOf?: (island: number) => Int32Array;
   /** See `TargetQuery.turnOf`. */
   readonly turnOf?: (site: number) => number;
+  /** False where no copy is shed, although budgets allow it. @default true */
+  readonly mayShed?: boolean;
   /** True in a failback: copies go to member hosts, and none is shed, because no wave follows to bring it back. */
   readonly failback?: boolean;
 }
@@ -115,7 +117,8 @@ export function searchWave(
     }
     if (task.inPlace && !stayFirst && settleInPlace(task, depth)) return true;
     const { copy } = task;
-    const release = options.failback || options.isReady ? undefined : tryShed(problem, placement, copy, shed);
+    const mayShed = options.mayShed !== false && !options.failback && !options.isReady;
+    const release = mayShed ? tryShed(problem, placement, copy, shed) : undefined;
     if (typeof release === "function") {
       choices.push({ task, list, arrived: createCopy(problem, copy, copy.site, copy.weight, options) });
       if (settle(depth + 1)) return true;
