@@ -43,6 +43,7 @@ import {
   type Openings,
 } from "./fit";
 import { capacityBlocker, findCapacityFixes, findHostsAtOnce, findLonger, sortByCost } from "./fixes";
+import { shareWarnings } from "./host-shares";
 import { decideHosts, type HostsDecided } from "./host-decisions";
 import { findHostsToUpdate, type HostsToUpdate } from "./hosts-to-update";
 import { inputIn } from "./opening-limits";
@@ -129,6 +130,7 @@ function planUpdate(input: PlanInput): MigrationPlan {
       ...(waves.length > 0 ? coverageWarnings(input, draft) : []),
       ...(draft.schedule?.warnings ?? []),
       ...impactWarnings(input, waves),
+      ...shareWarnings(draft.problem, quantileOfPool(input)),
       ...capacity.warnings,
       ...deferralWarnings(openings, draft),
     ],
