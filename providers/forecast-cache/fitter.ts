@@ -69,7 +69,7 @@ function cacheFolder(): string {
 /** Sizes and times of the models' files: another build of the same version may forecast otherwise. */
 function codeOf(folder: string): string {
   return fs
-    .readdirSync(folder)
+    .readdirSync(folder, { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".js"))
     .map((name) => {
       const { size, mtimeMs } = fs.statSync(path.join(folder, name));

@@ -36,6 +36,7 @@ const SHORTEST_STEPS = 3;
 /** A candidate's power against the median of the frequencies from half to twice its own. */
 const POWER_ABOVE_MEDIAN = 8;
 const MOST_CANDIDATES = 12;
+const SAMPLED_FREQUENCIES = 64;
 /** A length is corrected by up to this share, by so many of its multiples. */
 const SHARPENED_SHARE = 0.08;
 const MOST_MULTIPLES = 12;
@@ -113,9 +114,16 @@ function candidatesOf({ size, power }: Spectrum, count: number, longest: number)
     .map(({ period }) => period);
 }
 
+/** Some of the frequencies from half to twice `k`, evenly spaced: a median needs no more. */
 function medianAround(power: Float64Array, k: number): number {
-  const around = power.slice(Math.max(1, Math.floor(k / 2)), Math.min(power.length, Math.ceil(k * 2) + 3)).sort();
-  return quantileOfSorted(around, 0.5);
+  const from = Math.max(1, Math.floor(k / 2));
+  const to = Math.min(power.length, Math.ceil(k * 2) + 3);
+  const stride = Math.max(1, Math.floor((to - from) / SAMPLED_FREQUENCIES));
+  const around = Float64Array.from(
+    { length: Math.ceil((to - from) / stride) },
+    (_, i) => power[from + i * stride] ?? 0,
+  );
+  return quantileOfSorted(around.sort(), 0.5);
 }
 
 /** The top of the hill on which a candidate lies; none where it lies on a slope or in a valley. */
