@@ -47,4 +47,18 @@ describe("runner: updates that let copies stay", () => {
     const { methods } = await runWith(undefined, { ...fleet, hosts });
     assert.deepEqual(methods, []);
   });
+
+  it("undoes restarts with the update where the checks fail after them", async () => {
+    const spec = specWith("copies");
+    const validate = [{ kind: "command", command: "false", timeoutMs: 10_000 }] as const;
+    const islands = spec.islands.map((island) => ({ ...island, validate }));
+    const fixture = createRunFixture({ spec: { ...spec, islands }, forecast: sampleForecast({ scale: 0.5 }) });
+    const before = fixture.fleet.placements();
+    const state = await fixture.run();
+    assert.equal(state.phase, "failed");
+    assert.ok(state.waves.some((wave) => wave.moves.some(({ method }) => method === "restart")));
+    assertKept(fixture);
+    assert.deepEqual(fixture.fleet.placements(), before);
+    assert.deepEqual([...new Set(Object.values(fixture.fleet.versions()))], ["v1"]);
+  });
 });
