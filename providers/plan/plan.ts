@@ -130,7 +130,8 @@ function planUpdate(input: PlanInput): MigrationPlan {
       ...(waves.length > 0 ? coverageWarnings(input, draft) : []),
       ...(draft.schedule?.warnings ?? []),
       ...impactWarnings(input, waves),
-      ...shareWarnings(draft.problem, quantileOfPool(input)),
+      // In the middle of a run nobody changes shares, and every plan has to be quick.
+      ...(input.progress ? [] : shareWarnings(draft.problem, quantileOfPool(input))),
       ...capacity.warnings,
       ...deferralWarnings(openings, draft),
     ],
