@@ -91,6 +91,8 @@ const EVERY_HOST_UP_TO = 64;
 /** Hosts of the island beside those of the rack that a shortlist is made of, and how many are on it. */
 const GLANCED_AT = 64;
 const SHORTLISTED = 8;
+/** Of sorted hosts: how many are looked at until one is possible. */
+const SORTED_GLANCED_AT = 256;
 
 /** Judges hosts for a copy: all of them, or in large fleets the most promising ones and all only when none can take it. */
 export function findTargets(problem: Problem, placement: Placement, query: TargetQuery): TargetList {
@@ -150,9 +152,13 @@ function shortlist(problem: Problem, placement: Placement, query: TargetQuery, i
     sites[at] = site;
   };
   for (const site of problem.rackMates[copy.site] ?? []) look(site);
-  // Where sites are sorted with the emptiest ones first, the start is among those.
-  const from = (copy.work * 7919) % Math.max(1, query.sitesOf ? ofIsland.length >> 1 : ofIsland.length);
-  for (let index = 0; index < ofIsland.length && (index < GLANCED_AT || count === 0); index++) {
+  // Of sites that are sorted with the emptiest ones first, the start is among those; where the emptiest ones have no
+  // room for it, fuller ones have none either.
+  const isSorted = query.sitesOf !== undefined;
+  const starts = isSorted ? (isSure ? 1 : ofIsland.length >> 1) : ofIsland.length;
+  const from = (copy.work * 7919) % Math.max(1, starts);
+  const most = isSorted ? Math.min(SORTED_GLANCED_AT, ofIsland.length) : ofIsland.length;
+  for (let index = 0; index < most && (index < GLANCED_AT || count === 0); index++) {
     look(ofIsland[(from + index) % ofIsland.length] as number);
   }
   return sites.subarray(0, count);

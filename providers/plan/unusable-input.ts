@@ -91,15 +91,17 @@ function judgeWorkloads({ hosts, workloads }: Fleet): Blocker[] {
 
 /** A gap in a path would count as no demand at all. */
 function judgeDemand({ demand }: Forecast): Blocker[] {
-  return demand.workloads.flatMap((name, row): Blocker[] => {
-    for (const path of demand.cpuMillis) {
-      for (let step = row * demand.steps; step < (row + 1) * demand.steps; step++) {
-        const value = path[step];
-        if (value !== undefined && !(value >= 0 && value < Infinity)) {
-          return notNegative(name, "forecast demand in millicores", value);
-        }
-      }
+  const { workloads, steps } = demand;
+  const wrong = new Map<number, number>();
+  for (const path of demand.cpuMillis) {
+    for (let at = 0; at < workloads.length * steps; at++) {
+      const value = path[at];
+      if (value === undefined || (value >= 0 && value < Infinity)) continue;
+      const row = Math.floor(at / steps);
+      if (!wrong.has(row)) wrong.set(row, value);
     }
-    return [];
-  });
+  }
+  return [...wrong].flatMap(([row, value]) =>
+    notNegative(workloads[row] ?? "", "forecast demand in millicores", value),
+  );
 }
