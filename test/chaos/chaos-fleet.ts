@@ -37,7 +37,7 @@ export const STANDBY = "standby-01";
 /** Less than a lease lives: a hand-over that was taken back is over, and seen to be, before the next runner begins one. */
 const MAX_PAUSE_MS = 2_500;
 /** Where each call takes 80 ms and more, a hand-over takes a second on a machine with nothing else to do. */
-const MAX_PAUSE_SLOW_MS = 15_000;
+const MAX_PAUSE_SLOW_MS = 8_000;
 
 const POLICIES: readonly WorkloadPolicy[] = [
   { name: "front", criticality: "critical", copies: 3, exclusive: false, maxPauseMs: 0, maxUnavailable: 1, hooks: {} },

@@ -59,21 +59,26 @@ export class NetworkProxy {
   private pass(from: Socket, to: Socket): void {
     this.sockets.add(from);
     let freeAtMs = 0;
+    let underWay = 0;
+    let last = Promise.resolve();
+    // One after the other: timers alone may overtake each other, and an end must not come before what it ends.
     const deliver = (bytes: number, action: () => void): void => {
       if (this.state.kind === "half-open") return;
-      if (this.state.kind === "good" && freeAtMs <= Date.now()) {
+      if (this.state.kind === "good" && underWay === 0) {
         action();
         return;
       }
       const { delayMs, bytesPerSecond } = this.state.kind === "slow" ? this.state : { delayMs: 0, bytesPerSecond: 1e9 };
-      const nowMs = Date.now();
-      freeAtMs = Math.max(freeAtMs, nowMs) + (bytes / bytesPerSecond) * 1000;
-      setTimeout(
-        () => {
-          if (this.state.kind !== "half-open") action();
-        },
-        freeAtMs - nowMs + delayMs,
-      ).unref();
+      freeAtMs = Math.max(freeAtMs, Date.now()) + (bytes / bytesPerSecond) * 1000;
+      const dueAtMs = freeAtMs + delayMs;
+      underWay += 1;
+      last = last.then(async () => {
+        await new Promise((resolve) => {
+          setTimeout(resolve, Math.max(0, dueAtMs - Date.now())).unref();
+        });
+        underWay -= 1;
+        if (this.state.kind !== "half-open") action();
+      });
     };
     from.on("data", (chunk: Buffer) => {
       deliver(chunk.length, () => to.write(chunk));
@@ -84,7 +89,9 @@ export class NetworkProxy {
     from.on("error", () => to.destroy());
     from.on("close", () => {
       this.sockets.delete(from);
-      if (this.state.kind !== "half-open") to.destroySoon();
+      deliver(0, () => {
+        to.destroySoon();
+      });
     });
   }
 }
