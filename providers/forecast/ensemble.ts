@@ -43,7 +43,9 @@ function fit(series: Series, candidates: readonly CandidateName[]): FittedModel 
   if (count < FEWEST_VALUES) return seasonalNaive().fit(series);
   const { seasons, shapes: tried, note } = chooseSeasons(prepared, series.stepMs);
   const shapes = tried.map((shape) => fitShape(prepared, shape, TESTED_SEASONS, ORIGINS_PER_HORIZON));
-  const members = createMembers({ prepared, shapes, seasons, stepMs: series.stepMs, candidates });
+  const created = createMembers({ prepared, shapes, seasons, stepMs: series.stepMs, candidates });
+  const hasDay = seasons[0] === undefined || seasons[0] === daySteps;
+  const members = hasDay ? created : created.map((member) => ({ ...member, name: withoutDays(member.name) }));
   const blend = new Blend(prepared, members, seasons[0] ?? 0);
   const middle = Math.max(1, Math.round((seasons[0] ?? count / 4) / 2));
   const notes = [...prepared.notes, ...(note === undefined ? [] : [note]), describe(blend.speakersAt(middle))];
@@ -66,6 +68,14 @@ function fit(series: Series, candidates: readonly CandidateName[]): FittedModel 
     residualCycles:
       (shapes[blend.bestOf(shapes.length, middle)] ?? shapes[0])?.residualCycles(cycleSteps(count, daySteps)) ?? [],
   };
+}
+
+/** Members of another season than the day are called after the season. */
+function withoutDays(name: string): string {
+  return name
+    .replaceAll(/\bday(s?)\b/g, "season$1")
+    .replaceAll(/\bweeks?\b/g, "seasons")
+    .replace(/\bhour(s?)\b/, "time$1");
 }
 
 /** Who speaks, for people. */

@@ -97,7 +97,9 @@ describe("seasons", () => {
     for (let seed = 1; seed <= 4; seed++) {
       const values = periodic(7, seed, 888);
       const series = seriesOf([...values.slice(0, 840)], { stepMs: HOUR_MS });
-      const forecast = ensemble().fit(series).predict(48, levels);
+      const fitted = ensemble().fit(series);
+      assert.ok((fitted.members ?? []).every(({ name }) => !/\b(day|week)/.test(name)));
+      const forecast = fitted.predict(48, levels);
       assertWellFormed(forecast, 48);
       for (let h = 0; h < 48; h++) {
         own += Math.abs((forecast.rows[1]?.[h] ?? 0) - (values[840 + h] ?? 0));
