@@ -13,7 +13,7 @@ import { BUSY, openUnevenFleet, type UnevenFleet } from "./uneven-fleet";
 const HELP = `Usage: npm run bench:rebalance [-- --quick]
 
 Two hosts of real processes. Two busy services are on one of them, two idle ones on the other. The copies of a
-host share its core: a queue in which each request is served for 20 ms in the mean (exponential), so that
+host share its core: a queue in which each request is served for 50 ms in the mean (exponential), so that
 other work of this machine hardly counts. Open-loop load is measured without rebalancing, while a
 rebalance moves a copy, and after it, on the same fleet. Ends with 1 where a request failed, a promise
 was broken, nothing moved, or the p99 is not lower after it.
@@ -21,8 +21,8 @@ was broken, nothing moved, or the p99 is not lower after it.
   --quick  phases of 10 seconds instead of 60; its result is not written`;
 
 /** Two services with so many requests a second keep a core 80 % busy. */
-const RATE_PER_SECOND = 20;
-const WORK_MS = 20;
+const RATE_PER_SECOND = 8;
+const WORK_MS = 50;
 const PHASES = ["without", "moving", "with"] as const;
 const WARM_UP_MS = 6_000;
 
