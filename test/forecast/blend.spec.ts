@@ -23,6 +23,20 @@ describe("blend", () => {
     assert.equal(blend.bestOf(3, 5), 0);
   });
 
+  it("asks hopeless members on a part of the origins only", () => {
+    const counts = { right: 0, far: 0 };
+    const counted = (name: keyof typeof counts, centre: number): Member => ({
+      name,
+      key: name,
+      at: (levels) => () => {
+        counts[name]++;
+        return levels.map((level) => centre + 24 * (level - 0.5));
+      },
+    });
+    new Blend(PREPARED, [counted("right", 100), counted("far", 300)], 0).weightsAt(5);
+    assert.ok(counts.far > 0 && counts.far <= counts.right / 3, JSON.stringify(counts));
+  });
+
   it("lies within its members' medians and gives a level the same value whatever else is asked for", () => {
     const blend = new Blend(PREPARED, [memberAt("a", 99), memberAt("b", 101), memberAt("c", 102)], 0);
     const [median = 0] = blend.at([0.5])(7);
