@@ -14,7 +14,8 @@ import * as path from "node:path";
 import { systemClock } from "../../providers/clock";
 import { createLocalFleet, deleteLocalFleet } from "../../providers/drivers/local-fleet";
 import { renderRecordedCsv } from "../../providers/observe/history-generator";
-import { openRunEnvironment } from "../../providers/runner/environment";
+import { planningSlot } from "../../providers/plan/plan-input";
+import { openRunEnvironment, type RunEnvironment } from "../../providers/runner/environment";
 import { performHostUpdate, type UpdateOutcome } from "../../providers/runner/host-update";
 import { runFamily } from "../../providers/runner/run-family";
 import { resolveWindowFile } from "../../sdk/arguments";
@@ -27,7 +28,7 @@ const HOST_MILLIS = 1000;
 const STEP_MS = 300_000;
 const DAYS = 3;
 /** Of the generated history, as a share of its level. */
-const NOISE = 0.03;
+const NOISE = 0.01;
 const IDLE_MILLIS = 10;
 const MEMORY_BYTES = 64 * 2 ** 20;
 
@@ -49,6 +50,7 @@ export interface UnevenFleet {
 export async function openUnevenFleet(folder: string, workMs: number): Promise<UnevenFleet> {
   const directory = path.join(folder, "fleet");
   await deleteLocalFleet(directory);
+  const slotMs = planningSlot(Date.now());
   // Paths of sockets must be short.
   const sockets = await fs.mkdtemp(path.join(os.tmpdir(), "cores-"));
   const cores = await startCores(sockets, workMs);
@@ -85,8 +87,11 @@ export async function openUnevenFleet(folder: string, workMs: number): Promise<U
     inventory,
     endpoints,
     rebalance: async (busyMillis, tell) => {
-      await fs.writeFile(history, renderRecordedCsv(flatHistory(names, busyMillis), "generated at the measured level"));
-      return await performRebalance(specOf(inventory, history, names), tell);
+      await fs.writeFile(
+        history,
+        renderRecordedCsv(flatHistory(names, busyMillis, slotMs), "generated at the measured level"),
+      );
+      return await performRebalance(specOf(inventory, history, names), slotMs, tell);
     },
     close: async () => {
       await deleteLocalFleet(directory);
@@ -104,9 +109,9 @@ async function startCores(folder: string, workMs: number): Promise<ChildProcess>
 }
 
 /** A level with a little noise that repeats every day. */
-function flatHistory(names: readonly string[], busyMillis: number): readonly Series[] {
+function flatHistory(names: readonly string[], busyMillis: number, endMs: number): readonly Series[] {
   const count = (DAYS * 86_400_000) / STEP_MS;
-  const startMs = Math.floor(Date.now() / STEP_MS) * STEP_MS - count * STEP_MS;
+  const startMs = endMs - count * STEP_MS;
   const isBusy = (name: string): boolean => (BUSY as readonly string[]).includes(name);
   return names.flatMap((name, index): Series[] => {
     const level = isBusy(name) ? busyMillis : IDLE_MILLIS;
@@ -145,17 +150,29 @@ function specOf(inventory: string, history: string, names: readonly string[]): H
   return spec;
 }
 
-async function performRebalance(spec: HostUpdateSpec, tell: (line: string) => void): Promise<UpdateOutcome> {
+/**
+ * Its forecast is that of the slot in which the fleet was started: the agents' own samples, which would set the level of
+ * the moment, know nothing of the cores' queues.
+ */
+async function performRebalance(
+  spec: HostUpdateSpec,
+  slotMs: number,
+  tell: (line: string) => void,
+): Promise<UpdateOutcome> {
   const environment = await openRunEnvironment(spec, systemClock);
   try {
-    return await performHostUpdate(environment, {
-      family: runFamily(spec.name, `window-file:${spec.name}`),
-      owner: `bench-${String(process.pid)}`,
-      engine: "archipelago",
-      role: "person",
-      progress: { line: tell, status: () => undefined },
-      signal: AbortSignal.timeout(300_000),
-    });
+    const forecast: RunEnvironment["forecast"] = (fleet, _, signal) => environment.forecast(fleet, slotMs, signal);
+    return await performHostUpdate(
+      { ...environment, forecast },
+      {
+        family: runFamily(spec.name, `window-file:${spec.name}`),
+        owner: `bench-${String(process.pid)}`,
+        engine: "archipelago",
+        role: "person",
+        progress: { line: tell, status: () => undefined },
+        signal: AbortSignal.timeout(300_000),
+      },
+    );
   } finally {
     await environment.close();
   }
