@@ -51,7 +51,7 @@ export function capacityBlocker(
   problem: Problem,
   failure: ScheduleFailure,
   conflict: readonly Declared[],
-  fixes: readonly Fix[],
+  fixes?: readonly Fix[],
 ): Blocker {
   const left =
     failure.left.length > 0 ? `; not updated: ${plural(failure.left.length, "host")} (${names(failure.left)})` : "";
@@ -60,8 +60,9 @@ export function capacityBlocker(
     subject: islandOf(problem, failure),
     reason: `${describeFailure(problem, failure)}${left}${describeConflict(conflict)}`,
     ...(conflict.length === 0 ? {} : { conflict: conflict.map(({ text }) => text) }),
-    fix:
-      fixes.length > 0
+    fix: !fixes
+      ? "a plan for people says what would be enough"
+      : fixes.length > 0
         ? fixes.map((fix) => fix.text).join(", or ")
         : "no single change was enough (tried: more hosts in the pool, a larger guarantee); give the island more or larger hosts",
   };

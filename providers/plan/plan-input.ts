@@ -21,6 +21,8 @@ export interface PlanInput {
   readonly durations: Bundle["durations"];
   /** Stages that go before; a run under way has passed them. Absent: none. */
   readonly stages?: readonly StageGate[];
+  /** Fixes of what blocks are searched for by planning again and again; false where nobody reads them. @default true */
+  readonly searchesFixes?: boolean;
   /** Present when a run is under way. */
   readonly progress?: PlanProgress;
 }

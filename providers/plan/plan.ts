@@ -280,6 +280,7 @@ function describeCapacity(
 ): { readonly blockers: readonly Blocker[]; readonly warnings: readonly string[] } {
   if (!failure) return { blockers: [], warnings: [] };
   if (!isOnlyReason) return { blockers: [], warnings: [`as things stand, ${describeFailure(problem, failure)}`] };
+  if (input.searchesFixes === false) return { blockers: [capacityBlocker(problem, failure, [])], warnings: [] };
   const planAgain = (changed: PlanInput): Schedule | undefined => draftFor(changed, scope, opening, durations).schedule;
   const isPlannable = (changed: PlanInput): boolean => planAgain(changed) !== undefined;
   const conflict = findConflict(input, promisesOf(input, problem, failure), isPlannable);

@@ -76,10 +76,22 @@ async function findBlocker(spec: HostUpdateSpec, urn: string, plan: MigrationPla
   }
 }
 
+/** Loads what a preview of a plan takes, ahead of it. */
+export async function preparePreview(): Promise<void> {
+  await Promise.all([loadSimulation(), import("../report/plan-page.js")]);
+}
+
+async function loadSimulation() {
+  const [{ simulate }, { DEFAULT_ASSUMPTIONS }, { describeSimulation, simulationParts }] = await Promise.all([
+    import("../simulate/simulate.js"),
+    import("../simulate/simulation.js"),
+    import("../simulate/render-page.js"),
+  ]);
+  return { simulate, DEFAULT_ASSUMPTIONS, describeSimulation, simulationParts };
+}
+
 async function simulatePlan(bundle: Bundle) {
-  const { simulate } = await import("../simulate/simulate.js");
-  const { DEFAULT_ASSUMPTIONS } = await import("../simulate/simulation.js");
-  const { describeSimulation, simulationParts } = await import("../simulate/render-page.js");
+  const { simulate, DEFAULT_ASSUMPTIONS, describeSimulation, simulationParts } = await loadSimulation();
   const input = { bundle, runs: RUNS, seed: bundle.spec.seed, assumptions: DEFAULT_ASSUMPTIONS };
   const result = await simulate(input);
   return { line: describeSimulation(result), parts: simulationParts(result) };

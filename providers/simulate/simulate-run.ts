@@ -76,7 +76,7 @@ export async function simulateRun(input: SimulationInput, shared: SimulatedPlan,
     signal: NEVER,
     observe: (signal) => observeFleet(platform, world.spec, signal, clock, bundle.fleet),
     forecast: () => Promise.resolve(forecast),
-    plan: (planInput) => Promise.resolve(plan(planInput)),
+    plan: (planInput) => Promise.resolve(plan({ ...planInput, searchesFixes: false })),
   };
   for (const { host, afterMs, backAfterMs } of world.deaths) {
     clock.after(afterMs, () => {

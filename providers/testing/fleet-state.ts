@@ -73,7 +73,11 @@ export class FleetState {
 
   /** The copy behind a backend, wherever it runs. */
   copyAt(replica: string, address: string): ReplicaRecord | undefined {
-    return this.allCopies().find((copy) => copy.spec.replica === replica && copy.address === address);
+    // Asked at every change of a simulated fleet: without a list of all.
+    for (const copy of this.copies.values()) {
+      if (copy.address === address && copy.spec.replica === replica) return copy;
+    }
+    return undefined;
   }
 
   addCopy(copy: ReplicaRecord): void {

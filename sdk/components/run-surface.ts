@@ -75,6 +75,10 @@ function validateUnique(field: string, names: readonly string[], mistakes: Mista
 export function showPlan(name: string, run: MaintenanceRun): void {
   if (!pulumi.runtime.isDryRun()) return;
   const outcome = outcomeOf(run);
+  whenIdle(() => {
+    // Whatever fails here fails again, and is told, where it is needed.
+    import("../../providers/pulumi/preview.js").then(({ preparePreview }) => preparePreview()).catch(() => undefined);
+  });
   pulumi.all([run.plan, run.specInput, run.urnInput]).apply(async ([plan, spec, urn]) => {
     // Without this the SDK would disconnect from the engine while nothing else is under way.
     const shown = pulumi.runtime.rpcKeepAlive();
@@ -92,6 +96,24 @@ export function showPlan(name: string, run: MaintenanceRun): void {
     }
   });
   run.unplanned.apply((unplanned) => pulumi.log.info(renderUnplanned(name, unplanned), run));
+}
+
+/** Timers that come when they should, one after the other: the program waits for the engine, which plans. */
+const IDLE_TIMERS = 3;
+const IDLE_TIMER_MS = 10;
+
+/** Does something once this process has nothing to do; never, where it ends before that. */
+function whenIdle(action: () => void): void {
+  let punctual = 0;
+  const look = (): void => {
+    const dueAt = performance.now() + IDLE_TIMER_MS;
+    setTimeout(() => {
+      punctual = performance.now() - dueAt < IDLE_TIMER_MS / 2 ? punctual + 1 : 0;
+      if (punctual === IDLE_TIMERS) action();
+      else look();
+    }, IDLE_TIMER_MS).unref();
+  };
+  look();
 }
 
 /**

@@ -50,11 +50,19 @@ describe("bad input: runs on real hosts", function () {
   }
 
   it("a probe that matches everywhere is done at once, without a run and without a call that changes something", async () => {
-    const untouched = await fixture.fleet.snapshot();
+    const { store: empty, ...untouched } = await fixture.fleet.snapshot();
     const { outputs } = await fixture.create(update({ expect: "*" }));
     assert.equal(outputs?.phase, "done");
     assert.equal(outputs.phaseReason, "every host matches already");
-    assert.deepEqual(await fixture.fleet.snapshot(), untouched);
+    const { store, ...after } = await fixture.fleet.snapshot();
+    assert.deepEqual(after, untouched);
+    // The store has one note, for updates that come after this one; there is no run in it.
+    assert.notEqual(store, empty);
+    const kept = await fs.readdir(join(fixture.fleet.directory, "store"), { recursive: true, withFileTypes: true });
+    assert.deepEqual(
+      kept.flatMap((entry) => (entry.isFile() ? [decodeURIComponent(entry.name).split("/")[0]] : [])),
+      ["nothing-to-do"],
+    );
   });
 
   it("a plan that is blocked arms the run with the reasons, or fails where that is wanted", async () => {
