@@ -12,6 +12,8 @@ import type { MigrationPlan } from "./plan";
 /** Units that have a row, and hosts that a row names. */
 const UNIT_ROWS = 16;
 const NAMED_HOSTS = 4;
+/** What the row of a unit that moves begins with. */
+const MOVED = "moved to ";
 /** What a reader has to act on comes first. */
 const ORDER = ["blocked", "too-costly", "moved", "skipped"] as const;
 
@@ -68,6 +70,15 @@ export function unitRows(
   return Object.fromEntries(rows);
 }
 
+/** Rows of a table for people: waves show already what moves, so that units that do are counted. */
+export function foldMoved(rows: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const entries = Object.entries(rows);
+  const moved = entries.filter(([, text]) => text.startsWith(MOVED));
+  if (moved.length === 0) return rows;
+  const rest = entries.filter(([, text]) => !text.startsWith(MOVED));
+  return Object.fromEntries([...rest, [`${String(moved.length)} moved`, "as the waves say; scores are on the page"]]);
+}
+
 /** Counts as `9 moved, 1 too costly`. */
 export function renderCounts(units: readonly UnitDecision[]): string {
   const counts = countOutcomes(units);
@@ -84,6 +95,6 @@ function words(outcome: UnitDecision["outcome"]): string {
 function renderUnit({ outcome, to, wave, migration, reason }: UnitDecision): string {
   const { score, threshold, cost, maximumCost } = migration;
   const numbers = `score ${score.toFixed(0)} (threshold ${String(threshold)}), cost ${cost.toFixed(0)} (at most ${String(maximumCost)})`;
-  if (outcome === "moved") return `moved to ${to ?? ""} in wave ${String(wave ?? 0)}; ${numbers}`;
+  if (outcome === "moved") return `${MOVED}${to ?? ""} in wave ${String(wave ?? 0)}; ${numbers}`;
   return `${words(outcome)}: ${reason}; ${numbers}`;
 }

@@ -6,7 +6,7 @@
  *
  * Invariant: equal plans have equal views; nothing in a view depends on the moment it is made.
  */
-import { hostRows, unitRows } from "./decision-view";
+import { foldMoved, hostRows, unitRows } from "./decision-view";
 import type { BalanceFindings, Blocker, Envelope, MigrationPlan, Move, Opening, StageGate, Wave } from "./plan";
 import { isMovesOnly } from "./plan";
 import { formatDuration, formatDurationShort } from "./units";
@@ -193,7 +193,7 @@ export function renderPlanTable(view: PlanView, title: string): string {
   }
   appendRows(lines, "cheaper", view.cheaper ?? {});
   appendRows(lines, "hosts", view.hosts ?? {});
-  appendRows(lines, "units", view.units ?? {});
+  appendRows(lines, "units", foldMoved(view.units ?? {}));
   appendRows(lines, "skipped", view.skipped);
   appendRows(lines, "BLOCKED", view.blockers);
   for (const warning of view.warnings) lines.push(`  warning   ${warning}`);
