@@ -10,13 +10,22 @@ import { continueWithProjectNode, ROOT, run } from "./processes.mjs";
 await continueWithProjectNode();
 
 const { values } = parseArgs({ options: { rounds: { type: "string", default: "5" }, seed: { type: "string" } } });
+const rounds = Number(values.rounds);
 const first = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
+for (const [name, value, least] of [
+  ["--rounds", rounds, 1],
+  ["--seed", first, 0],
+]) {
+  if (Number.isInteger(value) && value >= least) continue;
+  console.error(`${name} must be a whole number from ${least} on`);
+  process.exit(2);
+}
 const specs = readdirSync(join(ROOT, "dist", "test"), { recursive: true })
   .filter((file) => file.endsWith(".spec.js"))
   .map((file) => join("dist", "test", file))
   .filter((file) => readFileSync(join(ROOT, file), "utf8").includes('require("fast-check")'));
 const failed = [];
-for (let round = 0; round < Number(values.rounds); round += 1) {
+for (let round = 0; round < rounds; round += 1) {
   const seed = first + round;
   process.env.ARCHIPELAGO_PROPERTY_SEED = String(seed);
   const { code, output } = await run("mocha", ["--parallel", "--jobs", "2", "--reporter", "dot", ...specs], {
@@ -27,5 +36,5 @@ for (let round = 0; round < Number(values.rounds); round += 1) {
   console.log(output.trimEnd());
   failed.push(seed);
 }
-console.log(failed.length === 0 ? `${values.rounds} rounds passed` : `failed with --seed ${failed.join(", ")}`);
+console.log(failed.length === 0 ? `${rounds} rounds passed` : `failed with --seed ${failed.join(", ")}`);
 process.exitCode = failed.length > 0 ? 1 : 0;

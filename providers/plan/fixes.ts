@@ -61,7 +61,7 @@ export function capacityBlocker(
     reason: `${describeFailure(problem, failure)}${left}${describeConflict(conflict)}`,
     ...(conflict.length === 0 ? {} : { conflict: conflict.map(({ text }) => text) }),
     fix: !fixes
-      ? "a plan for people says what would be enough"
+      ? "not searched for in this plan; `archipelago plan` says what would be enough"
       : fixes.length > 0
         ? fixes.map((fix) => fix.text).join(", or ")
         : "no single change was enough (tried: more hosts in the pool, a larger guarantee); give the island more or larger hosts",
