@@ -9,6 +9,7 @@
  */
 import type { DemandPath, Fleet, Forecast, Host, Replica, Workload } from "../../sdk/model";
 
+import { createColumns, type Columns } from "./columns";
 import type { PlanInput } from "./plan-input";
 import { createScoringFacts, type ScoringFacts } from "./scores/migration-score";
 import { describeEvent, eventOn } from "./provider-events";
@@ -74,6 +75,7 @@ export interface Problem {
   /** The sites of each site's rack, itself among them. */
   readonly rackMates: readonly Int32Array[];
   readonly demand: DemandGrid;
+  readonly columns: Columns;
   /** What migration scores are made from. */
   readonly scoring: ScoringFacts;
   /** Standby hosts that the run may reserve, best first, without those that it holds already. */
@@ -128,6 +130,7 @@ export function createProblem(
     ),
     rackMates: groupByRack(sites),
     demand: createDemandGrid(forecast, fromMs, toMs),
+    columns: createColumns(sites, cells),
     scoring: createScoringFacts(input.spec, fleet, forecast),
     standby: orderStandby(
       sites.flatMap((site, index) => (isReservable(site, held) && !inUse.has(index) ? [[index, site] as const] : [])),

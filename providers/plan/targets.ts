@@ -117,29 +117,28 @@ function* allSites({ sites }: Problem): Generator<number> {
  */
 function shortlist(problem: Problem, placement: Placement, query: TargetQuery, isSure: boolean): Int32Array {
   const { copy } = query;
+  const { zoneOf, rackOf, isStandby } = problem.columns;
   const island = problem.works[copy.work]?.island ?? -1;
-  const ofIsland = query.sitesOf?.(island) ?? problem.sitesOfIsland[island] ?? [];
+  const ofIsland = query.sitesOf?.(island) ?? problem.sitesOfIsland[island] ?? new Int32Array();
   const zones = copiesPerZone(problem, placement, copy);
-  const glance = { cpuShare: 0, memoryShare: 0 };
+  const glance = placement.glanceFor(copy.work, query.weight);
   const weights = SCORE_WEIGHTS;
-  const rack = problem.sites[copy.site]?.host.rack;
+  const rack = rackOf[copy.site];
   const sites = new Int32Array(SHORTLISTED);
   const scores = new Float64Array(SHORTLISTED);
   let count = 0;
   const look = (site: number): void => {
-    if (site === copy.site || !isAsked(problem, placement, query, site)) return;
-    if (!placement.glanceAt(copy.work, site, query.weight, glance)) return;
-    const host = problem.sites[site]?.host;
-    const shared = zones.total === 0 ? 0 : (zones.counts.get(host?.zone ?? "") ?? 0) / zones.total;
+    if (site === copy.site || !isAsked(problem, placement, query, site) || !glance.at(site)) return;
+    const isOnReserve = isStandby[site] === 1;
     const score =
       (site === query.home ? weights.home : 0) +
       (placement.isPending(site)
         ? weights.turn * (query.turnOf?.(site) ?? 0)
-        : weights.updated * (host?.role === "standby" ? STANDBY_SHARE : 1)) +
-      weights.zone * (1 - shared) +
+        : weights.updated * (isOnReserve ? STANDBY_SHARE : 1)) +
+      weights.zone * (1 - shareOfZone(zones, zoneOf[site] as number)) +
       weights.cpu * roomScore(glance.cpuShare, query.style) +
       weights.memory * roomScore(glance.memoryShare, query.style) +
-      (host?.rack === rack ? weights.rack : 0);
+      (rackOf[site] === rack ? weights.rack : 0);
     if (count === SHORTLISTED && (scores[count - 1] as number) >= score) return;
     for (let at = 0; at < count; at++) if (sites[at] === site) return;
     if (isSure && placement.assess(copy.work, site, query.weight).refusal !== undefined) return;
@@ -165,7 +164,7 @@ function shortlist(problem: Problem, placement: Placement, query: TargetQuery, i
 }
 
 function isAsked(problem: Problem, placement: Placement, query: TargetQuery, site: number): boolean {
-  if (query.membersOnly && problem.sites[site]?.host.role === "standby") return false;
+  if (query.membersOnly && problem.columns.isStandby[site] === 1) return false;
   return !((placement.isVacated(site) || placement.isPending(site)) && query.isReady?.(site) === false);
 }
 
@@ -238,7 +237,7 @@ function scoreParts(
   const host = problem.sites[site]?.host;
   const weights = SCORE_WEIGHTS;
   const style = query.style;
-  const shared = zones.total === 0 ? 0 : (zones.counts.get(host?.zone ?? "") ?? 0) / zones.total;
+  const shared = shareOfZone(zones, problem.columns.zoneOf[site] as number);
   const risk = assessment.newOverPaths / Math.max(1, problem.demand.paths.length);
   return {
     home: site === query.home ? weights.home : 0,
@@ -267,22 +266,26 @@ function roomScore(share: number, style: FitStyle): number {
   return style === "balanced" ? 1 - used : used;
 }
 
-/** Other copies of a workload by zone. */
+/** Other copies of a workload by number of the zone. */
 interface ZoneCounts {
-  readonly counts: ReadonlyMap<string, number>;
+  readonly counts: Int32Array;
   readonly total: number;
 }
 
-function copiesPerZone(problem: Problem, placement: Placement, copy: Copy): ZoneCounts {
-  const counts = new Map<string, number>();
+function copiesPerZone({ columns }: Problem, placement: Placement, copy: Copy): ZoneCounts {
+  const counts = new Int32Array(columns.zones);
   let total = 0;
   for (const [site, count] of placement.hostsOf(copy.work)) {
     const others = site === copy.site ? count - 1 : count;
-    const zone = problem.sites[site]?.host.zone ?? "";
-    counts.set(zone, (counts.get(zone) ?? 0) + others);
+    const zone = columns.zoneOf[site] as number;
+    counts[zone] = (counts[zone] as number) + others;
     total += others;
   }
   return { counts, total };
+}
+
+function shareOfZone({ counts, total }: ZoneCounts, zone: number): number {
+  return total === 0 ? 0 : (counts[zone] as number) / total;
 }
 
 /** What a reader wants to know first: where room was nearly enough, then rules, then hosts that never came up. */

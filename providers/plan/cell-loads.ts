@@ -1,0 +1,345 @@
+/**
+ * What each cell carries on each joint path while a plan is made, and on which paths islands are over their shares.
+ * Changes can be taken back, so that a search can try.
+ *
+ * Not for: which copies those are (copy-places.ts) and whether one may be put somewhere (placement.ts).
+ *
+ * Invariants
+ * 1. Loads that were given are shared with others and never written: the first change of one copies it.
+ * 2. Time only goes on: loads before the range's first step are out of date and not looked at any more.
+ * 3. Marks of paths that are over only grow over waves, but for changes that are taken back: the promise is about the
+ *    whole run.
+ * 4. Changes are taken back in the reverse order, the last one first, and none after `commit`.
+ */
+import type { CellLoad, StepRange } from "./capacity";
+import { addDemand, demandAt, demandPeaks, limitOf, pathCount, pathPeaks, quantileOf, stepCount } from "./capacity";
+import type { Problem } from "./problem";
+
+/** Takes changes back, the last one first. */
+export type Undo = () => void;
+
+/** Demand of one workload in a range of steps: highest on each path, of all of them, their quantile and moments. */
+export interface WorkDemand {
+  readonly peaks: Float64Array;
+  readonly peak: number;
+  readonly high: number;
+  readonly mean: number;
+  readonly deviation: number;
+}
+
+/** What loads are held against. */
+export interface LoadLimits {
+  /** Share of paths that may be over capacity, 0..1. */
+  readonly allowedShare: number;
+  /** Quantile at which loads are compared and shown. */
+  readonly quantile: number;
+  /**
+   * Normal deviates above the mean of its paths' peaks that a cell keeps free beside the paths themselves. A few
+   * hundred paths do not show how far thousands of hosts can go; a normal tail does. 0: the paths alone count.
+   */
+  readonly marginDeviates: number;
+}
+
+/** A cell as it was before a change. */
+interface Saved {
+  readonly load: CellLoad;
+  readonly pathPeaks: Float64Array;
+}
+
+/** Bounds of a margin that are nearer to the limit than this share of it are not trusted: sums are rounded. */
+const BOUND_TOLERANCE = 1e-9;
+
+/** Loads of all cells. */
+export class CellLoads {
+  /** By cell: the highest load of all paths in the range, and at the quantile, millicores. */
+  readonly peaks: Float64Array;
+  readonly highs: Float64Array;
+  private readonly loads: CellLoad[];
+  private readonly owned: Uint8Array;
+  private readonly limits: Float64Array;
+  /** Highest load of each cell on each path in the range, `[cell * paths + path]`; their mean and deviation by cell. */
+  private readonly pathPeaks: Float64Array;
+  private readonly means: Float64Array;
+  private readonly deviations: Float64Array;
+  /** By island: paths on which some cell of it was over, and how many. */
+  private readonly overPaths: readonly Uint8Array[];
+  private readonly overCounts: Int32Array;
+  private readonly allowedPaths: number;
+  private readonly paths: number;
+  private readonly steps: number;
+  private readonly scratch: Float64Array;
+  /** By workload: demand in the range, once it was asked for. */
+  private demands: (WorkDemand | undefined)[];
+  /** States of cells before changes that may still be taken back, the last one on top; kept for the next ones. */
+  private readonly saved: Saved[] = [];
+  private savedCount = 0;
+  private range: StepRange = { from: 0, to: 1 };
+
+  constructor(
+    private readonly problem: Problem,
+    loads: readonly CellLoad[],
+    private readonly options: LoadLimits,
+  ) {
+    const cells = problem.cells.length;
+    this.paths = pathCount(problem.demand);
+    this.steps = stepCount(problem.demand);
+    this.loads = [...loads];
+    this.owned = new Uint8Array(cells);
+    this.limits = Float64Array.from(problem.cells, ({ cpuMillis }) => limitOf(cpuMillis));
+    this.peaks = new Float64Array(cells);
+    this.highs = new Float64Array(cells);
+    this.pathPeaks = new Float64Array(cells * this.paths);
+    this.means = new Float64Array(cells);
+    this.deviations = new Float64Array(cells);
+    this.overPaths = problem.islands.map(() => new Uint8Array(this.paths));
+    this.overCounts = new Int32Array(problem.islands.length);
+    this.allowedPaths = Math.floor(options.allowedShare * this.paths + 1e-9);
+    this.scratch = new Float64Array(this.paths);
+    this.demands = new Array<WorkDemand | undefined>(problem.works.length);
+  }
+
+  /**
+   * Looks at the steps of a range from now on, and marks the paths on which cells are over in it. Returns the cell that
+   * is over on most of them, with that share of paths, where there is one.
+   */
+  beginRange(range: StepRange): { readonly cell: number; readonly share: number } | undefined {
+    this.setRange(range);
+    let worst: { readonly cell: number; readonly share: number } | undefined;
+    for (let cell = 0; cell < this.loads.length; cell++) {
+      this.measurePeaks(cell);
+      const share = this.markOver(cell, []) / this.paths;
+      if (share > 0 && (worst === undefined || share > worst.share)) worst = { cell, share };
+    }
+    return worst;
+  }
+
+  /** Looks at more steps from now on; what is over in them without any change is not this wave's. */
+  lookAhead(range: StepRange): void {
+    this.setRange(range);
+    for (let cell = 0; cell < this.loads.length; cell++) this.measurePeaks(cell);
+  }
+
+  /** True when an island is over its shares on more paths than may be. */
+  isOverAllowed(): boolean {
+    return this.overCounts.some((count) => count > this.allowedPaths);
+  }
+
+  /** Paths of an island that may still be over. */
+  allowedOf(island: number): number {
+    return this.allowedPaths - (this.overCounts[island] ?? 0);
+  }
+
+  /** Demand of a workload in the range. */
+  demandOf(work: number): WorkDemand {
+    return (this.demands[work] ??= this.measureDemand(work));
+  }
+
+  /** Adds `factor` of a workload's demand to a cell and marks paths that are over now. */
+  change(cell: number, work: number, factor: number): Undo {
+    const load = this.ownLoad(cell);
+    if (!load) return () => undefined;
+    const { paths } = this;
+    const [peak, high, mean, deviation] = [
+      this.peaks[cell] as number,
+      this.highs[cell] as number,
+      this.means[cell] as number,
+      this.deviations[cell] as number,
+    ];
+    const before = (this.saved[this.savedCount] ??= {
+      load: new Float32Array(load.length),
+      pathPeaks: new Float64Array(paths),
+    });
+    this.savedCount++;
+    before.load.set(load);
+    before.pathPeaks.set(this.pathPeaks.subarray(cell * paths, (cell + 1) * paths));
+    const marked: number[] = [];
+    addDemand(this.problem, work, factor, load, this.range.from);
+    this.measurePeaks(cell);
+    this.markOver(cell, marked);
+    return () => {
+      this.savedCount--;
+      load.set(before.load);
+      this.pathPeaks.set(before.pathPeaks, cell * paths);
+      this.peaks[cell] = peak;
+      this.highs[cell] = high;
+      this.means[cell] = mean;
+      this.deviations[cell] = deviation;
+      this.unmark(this.problem.cells[cell]?.island ?? -1, marked);
+    };
+  }
+
+  /** What was changed stays: it is not taken back any more. */
+  commit(): void {
+    this.savedCount = 0;
+  }
+
+  /** A cell carries nothing from now on; what it carried in the range is marked already. */
+  clear(cell: number): void {
+    this.ownLoad(cell)?.fill(0);
+    this.pathPeaks.fill(0, cell * this.paths, (cell + 1) * this.paths);
+    this.peaks[cell] = 0;
+    this.highs[cell] = 0;
+    this.means[cell] = 0;
+    this.deviations[cell] = 0;
+  }
+
+  /** Sets what a cell carries; it is looked at when the next range begins. */
+  rebuild(cell: number, shares: Iterable<{ readonly work: number; readonly factor: number }>): void {
+    const load = this.ownLoad(cell)?.fill(0);
+    if (!load) return;
+    for (const { work, factor } of shares) addDemand(this.problem, work, factor, load, this.range.from);
+  }
+
+  /** True when the cell keeps its margin with `factor` of a workload's demand more. */
+  hasMargin(cell: number, factor: number, demand: WorkDemand): boolean {
+    const { marginDeviates } = this.options;
+    if (marginDeviates <= 0) return true;
+    const limit = this.limits[cell] as number;
+    // The deviation of a sum is at most the sum of both and at least their difference: mostly that decides.
+    const mean = (this.means[cell] as number) + factor * demand.mean;
+    const [own, more] = [this.deviations[cell] as number, factor * demand.deviation];
+    if (mean + marginDeviates * (own + more) <= limit * (1 - BOUND_TOLERANCE)) return true;
+    if (mean + marginDeviates * Math.abs(own - more) > limit * (1 + BOUND_TOLERANCE)) return false;
+    return this.keepsMargin(cell, factor, demand);
+  }
+
+  /** Paths that would be over and are not marked, counted until there are more than `allowed`. */
+  countNewOver(cell: number, work: number, factor: number, allowed: number): number {
+    const { paths, steps } = this;
+    const marks = this.overPaths[this.problem.columns.islandOf[cell] as number];
+    const load = this.loads[cell] as CellLoad;
+    const demand = this.demandOf(work);
+    const limit = this.limits[cell] as number;
+    const base = cell * paths;
+    let count = 0;
+    for (let path = 0; path < paths && count <= allowed; path++) {
+      // Peaks need not fall on the same step; only where their sum is too much, every step is looked at.
+      if (marks?.[path] === 1) continue;
+      if ((this.pathPeaks[base + path] as number) + factor * (demand.peaks[path] as number) <= limit) continue;
+      for (let step = this.range.from; step < this.range.to; step++) {
+        const more = factor * demandAt(this.problem, work, path, step);
+        if ((load[path * steps + step] as number) + more > limit) {
+          count++;
+          break;
+        }
+      }
+    }
+    return count;
+  }
+
+  /** Share of paths over capacity in the range so far, of the island where it is largest. */
+  overShare(): number {
+    const { paths } = this;
+    const over = this.problem.islands.map(() => new Uint8Array(paths));
+    this.problem.cells.forEach(({ island }, cell) => {
+      const limit = this.limits[cell] as number;
+      const marks = over[island];
+      if (!marks || (this.peaks[cell] as number) <= limit) return;
+      for (let path = 0; path < paths; path++) {
+        if ((this.pathPeaks[cell * paths + path] as number) > limit) marks[path] = 1;
+      }
+    });
+    return Math.max(0, ...over.map((marks) => marks.reduce((sum, mark) => sum + mark, 0) / paths));
+  }
+
+  private setRange(range: StepRange): void {
+    this.range = range;
+    this.demands = new Array<WorkDemand | undefined>(this.problem.works.length);
+  }
+
+  /** The load of a cell to write to. */
+  private ownLoad(cell: number): CellLoad | undefined {
+    const load = this.loads[cell];
+    if (!load || this.owned[cell] === 1) return load;
+    const own = load.slice();
+    this.loads[cell] = own;
+    this.owned[cell] = 1;
+    return own;
+  }
+
+  /** Takes a cell's peaks in the range. */
+  private measurePeaks(cell: number): void {
+    const { scratch, paths } = this;
+    pathPeaks(this.loads[cell] as CellLoad, this.steps, this.range, scratch);
+    let peak = 0;
+    let sum = 0;
+    let squares = 0;
+    const base = cell * paths;
+    for (let path = 0; path < paths; path++) {
+      const value = scratch[path] as number;
+      this.pathPeaks[base + path] = value;
+      if (value > peak) peak = value;
+      sum += value;
+      squares += value * value;
+    }
+    this.peaks[cell] = peak;
+    this.highs[cell] = peak === 0 ? 0 : quantileOf(scratch, this.options.quantile);
+    this.means[cell] = sum / paths;
+    this.deviations[cell] = deviationOf(sum, squares, paths);
+  }
+
+  /** Marks paths on which a cell is over; `marked` gets those that were not. Returns on how many it is over. */
+  private markOver(cell: number, marked: number[]): number {
+    const limit = this.limits[cell] as number;
+    if ((this.peaks[cell] as number) <= limit) return 0;
+    const island = this.problem.cells[cell]?.island ?? -1;
+    const marks = this.overPaths[island];
+    let over = 0;
+    for (let path = 0; path < this.paths; path++) {
+      if ((this.pathPeaks[cell * this.paths + path] as number) <= limit) continue;
+      over++;
+      if (marks?.[path] !== 0) continue;
+      marks[path] = 1;
+      marked.push(path);
+      this.overCounts[island] = (this.overCounts[island] ?? 0) + 1;
+    }
+    return over;
+  }
+
+  private unmark(island: number, paths: readonly number[]): void {
+    const marks = this.overPaths[island];
+    if (!marks) return;
+    for (const path of paths) marks[path] = 0;
+    this.overCounts[island] = (this.overCounts[island] ?? 0) - paths.length;
+  }
+
+  private keepsMargin(cell: number, factor: number, demand: WorkDemand): boolean {
+    const { paths } = this;
+    const base = cell * paths;
+    let sum = 0;
+    let squares = 0;
+    for (let path = 0; path < paths; path++) {
+      const value = (this.pathPeaks[base + path] as number) + factor * (demand.peaks[path] as number);
+      sum += value;
+      squares += value * value;
+    }
+    const deviation = deviationOf(sum, squares, paths);
+    return sum / paths + this.options.marginDeviates * deviation <= (this.limits[cell] as number);
+  }
+
+  private measureDemand(work: number): WorkDemand {
+    const { paths } = this;
+    const peaks = new Float64Array(paths);
+    demandPeaks(this.problem, work, this.range, peaks);
+    let peak = 0;
+    let sum = 0;
+    let squares = 0;
+    for (const value of peaks) {
+      if (value > peak) peak = value;
+      sum += value;
+      squares += value * value;
+    }
+    return {
+      peaks,
+      peak,
+      high: quantileOf(peaks, this.options.quantile),
+      mean: sum / paths,
+      deviation: deviationOf(sum, squares, paths),
+    };
+  }
+}
+
+function deviationOf(sum: number, squares: number, count: number): number {
+  const mean = sum / count;
+  return Math.sqrt(Math.max(0, squares / count - mean * mean));
+}

@@ -1,0 +1,81 @@
+/**
+ * Which copies are on which host while a plan is made, and the memory that they take up.
+ *
+ * Not for: their CPU, which varies over paths (cell-loads.ts).
+ */
+import { cellOfCopy } from "./capacity";
+import type { Copy, Problem } from "./problem";
+
+/** Places of all copies. */
+export class CopyPlaces {
+  /** Memory taken up, by cell, bytes. */
+  readonly memory: Float64Array;
+  private readonly at: Map<string, Copy>[];
+  private readonly counts: Map<number, number>[];
+
+  /** Copies where they are at the beginning. */
+  constructor(private readonly problem: Problem) {
+    this.memory = new Float64Array(problem.cells.length);
+    this.at = problem.sites.map(() => new Map<string, Copy>());
+    this.counts = problem.works.map(() => new Map<number, number>());
+    for (const copy of problem.copies) this.occupy(copy);
+  }
+
+  /** Copies on a host, in the order of their ids. */
+  copiesAt(site: number): readonly Copy[] {
+    return [...(this.at[site]?.values() ?? [])].sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  /** How many copies a host has. */
+  sizeAt(site: number): number {
+    return this.at[site]?.size ?? 0;
+  }
+
+  /** Copies of a workload on a host, in the order of their ids. */
+  copiesOf(work: number, site: number): readonly Copy[] {
+    const found: Copy[] = [];
+    for (const copy of this.at[site]?.values() ?? []) if (copy.work === work) found.push(copy);
+    return found.length < 2 ? found : found.sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  /** How many copies of a workload a host has. */
+  countAt(work: number, site: number): number {
+    return this.counts[work]?.get(site) ?? 0;
+  }
+
+  /** Hosts of a workload's copies with how many there are. */
+  hostsOf(work: number): ReadonlyMap<number, number> {
+    return this.counts[work] ?? new Map<number, number>();
+  }
+
+  /** Sum of the weights of a workload's copies. */
+  weightOf(work: number): number {
+    let weight = 0;
+    for (const site of this.hostsOf(work).keys()) {
+      for (const copy of this.at[site]?.values() ?? []) if (copy.work === work) weight += copy.weight;
+    }
+    return weight;
+  }
+
+  occupy(copy: Copy): void {
+    this.at[copy.site]?.set(copy.id, copy);
+    const counts = this.counts[copy.work];
+    counts?.set(copy.site, (counts.get(copy.site) ?? 0) + 1);
+    this.take(copy, 1);
+  }
+
+  vacate(copy: Copy): void {
+    this.at[copy.site]?.delete(copy.id);
+    const counts = this.counts[copy.work];
+    const left = (counts?.get(copy.site) ?? 0) - 1;
+    if (left > 0) counts?.set(copy.site, left);
+    else counts?.delete(copy.site);
+    this.take(copy, -1);
+  }
+
+  private take(copy: Copy, sign: number): void {
+    const cell = cellOfCopy(this.problem, copy);
+    if (cell < 0) return;
+    this.memory[cell] = (this.memory[cell] as number) + sign * (this.problem.works[copy.work]?.memoryBytes ?? 0);
+  }
+}
