@@ -10,11 +10,13 @@ import { LstmNetwork } from "../../providers/forecast/lstm/network";
 import { trainNetwork } from "../../providers/forecast/lstm/train";
 import { prepareSeries } from "../../providers/forecast/prepare";
 import { createRandom } from "../../providers/forecast/random";
+import { pacedEnsemble, type EnsembleTuning } from "../../providers/forecast/paced-ensemble";
 import { remembered } from "../../providers/forecast/remembered";
 import { ensemble } from "../../providers/forecast/ensemble";
 import { openFitCache } from "../../providers/forecast-cache/fit-cache";
 import { createFitPool } from "../../providers/forecast-cache/fit-pool";
 import type { FitOrder } from "../../providers/forecast-cache/fit-worker";
+import { seriesEndMs } from "../../sdk/model";
 import type { Series } from "../../sdk/model";
 
 const SERIES = 10_000;
@@ -39,7 +41,7 @@ export async function runScale(isQuick: boolean): Promise<void> {
     const cold = await measure(async () => {
       const cache = openFitCache({ folder, version: "scale" });
       let kept = 0;
-      await pool.fit(ordersOf(count), ({ series }, fit) => {
+      await pool.fit(ordersOf(count), ({ series }, { fit }) => {
         if (fit) cache.write(series, "ensemble", fit);
         // As many as a fleet asks at once; what is written does not have to be held.
         if (++kept % 500 === 0) cache.flush();
@@ -55,6 +57,7 @@ export async function runScale(isQuick: boolean): Promise<void> {
       look();
       return Promise.resolve();
     });
+    const grown = measureGrown();
     const lstm = measureLstm();
     const result = {
       series: count,
@@ -66,6 +69,7 @@ export async function runScale(isQuick: boolean): Promise<void> {
       cpuMinutesFor10000: round((cold.cpuMs / count) * (10_000 / 60_000)),
       wallSeconds: round(cold.wallMs / 1000),
       keptCpuMsPerSeries: round(warm.cpuMs / count),
+      grown,
       rssMb: Math.round(rssMb),
       ...lstm,
     };
@@ -83,6 +87,7 @@ function print(result: {
   readonly cpuMsPerSeries: number;
   readonly cpuMinutesFor10000: number;
   readonly keptCpuMsPerSeries: number;
+  readonly grown: ReturnType<typeof measureGrown>;
   readonly rssMb: number;
   readonly wallSeconds: number;
   readonly lstmFitCpuSeconds: number;
@@ -95,6 +100,12 @@ function print(result: {
   row("CPU for 10,000 series, minutes", String(result.cpuMinutesFor10000), String(GOALS.cpuMinutes));
   row("wall time, s", String(result.wallSeconds), "");
   row("CPU a series that was kept, ms", String(result.keptCpuMsPerSeries), "");
+  const { freshCpuMs, updates } = result.grown;
+  row("the same fit from nothing, one thread, ms", String(freshCpuMs), "");
+  for (const { values, cpuMs, weighed } of updates) {
+    const share = weighed === 0 ? "" : `, ${String(Math.round(100 * weighed))} % weighed anew`;
+    row(`updated for ${String(values)} more value${values === 1 ? "" : "s"}${share}, ms`, String(cpuMs), "");
+  }
   row("largest resident memory, MB", String(result.rssMb), String(GOALS.rssMb));
   row("LSTM, one fit with early stopping, CPU s", String(result.lstmFitCpuSeconds), String(GOALS.lstmSeconds));
   row("LSTM, all 20 epochs on 840 points, CPU s", String(result.lstmAllEpochsCpuSeconds), String(GOALS.lstmSeconds));
@@ -107,13 +118,61 @@ function* ordersOf(count: number): Generator<FitOrder> {
   }
 }
 
+/** Series that are updated, and by how many values they grow. */
+const GROWN_SERIES = 60;
+const GROWTHS = [1, 12, 48] as const;
+
+/** What an update of the paced ensemble costs beside a fit of the plain one from nothing, after each of some growths. */
+function measureGrown(): {
+  readonly freshCpuMs: number;
+  /** `weighed`: share of the series whose next pace was reached. */
+  readonly updates: readonly { readonly values: number; readonly cpuMs: number; readonly weighed: number }[];
+} {
+  const cpuOf = (work: () => void): number => {
+    const before = process.cpuUsage();
+    work();
+    const { user, system } = process.cpuUsage(before);
+    return (user + system) / 1000;
+  };
+  const sums = GROWTHS.map((values) => ({ values, cpuMs: 0, weighed: 0 }));
+  let freshCpuMs = 0;
+  for (let seed = 1; seed <= GROWN_SERIES; seed++) {
+    const whole = seriesOf(seed, POINTS + Math.max(...GROWTHS));
+    // Where a series begins decides when its next pace is: all phases are tried.
+    const startMs = seed * HOUR_MS;
+    const until = (count: number): Series => ({ ...whole, startMs, values: whole.values.slice(0, count) });
+    const kept = new Map<number, EnsembleTuning>();
+    const model = pacedEnsemble({
+      read: (part) => kept.get(seriesEndMs(part)),
+      write: (part, tuning) => kept.set(seriesEndMs(part), tuning),
+    });
+    model.fit(until(POINTS)).predict(HORIZON, LEVELS);
+    freshCpuMs += cpuOf(() => ensemble().fit(until(POINTS)).predict(HORIZON, LEVELS));
+    for (const sum of sums) {
+      const before = new Map(kept);
+      sum.cpuMs += cpuOf(() => model.fit(until(POINTS + sum.values)).predict(HORIZON, LEVELS));
+      if (kept.size > before.size) sum.weighed++;
+      // Each growth begins from the same fit.
+      for (const end of kept.keys()) if (!before.has(end)) kept.delete(end);
+    }
+  }
+  return {
+    freshCpuMs: round(freshCpuMs / GROWN_SERIES),
+    updates: sums.map(({ values, cpuMs, weighed }) => ({
+      values,
+      cpuMs: round(cpuMs / GROWN_SERIES),
+      weighed: round(weighed / GROWN_SERIES),
+    })),
+  };
+}
+
 /** A load with a day, quieter weekends, a slow wander and bursts, in shares that differ from series to series. */
-function seriesOf(seed: number): Series {
+function seriesOf(seed: number, count = POINTS): Series {
   const random = createRandom(seed);
   const [amplitude, weekend, noise, burst] = [random.next(), random.next(), 0.3 * random.next(), random.next() * 0.05];
   const phase = 24 * random.next();
   let wander = 0;
-  const values = Float64Array.from({ length: POINTS }, (_, hour) => {
+  const values = Float64Array.from({ length: count }, (_, hour) => {
     wander = 0.9 * wander + noise * random.normal();
     const day = 1 + amplitude * Math.sin((2 * Math.PI * (hour + phase)) / 24);
     const week = Math.floor(hour / 24) % 7 >= 5 ? weekend : 1;

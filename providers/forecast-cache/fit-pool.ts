@@ -10,8 +10,7 @@
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { ArchipelagoError } from "../../sdk/model";
-import type { KeptFit } from "../forecast/remembered";
-import type { FitAnswer, FitOrder } from "./fit-worker";
+import type { CarriedOut, FitAnswer, FitOrder } from "./fit-worker";
 
 /** Compiled beside this file. */
 const WORKER_ENTRY = join(__dirname, "fit-worker.js");
@@ -25,7 +24,7 @@ export interface FitPool {
    * @param orders taken one after the other, when a thread is free
    * @throws ArchipelagoError when a thread fails
    */
-  fit(orders: Iterable<FitOrder>, onFit: (order: FitOrder, fit: KeptFit | undefined) => void): Promise<void>;
+  fit(orders: Iterable<FitOrder>, onFit: (order: FitOrder, done: CarriedOut) => void): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -45,7 +44,7 @@ export function createFitPool(threads: number): FitPool {
           }));
           const fits = await ask(worker, batch);
           batch.forEach((order, at) => {
-            onFit(order, fits[at]);
+            onFit(order, fits[at] ?? { fit: undefined });
           });
         }
       };

@@ -8,6 +8,7 @@ import { availableParallelism, homedir } from "node:os";
 import * as path from "node:path";
 import { ensemble } from "../forecast/ensemble";
 import type { Model } from "../forecast/model";
+import { pacedEnsemble, weighedPart, type TuningMemory } from "../forecast/paced-ensemble";
 import { remembered } from "../forecast/remembered";
 import { openFitCache } from "./fit-cache";
 import { createFitPool, type FitPool } from "./fit-pool";
@@ -16,10 +17,19 @@ import type { FitOrder } from "./fit-worker";
 /** Makes forecasts of fleets cheap. */
 export interface Fitter {
   /** A model that knows the fits of all orders. */
-  prepare(orders: readonly FitOrder[]): Promise<Model>;
+  prepare(orders: readonly Omit<FitOrder, "paced">[], options?: FitterPrepareOptions): Promise<Model>;
   /** Writes what was learned to the folder. */
   flush(): void;
   close(): Promise<void>;
+}
+
+/** Options of {@link Fitter.prepare}. */
+export interface FitterPrepareOptions {
+  /**
+   * The same series, somewhat longer, were forecast shortly before and will be again: the paced ensemble, whose fits
+   * are updates of those before. @default false
+   */
+  readonly isRepeated?: boolean;
 }
 
 /** Fewer missing fits than this are made here: starting threads would cost more. */
@@ -39,15 +49,16 @@ export interface FitterOptions {
 /** Creates a fitter over a folder. */
 export function createFitter({ folder = cacheFolder(), version, threads = MOST_THREADS }: FitterOptions): Fitter {
   const cache = openFitCache({ folder, version: `${version} ${codeOf(path.join(__dirname, "..", "forecast"))}` });
-  const base = ensemble();
   let pool: FitPool | undefined;
   return {
-    prepare: async (orders) => {
+    prepare: async (orders, { isRepeated = false } = {}) => {
+      const base = isRepeated ? pacedEnsemble(cache.tunings) : ensemble();
       const missing = orders.filter(({ series }) => !cache.has(series, base.name));
       if (missing.length >= FEWEST_FOR_THREADS) {
         pool ??= createFitPool(Math.max(1, Math.min(threads, availableParallelism())));
-        await pool.fit(missing, ({ series }, fit) => {
+        await pool.fit(isRepeated ? withKnown(missing, cache.tunings) : missing, ({ series }, { fit, weighed }) => {
           if (fit) cache.write(series, base.name, fit);
+          if (weighed) cache.tunings.write(weighed.part, weighed.tuning);
         });
       }
       return remembered(base, cache);
@@ -57,6 +68,14 @@ export function createFitter({ folder = cacheFolder(), version, threads = MOST_T
       await pool?.close();
     },
   };
+}
+
+/** Orders with the weights that are known, read when a thread is free for them. */
+function* withKnown(orders: readonly FitOrder[], tunings: TuningMemory): Generator<FitOrder> {
+  for (const order of orders) {
+    const part = weighedPart(order.series);
+    yield { ...order, paced: { known: part === undefined ? undefined : tunings.read(part) } };
+  }
 }
 
 /** Contents have the same name in every project, so that one folder serves all. */

@@ -80,11 +80,18 @@ interface Backtest {
 }
 
 /** Weights and widths at one horizon of the grid. */
-interface Tuning {
+export interface Tuning {
+  /** Shares of the members, in their order. */
   readonly weights: Float64Array;
   /** Factors on the distances from the median of the 80 % and of the 95 % interval. */
   readonly inner: number;
   readonly outer: number;
+}
+
+/** A member that has a share. */
+export interface Speaker {
+  readonly name: string;
+  readonly weight: number;
 }
 
 /** Members with their weights, made when a horizon is first asked for. */
@@ -95,18 +102,22 @@ export class Blend {
   private readonly backtests = new Map<number, Backtest>();
   private readonly tunings = new Map<number, Tuning>();
 
-  /** @param seasonSteps 0: none */
+  /**
+   * @param seasonSteps 0: none
+   * @param weighed weights and widths found elsewhere. @default the members are judged on the series
+   */
   constructor(
     private readonly prepared: PreparedSeries,
     private readonly members: readonly Member[],
     private readonly seasonSteps: number,
+    private readonly weighed?: (horizon: number) => Tuning,
   ) {
-    this.judges = members.map((member) => member.at(KEPT_LEVELS));
+    this.judges = weighed === undefined ? members.map((member) => member.at(KEPT_LEVELS)) : [];
     const { length } = prepared.values;
     this.origins = Math.round(
       Math.max(ORIGINS.least, Math.min(ORIGINS.most, (ORIGINS.most * LONGEST_WITH_MOST) / length)),
     );
-    this.horizons = gridUpTo(Math.max(1, Math.floor(length / 4)));
+    this.horizons = judgedHorizons(length);
   }
 
   /** Quantiles after the series' end, one call for each horizon; not yet monotone. */
@@ -139,7 +150,7 @@ export class Blend {
   }
 
   /** Names and weights of those who speak at a horizon, loudest first. */
-  speakersAt(horizon: number): readonly { readonly name: string; readonly weight: number }[] {
+  speakersAt(horizon: number): readonly Speaker[] {
     return Array.from(this.weightsAt(horizon), (weight, m) => ({ weight, name: this.members[m]?.name ?? "" }))
       .filter(({ weight }) => weight > 0)
       .sort((a, b) => b.weight - a.weight);
@@ -151,7 +162,9 @@ export class Blend {
     return sums.indexOf(Math.min(...sums));
   }
 
-  private tuningAt(horizon: number): Tuning {
+  /** Weights and widths at a horizon: those of the nearest one that members are judged at. */
+  tuningAt(horizon: number): Tuning {
+    if (this.weighed !== undefined) return this.weighed(horizon);
     const position = this.nearest(horizon);
     const known = this.tunings.get(position) ?? this.tune(position);
     this.tunings.set(position, known);
@@ -273,11 +286,21 @@ export class Blend {
   }
 
   private nearest(horizon: number): number {
-    const after = this.horizons.findIndex((known) => known >= horizon);
-    if (after <= 0) return after < 0 ? this.horizons.length - 1 : 0;
-    const [low, high] = [this.horizons[after - 1] ?? 1, this.horizons[after] ?? 1];
-    return horizon / low < high / horizon ? after - 1 : after;
+    return nearestPlace(this.horizons, horizon);
   }
+}
+
+/** Horizons at which members of a series of `count` values are judged, ascending. */
+export function judgedHorizons(count: number): readonly number[] {
+  return gridUpTo(Math.max(1, Math.floor(count / 4)));
+}
+
+/** Place of the one of ascending horizons that decides for any horizon. */
+export function nearestPlace(horizons: readonly number[], horizon: number): number {
+  const after = horizons.findIndex((known) => known >= horizon);
+  if (after <= 0) return after < 0 ? horizons.length - 1 : 0;
+  const [low, high] = [horizons[after - 1] ?? 1, horizons[after] ?? 1];
+  return horizon / low < high / horizon ? after - 1 : after;
 }
 
 const EMPTY = new Float64Array(0);

@@ -9,15 +9,15 @@
  * 2. Pure: the same series gives the same numbers, whatever the machine and in whatever order horizons are asked for.
  */
 import type { Series } from "../../sdk/model";
-import { Blend } from "./blend";
+import { Blend, type Member, type Speaker } from "./blend";
 import type { CandidateName } from "./classical/candidate-names";
 import { ORIGINS_PER_HORIZON } from "./bucket-errors";
-import { createMembers } from "./members";
+import { createMembers, keysOfShapes, type KeyedShape } from "./members";
 import type { FittedModel, Model } from "./model";
-import { prepareSeries } from "./prepare";
+import { prepareSeries, type PreparedSeries } from "./prepare";
 import { renderForecast } from "./render-forecast";
 import { seasonalNaive } from "./seasonal-naive";
-import { chooseSeasons } from "./series/choose-seasons";
+import { chooseSeasons, type ChosenSeasons } from "./series/choose-seasons";
 import { cycleSteps, fitShape, wholeSteps } from "./shape-model";
 
 const DAY_MS = 86_400_000;
@@ -37,18 +37,11 @@ export function ensemble({ also = [] }: EnsembleSetting = {}): Model {
 }
 
 function fit(series: Series, candidates: readonly CandidateName[]): FittedModel {
-  const daySteps = wholeSteps(DAY_MS, series.stepMs);
-  const prepared = prepareSeries(series, daySteps, { isRepaired: true });
+  const parts = assemble(series, candidates);
+  if (parts === undefined) return seasonalNaive().fit(series);
+  const { prepared, members, shapes, blend, middle } = parts;
   const count = prepared.values.length;
-  if (count < FEWEST_VALUES) return seasonalNaive().fit(series);
-  const { seasons, shapes: tried, note } = chooseSeasons(prepared, series.stepMs);
-  const shapes = tried.map((shape) => fitShape(prepared, shape, TESTED_SEASONS, ORIGINS_PER_HORIZON));
-  const created = createMembers({ prepared, shapes, seasons, stepMs: series.stepMs, candidates });
-  const hasDay = seasons[0] === undefined || seasons[0] === daySteps;
-  const members = hasDay ? created : created.map((member) => ({ ...member, name: withoutDays(member.name) }));
-  const blend = new Blend(prepared, members, seasons[0] ?? 0);
-  const middle = Math.max(1, Math.round((seasons[0] ?? count / 4) / 2));
-  const notes = [...prepared.notes, ...(note === undefined ? [] : [note]), describe(blend.speakersAt(middle))];
+  const notes = notesOf(prepared, parts.seasons.note, blend.speakersAt(middle));
   return {
     name: "ensemble",
     notes,
@@ -65,12 +58,85 @@ function fit(series: Series, candidates: readonly CandidateName[]): FittedModel 
         return renderForecast(series, prepared, { name, notes }, request, (ahead) => quantilesAt(count - 1, ahead));
       },
     })),
-    residualCycles:
-      (shapes[blend.bestOf(shapes.length, middle)] ?? shapes[0])?.residualCycles(cycleSteps(count, daySteps)) ?? [],
+    residualCycles: (shapes[bestShape(parts)] ?? shapes[0])?.model.residualCycles(cyclesOf(series, prepared)) ?? [],
   };
 }
 
+/** An ensemble before anything is asked of it. */
+export interface EnsembleParts {
+  readonly prepared: PreparedSeries;
+  readonly seasons: ChosenSeasons;
+  readonly shapes: readonly KeyedShape[];
+  readonly members: readonly Member[];
+  readonly blend: Blend;
+  /** Horizon that stands for all where one is enough. */
+  readonly middle: number;
+}
+
+/** Prepares a series and makes all members; undefined: too few values to tell them apart. */
+export function assemble(series: Series, candidates: readonly CandidateName[]): EnsembleParts | undefined {
+  const prepared = prepareForEnsemble(series);
+  const count = prepared.values.length;
+  if (count < FEWEST_VALUES) return undefined;
+  const chosen = chooseSeasons(prepared, series.stepMs);
+  const { seasons } = chosen;
+  const shapes = fitShapes(prepared, chosen, series.stepMs);
+  const members = nameMembers(createMembers({ prepared, shapes, seasons, stepMs: series.stepMs, candidates }), {
+    seasons,
+    stepMs: series.stepMs,
+  });
+  const blend = new Blend(prepared, members, seasons[0] ?? 0);
+  const middle = Math.max(1, Math.round((seasons[0] ?? count / 4) / 2));
+  return { prepared, seasons: chosen, shapes, members, blend, middle };
+}
+
+/** A series as the ensemble looks at it. @throws SeriesError see prepareSeries */
+export function prepareForEnsemble(series: Series): PreparedSeries {
+  return prepareSeries(series, wholeSteps(DAY_MS, series.stepMs), { isRepaired: true });
+}
+
+/** Fits shapes, or those of them that are wanted. */
+export function fitShapes(
+  prepared: PreparedSeries,
+  { shapes }: ChosenSeasons,
+  stepMs: number,
+  isWanted: (key: string) => boolean = () => true,
+): readonly KeyedShape[] {
+  const keys = keysOfShapes(shapes, stepMs);
+  return shapes.flatMap((shape, index) => {
+    const key = keys[index] ?? "";
+    return isWanted(key) ? [{ key, model: fitShape(prepared, shape, TESTED_SEASONS, ORIGINS_PER_HORIZON) }] : [];
+  });
+}
+
+/** Place of the shape whose residuals speak for the ensemble's. */
+export function bestShape({ blend, shapes, middle }: EnsembleParts): number {
+  return blend.bestOf(shapes.length, middle);
+}
+
+/** Length of a cycle of residuals. */
+export function cyclesOf({ stepMs }: Series, { values }: PreparedSeries): number {
+  return cycleSteps(values.length, wholeSteps(DAY_MS, stepMs));
+}
+
 /** Members of another season than the day are called after the season. */
+export function nameMembers(
+  members: readonly Member[],
+  { seasons, stepMs }: { readonly seasons: readonly number[]; readonly stepMs: number },
+): readonly Member[] {
+  const hasDay = seasons[0] === undefined || seasons[0] === wholeSteps(DAY_MS, stepMs);
+  return hasDay ? members : members.map((member) => ({ ...member, name: withoutDays(member.name) }));
+}
+
+/** What was repaired, which season was found, and who speaks; for people. */
+export function notesOf(
+  { notes }: PreparedSeries,
+  season: string | undefined,
+  speakers: readonly Speaker[],
+): readonly string[] {
+  return [...notes, ...(season === undefined ? [] : [season]), describe(speakers)];
+}
+
 function withoutDays(name: string): string {
   return name
     .replaceAll(/\bday(s?)\b/g, "season$1")
@@ -79,7 +145,7 @@ function withoutDays(name: string): string {
 }
 
 /** Who speaks, for people. */
-function describe(speakers: ReturnType<Blend["speakersAt"]>): string {
+function describe(speakers: readonly Speaker[]): string {
   const named = speakers.slice(0, 3).map(({ name, weight }) => `${name} (${String(Math.round(100 * weight))} %)`);
   const others = speakers.length - named.length;
   return `blend of ${named.join(", ")}${others > 0 ? ` and ${String(others)} more` : ""}`;

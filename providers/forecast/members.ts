@@ -15,6 +15,7 @@ import type { CandidateName } from "./classical/candidate-names";
 import { createCandidates } from "./classical/candidates";
 import { createLocalScale } from "./local-scale";
 import type { PreparedSeries } from "./prepare";
+import type { Shape } from "./seasonal-shape";
 import type { ShapeModel } from "./shape-model";
 import { describeShape } from "./shape-model";
 import { similarDays } from "./similar-days";
@@ -22,12 +23,20 @@ import { similarDays } from "./similar-days";
 /** What members are made from. */
 export interface MembersInput {
   readonly prepared: PreparedSeries;
-  readonly shapes: readonly ShapeModel[];
+  readonly shapes: readonly KeyedShape[];
   /** Steps of a day and of a week (or of the seasons in their place), ascending; empty: none. */
   readonly seasons: readonly number[];
   readonly stepMs: number;
   /** Classical models that are candidates too. */
   readonly candidates: readonly CandidateName[];
+  /** Whether a member of this key is to be made. @default all are */
+  readonly isWanted?: (key: string) => boolean;
+}
+
+/** A shape's model under the key of its member. */
+export interface KeyedShape {
+  readonly key: string;
+  readonly model: ShapeModel;
 }
 
 /** Longest horizon with a model of its own, in seasons; beyond it errors grow. */
@@ -41,24 +50,35 @@ const LOG_OFFSET_SHARE = 0.05;
 /** A logarithmic forecast may not pass the largest value seen by more than this factor. */
 const LARGEST_RISE = 4;
 
-/** Shapes first, in their order. */
-export function createMembers(input: MembersInput): readonly Member[] {
-  const { shapes } = input;
-  return createUnkeyed(input).map((member, index) => ({
-    ...member,
-    // Levels look at a share of the series: their number of values grows with it.
-    key: shapes[index]?.shape.seasonSteps === 1 ? `level ${String(shapes.length - index)}` : member.name,
-  }));
+/** Keys of shapes' members. Levels look at a share of the series: their number of values grows with it. */
+export function keysOfShapes(shapes: readonly Shape[], stepMs: number): readonly string[] {
+  return shapes.map((shape, index) =>
+    shape.seasonSteps === 1 ? `level ${String(shapes.length - index)}` : describeShape(shape, stepMs),
+  );
 }
 
-function createUnkeyed(input: MembersInput): readonly Omit<Member, "key">[] {
-  const { prepared, shapes, seasons, stepMs } = input;
-  const sorted = sortValues(prepared);
-  return [
-    ...shapes.map((model) => ({
+/** Shapes first, in their order. */
+export function createMembers(input: MembersInput): readonly Member[] {
+  const { shapes, stepMs, isWanted } = input;
+  const all = [
+    ...shapes.map(({ key, model }) => ({
+      key,
       name: describeShape(model.shape, stepMs),
       at: (levels: readonly number[]) => model.at(levels),
     })),
+    ...createOthers(input).map((member) => ({ ...member, key: member.key ?? member.name })),
+  ];
+  return isWanted === undefined ? all : all.filter(({ key }) => isWanted(key));
+}
+
+/** A member that is known by its name unless it has a key. */
+type Unkeyed = Omit<Member, "key"> & { readonly key?: string };
+
+/** Those that cost something to make are made only where they are wanted. */
+function createOthers(input: MembersInput): readonly Unkeyed[] {
+  const { prepared, seasons } = input;
+  const sorted = sortValues(prepared);
+  return [
     ...kernelsFor(prepared.values.length, seasons[0] ?? 0).map(({ name, kernel }) => ({
       name,
       at: (levels: readonly number[]) => empiricalQuantiles(sorted, kernel, levels),
@@ -89,7 +109,14 @@ function createClassical({ prepared, seasons, candidates }: MembersInput): reado
   return createCandidates(input, candidates);
 }
 
-function createRegressions({ prepared, seasons }: MembersInput): readonly Omit<Member, "key">[] {
+/** Names of the regressions: they are their keys too. */
+const REGRESSIONS = {
+  plain: "regression on levels and shapes",
+  median: "median regression on levels",
+  logarithmic: "median regression of the logarithm",
+} as const;
+
+function createRegressions({ prepared, seasons, isWanted = () => true }: MembersInput): readonly Unkeyed[] {
   const { values, measured } = prepared;
   const base: RegressionInput = {
     values,
@@ -100,47 +127,42 @@ function createRegressions({ prepared, seasons }: MembersInput): readonly Omit<M
     largest: 10,
     isMedian: false,
   };
+  const robust = { largest: 5, isMedian: true } as const;
+  const fits = [
+    { name: REGRESSIONS.plain, fit: () => fitDirectRegression(base) },
+    { name: REGRESSIONS.median, fit: () => fitDirectRegression({ ...base, ...robust, seasons: [] }) },
+    { name: REGRESSIONS.logarithmic, fit: () => fitLogarithmic({ ...base, ...robust }) },
+  ];
+  return fits.flatMap(({ name, fit }) => {
+    const at = isWanted(name) ? fit() : undefined;
+    return at === undefined ? [] : [{ name, at }];
+  });
+}
+
+/** The regression of the logarithm of a series, back on its scale. */
+function fitLogarithmic(input: RegressionInput): Member["at"] | undefined {
+  const { values } = input;
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   const offset = mean > 0 ? mean * LOG_OFFSET_SHARE : 1;
   const ceiling = values.reduce((most, value) => Math.max(most, value), 0) * LARGEST_RISE;
-  const logarithmic = fitDirectRegression({
-    ...base,
-    values: values.map((value) => Math.log(value + offset)),
-    largest: 5,
-    isMedian: true,
-  });
-  const plain = [
-    { name: "regression on levels and shapes", fit: fitDirectRegression(base) },
-    {
-      name: "median regression on levels",
-      fit: fitDirectRegression({ ...base, seasons: [], largest: 5, isMedian: true }),
-    },
-  ];
-  return [
-    ...plain.flatMap(({ name, fit }) => (fit ? [{ name, at: fit }] : [])),
-    ...(logarithmic
-      ? [
-          {
-            name: "median regression of the logarithm",
-            at: (levels: readonly number[]) => {
-              const at = logarithmic(levels);
-              return (origin: number, horizon: number) => {
-                const quantiles = at(origin, horizon);
-                const row = new Float64Array(levels.length);
-                for (let l = 0; l < row.length; l++) row[l] = Math.min(ceiling, Math.exp(quantiles[l] ?? 0) - offset);
-                return row;
-              };
-            },
-          },
-        ]
-      : []),
-  ];
+  const logarithmic = fitDirectRegression({ ...input, values: values.map((value) => Math.log(value + offset)) });
+  if (logarithmic === undefined) return undefined;
+  return (levels) => {
+    const at = logarithmic(levels);
+    return (origin, horizon) => {
+      const quantiles = at(origin, horizon);
+      const row = new Float64Array(levels.length);
+      for (let l = 0; l < row.length; l++) row[l] = Math.min(ceiling, Math.exp(quantiles[l] ?? 0) - offset);
+      return row;
+    };
+  };
 }
 
-function createDoubleSeasonal({ prepared, seasons }: MembersInput): readonly Omit<Member, "key">[] {
+function createDoubleSeasonal({ prepared, seasons, isWanted = () => true }: MembersInput): readonly Unkeyed[] {
   const { values, measured } = prepared;
   const [daySteps, weekSteps = 0] = seasons;
-  if (daySteps === undefined) return [];
+  const name = weekSteps > 0 ? "smoothed level, day and week" : "smoothed level and day";
+  if (daySteps === undefined || !isWanted(name)) return [];
   const count = values.length;
   const { point } = fitDoubleSeasonal(values, daySteps, weekSteps);
   const { spread } = createLocalScale(values, daySteps);
@@ -148,7 +170,6 @@ function createDoubleSeasonal({ prepared, seasons }: MembersInput): readonly Omi
   const buckets = createBuckets(longestFitted(count, seasons), daySteps);
   const fitted = measureErrors(values, measured, { point, spread, buckets, firstOrigin: warmUp });
   if (fitted.length === 0) return [];
-  const name = weekSteps > 0 ? "smoothed level, day and week" : "smoothed level and day";
   return [{ name, at: (levels) => quantilesAround(point, spread, fitted, levels) }];
 }
 

@@ -17,8 +17,17 @@ export interface RunDependencies {
   readonly owner: string;
   /** The fleet as it is now, the update's probe included. */
   observe(signal: AbortSignal): Promise<Fleet>;
-  /** A fresh forecast. @param slotMs start of the planning slot */
-  forecast(fleet: Fleet, slotMs: number, signal: AbortSignal): Promise<Forecast>;
+  /**
+   * A fresh forecast.
+   * @param slotMs start of the planning slot
+   * @param options `isRepeated`: the slot that was approved has passed, so that this is one of several in a row
+   */
+  forecast(
+    fleet: Fleet,
+    slotMs: number,
+    signal: AbortSignal,
+    options?: { readonly isRepeated?: boolean },
+  ): Promise<Forecast>;
   plan(input: PlanInput): Promise<MigrationPlan>;
   /** Told to stop: the run ends at the next step border and can be carried on. */
   readonly signal: AbortSignal;

@@ -66,13 +66,20 @@ export interface RunEnvironment {
   observe(signal: AbortSignal, baseline?: Fleet): Promise<Fleet>;
   /**
    * @param slotMs start of the planning slot; nothing measured after it is used, so that a slot gives one forecast
-   * @param readyMs what goes before the run is done by then: the forecast is of an opening after it. @default at once
    */
-  forecast(fleet: Fleet, slotMs: number, signal: AbortSignal, readyMs?: number): Promise<Forecast>;
+  forecast(fleet: Fleet, slotMs: number, signal: AbortSignal, options?: ForecastOptions): Promise<Forecast>;
   plan(input: PlanInput): Promise<MigrationPlan>;
   /** One source for the alarms of stop rules. */
   openAlarms?(alarms: readonly AlarmSpec[]): AlarmSource;
   close(): Promise<void>;
+}
+
+/** Options of {@link RunEnvironment.forecast}. */
+export interface ForecastOptions {
+  /** What goes before the run is done by then: the forecast is of an opening after it. @default at once */
+  readonly readyMs?: number;
+  /** It follows others of the same run: fits are updated, not made anew; see paced-ensemble.ts. @default false */
+  readonly isRepeated?: boolean;
 }
 
 /** What whoever opens an environment knows better than the spec. */
@@ -124,7 +131,7 @@ export async function openRunEnvironment(
           ...(spec.prices ? { prices: await observePrices(spec.prices) } : {}),
         };
       },
-      forecast: async (fleet, slotMs, signal, readyMs = 0) => {
+      forecast: async (fleet, slotMs, signal, { readyMs = 0, isRepeated = false } = {}) => {
         const earliestMs = Math.max(slotMs, readyMs);
         const opening = currentOpening(spec.windows, earliestMs) ?? nextOpenings(spec.windows, earliestMs, 1)[0];
         const fromMs = Math.max(earliestMs, opening?.startMs ?? earliestMs);
@@ -163,7 +170,7 @@ export async function openRunEnvironment(
           stepMs: STEP_MS,
           seed: spec.seed,
         };
-        const forecast = forecastFleet({ ...input, model: await fitter.prepare(listFits(input)) });
+        const forecast = forecastFleet({ ...input, model: await fitter.prepare(listFits(input), { isRepeated }) });
         fitter.flush();
         return forecast;
       },
@@ -203,7 +210,7 @@ export async function planNow(
   ]);
   const before = stages ? { stages } : {};
   const [demand, { durations, impact }] = await Promise.all([
-    environment.forecast(fleet, slotMs, signal, readyAt(before)),
+    environment.forecast(fleet, slotMs, signal, { readyMs: readyAt(before) }),
     learnFromRuns(store, spec, fleet),
   ]);
   const forecast = impact ? { ...demand, impact } : demand;

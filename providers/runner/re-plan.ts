@@ -138,7 +138,8 @@ async function createInput(
   const { spec, durations } = state.bundle;
   const nowMs = deps.clock.now();
   const slotMs = planningSlot(nowMs);
-  const forecast = await deps.forecast(fleet, slotMs, deps.signal);
+  const isRepeated = slotMs !== state.bundle.slotMs;
+  const forecast = await deps.forecast(fleet, slotMs, deps.signal, { isRepeated });
   return {
     fleet,
     forecast,

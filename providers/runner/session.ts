@@ -144,8 +144,8 @@ export function createExecution(session: RunSession): Execution {
 function toldForecasts(deps: RunDependencies, guard: RunGuard): RunDependencies {
   return {
     ...deps,
-    forecast: async (fleet, slotMs, signal) => {
-      const forecast = await deps.forecast(fleet, slotMs, signal);
+    forecast: async (fleet, slotMs, signal, options) => {
+      const forecast = await deps.forecast(fleet, slotMs, signal, options);
       guard.noteForecast(forecast);
       return forecast;
     },

@@ -5,6 +5,7 @@ import * as path from "node:path";
 import { describe, it } from "mocha";
 import { ensemble } from "../../providers/forecast/ensemble";
 import { forecastFleet, listFits, type ForecastFleetInput } from "../../providers/forecast/forecast-fleet";
+import { pacedEnsemble } from "../../providers/forecast/paced-ensemble";
 import { remembered, type FitMemory } from "../../providers/forecast/remembered";
 import { openFitCache } from "../../providers/forecast-cache/fit-cache";
 import { createFitPool } from "../../providers/forecast-cache/fit-pool";
@@ -127,7 +128,7 @@ describe("kept fits", () => {
       await pool.close();
     }
     for (const order of list) assert.deepEqual(told.get(order), carryOut(order));
-    assert.equal(told.get(list.at(-1) ?? list[0] ?? { series: seriesOf([]), asked: [] }), undefined);
+    assert.deepEqual(told.get(list.at(-1) ?? { series: seriesOf([]), asked: [] }), { fit: undefined });
   });
 
   it("cover all that a fleet's forecast asks, so that the second one fits nothing", async function () {
@@ -161,10 +162,40 @@ describe("kept fits", () => {
     let fits = 0;
     const counting = { name: "ensemble", fit: (series: Series) => (fits++, ensemble().fit(series)) };
     for (const { series, asked } of listFits(input)) {
-      const fit = carryOut({ series, asked });
+      const { fit } = carryOut({ series, asked });
       if (fit) cache.write(series, "ensemble", fit);
     }
     forecastFleet({ ...input, model: remembered(counting, cache) });
     assert.equal(fits, 0);
+  });
+
+  it("of series that grow take the weights of before until the next pace, in threads as in this one", async function () {
+    this.timeout(60_000);
+    const whole = Array.from({ length: 20 }, (_, seed) => dailySeries({ days: 12, seed }));
+    // From 10 days on: the pace is 8 values, and 250 and 255 lie between two multiples of it with 248.
+    const grownTo = (count: number): readonly FitOrder[] =>
+      whole.map((series) => ({ series: { ...series, values: series.values.slice(0, count) }, asked: ASKED }));
+    const weights = (): number => fs.readdirSync(folder).filter((name) => name.endsWith(".tuning")).length;
+    for (const [count, expected] of [
+      [257, 20],
+      [263, 20],
+      [265, 40],
+    ] as const) {
+      const fitter = createFitter({ folder, version: "1", threads: 2 });
+      const model = await fitter.prepare(grownTo(count), { isRepeated: true });
+      for (const { series } of grownTo(count)) {
+        const fresh = remembered(pacedEnsemble(), NOTHING).fit(series);
+        assert.deepEqual(model.fit(series).predict(24, LEVELS), fresh.predict(24, LEVELS));
+      }
+      fitter.flush();
+      await fitter.close();
+      assert.equal(weights(), expected);
+    }
+    const [first = ""] = fs.readdirSync(folder).filter((name) => name.endsWith(".tuning"));
+    fs.writeFileSync(path.join(folder, first), "{");
+    for (const { series } of grownTo(264)) {
+      const { rows } = remembered(pacedEnsemble(open().tunings), NOTHING).fit(series).predict(24, LEVELS);
+      assert.deepEqual(rows, remembered(pacedEnsemble(), NOTHING).fit(series).predict(24, LEVELS).rows);
+    }
   });
 });
