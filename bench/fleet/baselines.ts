@@ -53,7 +53,7 @@ function planFixed(input: PlanInput, count: number): readonly Wave[] | undefined
   const order = byRacksInTurns(fleet.hosts.filter(({ role }) => role === "member"));
   const problem = createProblem(input, order, startMs, startMs + (spec.windows[0]?.durationMs ?? 0));
   const context = createScheduleContext(input, problem, durations, startMs);
-  const placement = new Placement(problem, context.loads, {
+  const placement = new Placement(problem, {
     reserved: [],
     allowedShare: 1 - spec.confidence,
     quantile: context.quantile,

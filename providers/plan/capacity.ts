@@ -83,14 +83,24 @@ export function stepCount(grid: DemandGrid): number {
 
 /** Loads of all cells with every copy where it is at the beginning. */
 export function createLoads(problem: Problem): readonly CellLoad[] {
-  const shares = problem.copies.flatMap((copy) => {
-    const cell = cellOfCopy(problem, copy);
-    const total = problem.works[copy.work]?.weight ?? 0;
-    return cell >= 0 && total > 0 && copy.weight > 0
-      ? [{ work: copy.work, to: cell, factor: copy.weight / total }]
-      : [];
+  return addShares(problem, problem.cells.length, sharesAtStart(problem));
+}
+
+/** Peak of each cell over the whole time at a quantile of the paths, with every copy where it is at the beginning. */
+export function peaksAtStart(problem: Problem, level: number): Float64Array {
+  const { cells, demand } = problem;
+  const steps = stepCount(demand);
+  const paths = pathCount(demand);
+  const peaks = new Float32Array(cells.length * paths);
+  sumPaths(problem, cells.length, sharesAtStart(problem), (path, sums) => {
+    for (let cell = 0; cell < cells.length; cell++) {
+      let peak = 0;
+      for (let at = cell * steps; at < (cell + 1) * steps; at++)
+        if ((sums[at] as number) > peak) peak = sums[at] as number;
+      peaks[cell * paths + path] = peak;
+    }
   });
-  return addShares(problem, problem.cells.length, shares);
+  return Float64Array.from(cells, (_, cell) => quantileOf(peaks.subarray(cell * paths, (cell + 1) * paths), level));
 }
 
 /** Demand of each island as a whole, like the load of one big cell. */
@@ -99,18 +109,49 @@ export function createIslandTotals(problem: Problem): readonly CellLoad[] {
   return addShares(problem, problem.islands.length, shares);
 }
 
+/** A part of a workload's demand and the cell or island that it belongs to. */
+interface DemandShare {
+  readonly work: number;
+  readonly to: number;
+  readonly factor: number;
+}
+
+function sharesAtStart(problem: Problem): readonly DemandShare[] {
+  return problem.copies.flatMap((copy) => {
+    const cell = cellOfCopy(problem, copy);
+    const total = problem.works[copy.work]?.weight ?? 0;
+    return cell >= 0 && total > 0 && copy.weight > 0
+      ? [{ work: copy.work, to: cell, factor: copy.weight / total }]
+      : [];
+  });
+}
+
+/** Loads as parts of one piece of memory, for there are thousands of them. */
+function addShares(problem: Problem, count: number, shares: readonly DemandShare[]): readonly CellLoad[] {
+  const steps = stepCount(problem.demand);
+  const size = pathCount(problem.demand) * steps;
+  const all = new Float32Array(count * size);
+  sumPaths(problem, count, shares, (path, sums) => {
+    for (let to = 0; to < count; to++) {
+      const base = to * size + path * steps;
+      for (let step = 0; step < steps; step++) all[base + step] = sums[to * steps + step] as number;
+    }
+  });
+  return Array.from({ length: count }, (_, to) => all.subarray(to * size, (to + 1) * size));
+}
+
 /**
  * Adds shares of workloads up, path by path: a forecast lies in memory that way, and it may be large. The sums of one
- * path are near each other in memory until they go to their loads.
+ * path, `sums[to * steps + step]`, are near each other in memory until they are told.
  */
-function addShares(
+function sumPaths(
   problem: Problem,
   count: number,
-  shares: readonly { readonly work: number; readonly to: number; readonly factor: number }[],
-): readonly CellLoad[] {
+  shares: readonly DemandShare[],
+  tell: (path: number, sums: Float32Array) => void,
+): void {
   const { demand, works } = problem;
   const steps = stepCount(demand);
-  const loads = Array.from({ length: count }, () => new Float32Array(pathCount(demand) * steps));
   const sums = new Float32Array(count * steps);
   const bases = Int32Array.from(shares, ({ to }) => to * steps);
   const factors = Float64Array.from(shares, ({ factor }) => factor);
@@ -135,12 +176,8 @@ function addShares(
         sums[base + step] = (sums[base + step] as number) + factor * (values[row + step] as number);
       }
     }
-    for (let to = 0; to < count; to++) {
-      const load = loads[to] as CellLoad;
-      for (let step = 0; step < steps; step++) load[path * steps + step] = sums[to * steps + step] as number;
-    }
+    tell(path, sums);
   }
-  return loads;
 }
 
 /** Index of the cell that a copy is in, or -1. */
@@ -150,7 +187,7 @@ export function cellOfCopy(problem: Problem, copy: Pick<Copy, "work" | "site">):
 }
 
 /** Highest load of each path over a range of steps, written to `peaks`. */
-export function pathPeaks(load: CellLoad, steps: number, range: StepRange, peaks: Float64Array): void {
+export function pathPeaks(load: CellLoad, steps: number, range: StepRange, peaks: Float32Array): void {
   for (let path = 0; path < peaks.length; path++) {
     let peak = 0;
     const base = path * steps;
@@ -163,7 +200,7 @@ export function pathPeaks(load: CellLoad, steps: number, range: StepRange, peaks
 }
 
 /** Highest demand of a workload on each path over a range of steps, written to `peaks`. */
-export function demandPeaks(problem: Problem, work: number, range: StepRange, peaks: Float64Array): void {
+export function demandPeaks(problem: Problem, work: number, range: StepRange, peaks: Float32Array): void {
   const { paths, rowLength, first } = problem.demand;
   const row = problem.works[work]?.row ?? -1;
   for (let path = 0; path < peaks.length; path++) {
@@ -182,6 +219,30 @@ export function demandPeaks(problem: Problem, work: number, range: StepRange, pe
   }
 }
 
+/** The same of all workloads, `peaks[work * paths + path]`, taken path by path. */
+export function demandPeaksOfAll(problem: Problem, range: StepRange): Float32Array {
+  const { works, demand } = problem;
+  const paths = pathCount(demand);
+  const peaks = new Float32Array(works.length * paths);
+  for (let path = 0; path < paths; path++) {
+    const values = demand.paths[path];
+    for (let work = 0; work < works.length; work++) {
+      const row = works[work]?.row ?? -1;
+      let peak = 0;
+      if (row < 0 || !values) peak = constantDemand(problem, work);
+      else {
+        const offset = row * demand.rowLength + demand.first;
+        for (let step = range.from; step < range.to; step++) {
+          const value = values[offset + step] as number;
+          if (value > peak) peak = value;
+        }
+      }
+      peaks[work * paths + path] = peak;
+    }
+  }
+  return peaks;
+}
+
 /** Demand of a workload on a path at a step. */
 export function demandAt(problem: Problem, work: number, path: number, step: number): number {
   const { paths, rowLength, first } = problem.demand;
@@ -194,7 +255,7 @@ export function demandAt(problem: Problem, work: number, path: number, step: num
  * Quantile of a few values: the smallest one that at least the share `level` of them does not exceed (the inverse of
  * the empirical distribution). Keeps only the highest values, which is fast for high levels.
  */
-export function quantileOf(values: Float64Array, level: number): number {
+export function quantileOf(values: Float64Array | Float32Array, level: number): number {
   const count = Math.max(1, values.length - Math.ceil(level * values.length - 1e-9) + 1);
   if (highest.length < count) highest = new Float64Array(count);
   highest.fill(Number.NEGATIVE_INFINITY, 0, count);
@@ -217,7 +278,7 @@ let highest = new Float64Array(16);
 
 /** Peak of a load over a range of steps at a quantile of the paths. */
 export function peakQuantile(problem: Problem, load: CellLoad, range: StepRange, level: number): number {
-  const peaks = new Float64Array(pathCount(problem.demand));
+  const peaks = new Float32Array(pathCount(problem.demand));
   pathPeaks(load, stepCount(problem.demand), range, peaks);
   return quantileOf(peaks, level);
 }

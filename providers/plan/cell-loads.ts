@@ -5,14 +5,24 @@
  * Not for: which copies those are (copy-places.ts) and whether one may be put somewhere (placement.ts).
  *
  * Invariants
- * 1. Loads that were given are shared with others and never written: the first change of one copies it.
- * 2. Time only goes on: loads before the range's first step are out of date and not looked at any more.
- * 3. Marks of paths that are over only grow over waves, but for changes that are taken back: the promise is about the
+ * 1. Time only goes on: loads before the range's first step are out of date and not looked at any more.
+ * 2. Marks of paths that are over only grow over waves, but for changes that are taken back: the promise is about the
  *    whole run.
- * 4. Changes are taken back in the reverse order, the last one first, and none after `commit`.
+ * 3. Changes are taken back in the reverse order, the last one first, and none after `commit`.
  */
 import type { CellLoad, StepRange } from "./capacity";
-import { addDemand, demandAt, demandPeaks, limitOf, pathCount, pathPeaks, quantileOf, stepCount } from "./capacity";
+import {
+  addDemand,
+  createLoads,
+  demandAt,
+  demandPeaks,
+  demandPeaksOfAll,
+  limitOf,
+  pathCount,
+  pathPeaks,
+  quantileOf,
+  stepCount,
+} from "./capacity";
 import type { Problem } from "./problem";
 
 /** Takes changes back, the last one first. */
@@ -20,7 +30,8 @@ export type Undo = () => void;
 
 /** Demand of one workload in a range of steps: highest on each path, of all of them, their quantile and moments. */
 export interface WorkDemand {
-  readonly peaks: Float64Array;
+  /** Single precision, as demand is. */
+  readonly peaks: Float32Array;
   readonly peak: number;
   readonly high: number;
   readonly mean: number;
@@ -43,22 +54,24 @@ export interface LoadLimits {
 /** A cell as it was before a change. */
 interface Saved {
   readonly load: CellLoad;
-  readonly pathPeaks: Float64Array;
+  readonly pathPeaks: Float32Array;
 }
 
 /** Bounds of a margin that are nearer to the limit than this share of it are not trusted: sums are rounded. */
 const BOUND_TOLERANCE = 1e-9;
+
+/** Share of all workloads from which on demand is taken of all of them at once. */
+const ASKED_FOR_ALL = 1 / 16;
 
 /** Loads of all cells. */
 export class CellLoads {
   /** By cell: the highest load of all paths in the range, and at the quantile, millicores. */
   readonly peaks: Float64Array;
   readonly highs: Float64Array;
-  private readonly loads: CellLoad[];
-  private readonly owned: Uint8Array;
+  private readonly loads: readonly CellLoad[];
   private readonly limits: Float64Array;
   /** Highest load of each cell on each path in the range, `[cell * paths + path]`; their mean and deviation by cell. */
-  private readonly pathPeaks: Float64Array;
+  private readonly pathPeaks: Float32Array;
   private readonly means: Float64Array;
   private readonly deviations: Float64Array;
   /** By island: paths on which some cell of it was over, and how many. */
@@ -67,34 +80,34 @@ export class CellLoads {
   private readonly allowedPaths: number;
   private readonly paths: number;
   private readonly steps: number;
-  private readonly scratch: Float64Array;
+  private readonly scratch: Float32Array;
   /** By workload: demand in the range, once it was asked for. */
   private demands: (WorkDemand | undefined)[];
+  private asked = 0;
   /** States of cells before changes that may still be taken back, the last one on top; kept for the next ones. */
   private readonly saved: Saved[] = [];
   private savedCount = 0;
   private range: StepRange = { from: 0, to: 1 };
 
+  /** Loads with every copy where it is at the beginning. */
   constructor(
     private readonly problem: Problem,
-    loads: readonly CellLoad[],
     private readonly options: LoadLimits,
   ) {
     const cells = problem.cells.length;
     this.paths = pathCount(problem.demand);
     this.steps = stepCount(problem.demand);
-    this.loads = [...loads];
-    this.owned = new Uint8Array(cells);
+    this.loads = createLoads(problem);
     this.limits = Float64Array.from(problem.cells, ({ cpuMillis }) => limitOf(cpuMillis));
     this.peaks = new Float64Array(cells);
     this.highs = new Float64Array(cells);
-    this.pathPeaks = new Float64Array(cells * this.paths);
+    this.pathPeaks = new Float32Array(cells * this.paths);
     this.means = new Float64Array(cells);
     this.deviations = new Float64Array(cells);
     this.overPaths = problem.islands.map(() => new Uint8Array(this.paths));
     this.overCounts = new Int32Array(problem.islands.length);
     this.allowedPaths = Math.floor(options.allowedShare * this.paths + 1e-9);
-    this.scratch = new Float64Array(this.paths);
+    this.scratch = new Float32Array(this.paths);
     this.demands = new Array<WorkDemand | undefined>(problem.works.length);
   }
 
@@ -131,12 +144,12 @@ export class CellLoads {
 
   /** Demand of a workload in the range. */
   demandOf(work: number): WorkDemand {
-    return (this.demands[work] ??= this.measureDemand(work));
+    return this.demands[work] ?? this.measureDemand(work);
   }
 
   /** Adds `factor` of a workload's demand to a cell and marks paths that are over now. */
   change(cell: number, work: number, factor: number): Undo {
-    const load = this.ownLoad(cell);
+    const load = this.loads[cell];
     if (!load) return () => undefined;
     const { paths } = this;
     const [peak, high, mean, deviation] = [
@@ -147,7 +160,7 @@ export class CellLoads {
     ];
     const before = (this.saved[this.savedCount] ??= {
       load: new Float32Array(load.length),
-      pathPeaks: new Float64Array(paths),
+      pathPeaks: new Float32Array(paths),
     });
     this.savedCount++;
     before.load.set(load);
@@ -175,7 +188,7 @@ export class CellLoads {
 
   /** A cell carries nothing from now on; what it carried in the range is marked already. */
   clear(cell: number): void {
-    this.ownLoad(cell)?.fill(0);
+    this.loads[cell]?.fill(0);
     this.pathPeaks.fill(0, cell * this.paths, (cell + 1) * this.paths);
     this.peaks[cell] = 0;
     this.highs[cell] = 0;
@@ -185,7 +198,7 @@ export class CellLoads {
 
   /** Sets what a cell carries; it is looked at when the next range begins. */
   rebuild(cell: number, shares: Iterable<{ readonly work: number; readonly factor: number }>): void {
-    const load = this.ownLoad(cell)?.fill(0);
+    const load = this.loads[cell]?.fill(0);
     if (!load) return;
     for (const { work, factor } of shares) addDemand(this.problem, work, factor, load, this.range.from);
   }
@@ -244,17 +257,8 @@ export class CellLoads {
 
   private setRange(range: StepRange): void {
     this.range = range;
+    this.asked = 0;
     this.demands = new Array<WorkDemand | undefined>(this.problem.works.length);
-  }
-
-  /** The load of a cell to write to. */
-  private ownLoad(cell: number): CellLoad | undefined {
-    const load = this.loads[cell];
-    if (!load || this.owned[cell] === 1) return load;
-    const own = load.slice();
-    this.loads[cell] = own;
-    this.owned[cell] = 1;
-    return own;
   }
 
   /** Takes a cell's peaks in the range. */
@@ -318,13 +322,27 @@ export class CellLoads {
   }
 
   private measureDemand(work: number): WorkDemand {
-    const { paths } = this;
-    const peaks = new Float64Array(paths);
+    const { paths, demands } = this;
+    // One workload's demand lies apart in each path: where many are asked for, all are taken path by path.
+    if (++this.asked > demands.length * ASKED_FOR_ALL) {
+      const all = demandPeaksOfAll(this.problem, this.range);
+      for (let other = 0; other < demands.length; other++) {
+        demands[other] ??= this.describeDemand(all.subarray(other * paths, (other + 1) * paths));
+      }
+      return demands[work] as WorkDemand;
+    }
+    const peaks = new Float32Array(paths);
     demandPeaks(this.problem, work, this.range, peaks);
+    return (demands[work] = this.describeDemand(peaks));
+  }
+
+  private describeDemand(peaks: Float32Array): WorkDemand {
+    const { paths } = this;
     let peak = 0;
     let sum = 0;
     let squares = 0;
-    for (const value of peaks) {
+    for (let path = 0; path < paths; path++) {
+      const value = peaks[path] as number;
       if (value > peak) peak = value;
       sum += value;
       squares += value * value;

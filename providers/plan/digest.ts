@@ -27,5 +27,6 @@ export function updateDigest(update: UpdateSpec): string {
 
 /** A short hash for ids, of parts that must not depend on the run's id or the time. */
 export function shortDigest(parts: readonly (string | number)[]): string {
-  return digestOf(parts).slice(0, SHORT_LENGTH);
+  // The same text as canonical JSON: texts and numbers have no members to sort.
+  return hash("sha256", JSON.stringify(parts)).slice(0, SHORT_LENGTH);
 }

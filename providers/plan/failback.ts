@@ -165,7 +165,7 @@ function worthOf(problem: Problem, placement: Placement, { copy, home }: Task): 
   const cell = cellOfCopy(problem, copy);
   if (home === undefined || (problem.cells[cell]?.cpuMillis ?? 0) <= 0) return 0;
   const here = placement.loadOf(copy.site);
-  const there = placement.assess(copy.work, home, weightOfNew(problem, copy)).cpuShare;
+  const there = placement.shareWith(copy.work, home, weightOfNew(problem, copy));
   const cost = problem.works[copy.work]?.workload.exclusive ? HAND_OVER_COST : MOVE_COST;
   return here - there + zoneBenefit(problem, placement, copy, home) - cost;
 }

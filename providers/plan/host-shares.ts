@@ -9,9 +9,9 @@
  * 2. No island that gives falls below what it needs, and none gets more than it needs.
  * 3. Islands with critical workloads there get theirs first.
  */
-import { addDemand, cellOfCopy, pathCount, peakQuantile, stepCount } from "./capacity";
+import { cellOfCopy, peaksAtStart } from "./capacity";
 import { percent } from "./explain";
-import type { Copy, Problem } from "./problem";
+import type { Problem } from "./problem";
 
 /** Free beside the quantile of demand, as a share of it. */
 const HEADROOM = 0.1;
@@ -54,36 +54,32 @@ export function proposeShares(islands: readonly IslandShare[]): readonly number[
 
 /** One line for each host on which shares are wrong. */
 export function shareWarnings(problem: Problem, quantile: number): readonly string[] {
-  const onSite = new Map<number, Copy[]>();
-  for (const copy of problem.copies) {
-    const list = onSite.get(copy.site);
-    if (list) list.push(copy);
-    else onSite.set(copy.site, [copy]);
-  }
-  return problem.sites.flatMap(({ host }, site) => {
+  const cellsOf = problem.sites.map(({ host }, site): readonly number[] => {
     const cells = problem.islands.flatMap((_, island) => {
       const cell = problem.cellAt[site * problem.islands.length + island] ?? -1;
       return cell >= 0 && problem.cells[cell]?.open === true ? [cell] : [];
     });
-    if (cells.length < 2 || host.role !== "member" || host.capacity.cpuMillis <= 0) return [];
-    const islands = cells.map((cell) => shareOf(problem, cell, onSite.get(site) ?? [], quantile));
-    return [...overcommitted(host.id, islands), ...lacking(host.id, islands)];
+    return cells.length < 2 || host.role !== "member" || host.capacity.cpuMillis <= 0 ? [] : cells;
   });
-}
-
-function shareOf(problem: Problem, cell: number, copies: readonly Copy[], quantile: number): IslandShare {
-  const { island = -1, site = -1, cpuMillis = 0 } = problem.cells[cell] ?? {};
-  const capacity = problem.sites[site]?.host.capacity.cpuMillis ?? 0;
-  const load = new Float32Array(pathCount(problem.demand) * stepCount(problem.demand));
-  const own = copies.filter((copy) => cellOfCopy(problem, copy) === cell && copy.weight > 0);
-  for (const copy of own) addDemand(problem, copy.work, copy.weight / (problem.works[copy.work]?.weight ?? 1), load);
-  const use = peakQuantile(problem, load, { from: 0, to: stepCount(problem.demand) }, quantile);
-  return {
-    island: problem.islands[island] ?? "",
-    promised: cpuMillis / capacity,
-    needed: (use * (1 + HEADROOM)) / capacity,
-    isCritical: own.some(({ work }) => problem.works[work]?.workload.criticality === "critical"),
-  };
+  if (cellsOf.every((cells) => cells.length === 0)) return [];
+  const peaks = peaksAtStart(problem, quantile);
+  const critical = new Set<number>();
+  for (const copy of problem.copies) {
+    const isCritical = problem.works[copy.work]?.workload.criticality === "critical";
+    if (isCritical && copy.weight > 0) critical.add(cellOfCopy(problem, copy));
+  }
+  return problem.sites.flatMap(({ host }, site) => {
+    const islands = (cellsOf[site] ?? []).map((cell): IslandShare => {
+      const { island = -1, cpuMillis = 0 } = problem.cells[cell] ?? {};
+      return {
+        island: problem.islands[island] ?? "",
+        promised: cpuMillis / host.capacity.cpuMillis,
+        needed: ((peaks[cell] as number) * (1 + HEADROOM)) / host.capacity.cpuMillis,
+        isCritical: critical.has(cell),
+      };
+    });
+    return islands.length === 0 ? [] : [...overcommitted(host.id, islands), ...lacking(host.id, islands)];
+  });
 }
 
 function overcommitted(host: string, islands: readonly IslandShare[]): string[] {

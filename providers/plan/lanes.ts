@@ -95,8 +95,9 @@ function islandsOf(problem: Problem, site: number): string[] {
 /** When lanes begin that come one after the other, each as soon as its limits have room. */
 export class LaneClock {
   private readonly numbers = new Map<string, number>();
-  /** By limit: when each of its places is free, ms, as a heap with the first one on top. */
+  /** By limit: when each of its places is free, ms, as a heap with the first one on top; and that first one. */
   private readonly free: Float64Array[] = [];
+  private readonly firsts: number[] = [];
 
   constructor(private readonly placesOf: (name: string) => number) {}
 
@@ -107,6 +108,7 @@ export class LaneClock {
       if (number === undefined) {
         number = this.free.push(new Float64Array(Math.max(1, this.placesOf(name)))) - 1;
         this.numbers.set(name, number);
+        this.firsts.push(0);
       }
       return number;
     });
@@ -115,13 +117,20 @@ export class LaneClock {
   /** When a lane with these limits could begin. */
   earliest(limits: Int32Array): number {
     let start = 0;
-    for (const limit of limits) start = Math.max(start, this.free[limit]?.[0] ?? 0);
+    for (const limit of limits) {
+      const first = this.firsts[limit] as number;
+      if (first > start) start = first;
+    }
     return start;
   }
 
   /** Takes the places until `untilMs`. */
   take(limits: Int32Array, untilMs: number): void {
-    for (const limit of limits) replaceFirst(this.free[limit] as Float64Array, untilMs);
+    for (const limit of limits) {
+      const heap = this.free[limit] as Float64Array;
+      replaceFirst(heap, untilMs);
+      this.firsts[limit] = heap[0] as number;
+    }
   }
 }
 

@@ -10,9 +10,9 @@
  *    hosts follow each other, until its host is updated (`vacateHost`), so that every order of steps is covered.
  * 2. Changes are taken back in the reverse order, the last one first, and none after `commit`.
  */
-import type { CellLoad, StepRange } from "./capacity";
+import type { StepRange } from "./capacity";
 import { cellOfCopy } from "./capacity";
-import { CellLoads, type LoadLimits, type Undo } from "./cell-loads";
+import { CellLoads, type LoadLimits, type Undo, type WorkDemand } from "./cell-loads";
 import { CopyPlaces } from "./copy-places";
 import type { Copy, Problem } from "./problem";
 import { SiteStates } from "./site-states";
@@ -65,11 +65,10 @@ export class Placement {
 
   constructor(
     private readonly problem: Problem,
-    loads: readonly CellLoad[],
     options: PlacementOptions,
   ) {
     this.places = new CopyPlaces(problem);
-    this.loads = new CellLoads(problem, loads, options);
+    this.loads = new CellLoads(problem, options);
     this.states = new SiteStates(problem, options.reserved);
     this.weights = Float64Array.from(problem.works, (work) => work.weight);
     this.divisors = Float64Array.from(this.weights);
@@ -168,11 +167,18 @@ export class Placement {
     return { refusal, newOverPaths, cpuShare, worstCpuShare, memoryShare };
   }
 
+  /** CPU of a cell with one more copy at the quantile, as a share of it; 0 where none may be put there. */
+  shareWith(work: number, site: number, weight: number): number {
+    const cell = cellOfCopy(this.problem, { work, site });
+    const { isOpen, cpuMillis } = this.problem.columns;
+    if (this.states.isLeaving(site) || this.states.isClosed(site) || cell < 0 || isOpen[cell] !== 1) return 0;
+    const more = this.factorOf(work, weight) * this.loads.demandOf(work).high;
+    return ((this.loads.highs[cell] as number) + more) / ((cpuMillis[cell] as number) || Number.MIN_VALUE);
+  }
+
   /** Prepares a first look at hosts for one more copy of a workload. */
   glanceFor(work: number, weight: number): Glance {
-    return new Glance(this.problem, this.places, this.loads, this.states, work, {
-      high: this.factorOf(work, weight) * this.loads.demandOf(work).high,
-    });
+    return new Glance(this.problem, this.places, this.loads, this.states, work, this.factorOf(work, weight));
   }
 
   /** Adds a copy in this wave. */
@@ -319,7 +325,7 @@ export class Glance {
   cpuShare = 0;
   memoryShare = 0;
   private readonly island: number;
-  private readonly high: number;
+  private readonly demand: WorkDemand;
   private readonly memoryBytes: number;
   private readonly copiesPerHost: number;
   private readonly hosts: ReadonlyMap<number, number>;
@@ -327,14 +333,14 @@ export class Glance {
   constructor(
     private readonly problem: Pick<Problem, "works" | "cellAt" | "islands" | "columns">,
     private readonly places: CopyPlaces,
-    private readonly loads: Pick<CellLoads, "highs">,
+    private readonly loads: CellLoads,
     private readonly states: SiteStates,
-    work: number,
-    { high }: { readonly high: number },
+    private readonly work: number,
+    private readonly factor: number,
   ) {
     const { island = -1, memoryBytes = 0, copiesPerHost = 0 } = problem.works[work] ?? {};
     this.island = island;
-    this.high = high;
+    this.demand = loads.demandOf(work);
     this.memoryBytes = memoryBytes;
     this.copiesPerHost = copiesPerHost;
     this.hosts = places.hostsOf(work);
@@ -352,8 +358,20 @@ export class Glance {
     const count = this.hosts.get(site);
     if (count !== undefined && count >= this.copiesPerHost) return false;
     this.cpuShare =
-      ((this.loads.highs[cell] as number) + this.high) / ((columns.cpuMillis[cell] as number) || Number.MIN_VALUE);
+      ((this.loads.highs[cell] as number) + this.factor * this.demand.high) /
+      ((columns.cpuMillis[cell] as number) || Number.MIN_VALUE);
     this.memoryShare = memoryAfter === 0 ? 0 : memoryAfter / (memoryBytes || Number.MIN_VALUE);
     return true;
+  }
+
+  /** Of a host that is possible at first look: whether it is on all paths. */
+  isSureAt(site: number): boolean {
+    const { loads, factor, demand, work } = this;
+    const { cellAt, islands, columns } = this.problem;
+    const cell = cellAt[site * islands.length + this.island] as number;
+    if (factor > 0 && !loads.hasMargin(cell, factor, demand)) return false;
+    if ((loads.peaks[cell] as number) + factor * demand.peak <= (columns.cpuMillis[cell] as number)) return true;
+    const allowed = loads.allowedOf(columns.islandOf[cell] as number);
+    return loads.countNewOver(cell, work, factor, allowed) <= allowed;
   }
 }

@@ -141,11 +141,11 @@ function tryStyle(
   confidence: number,
   { style, lookAhead, mayShed }: Try,
 ): ScheduleResult {
-  const { problem, input, loads, quantile } = context;
+  const { problem, input, quantile } = context;
   const extra = problem.standby.slice(0, count);
   const reserved = [...problem.held, ...extra];
   const hostId = (site: number): string => problem.sites[site]?.host.id ?? "";
-  const placement = new Placement(problem, loads, {
+  const placement = new Placement(problem, {
     reserved,
     allowedShare: 1 - confidence,
     quantile,

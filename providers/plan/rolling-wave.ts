@@ -72,6 +72,8 @@ const FLOW_PARTS = 6;
 /** From so many hosts on, those that come into question are listed so many times in the time of a lane. */
 const LISTED_FROM = 256;
 const LISTS_PER_LANE = 20;
+/** Shares of cells that differ by less are sorted by host. */
+const SHARE_GRAIN = 1e-6;
 /** Hosts of a group that come in the next rounds get no copies where others can: they would have to wait for them. */
 const KEPT_FREE_ROUNDS = 1;
 /** Rounds that a group may have less than all hosts before its hosts come first. */
@@ -236,14 +238,10 @@ class WaveInProgress {
       this.listedUntilMs = startMs + this.laneMs / LISTS_PER_LANE;
       const { placement } = this;
       this.listed = problem.sitesOfIsland.map((sites, island) => {
-        const shares = new Map<number, number>();
-        for (const site of sites) {
-          const isMember = placement.isPending(site) || placement.isVacated(site);
-          if (isMember && !isReady(site)) continue;
-          shares.set(site, placement.shareOfCell(problem.cellAt[site * problem.islands.length + island] ?? -1));
-        }
-        return Int32Array.from(shares.keys()).sort(
-          (a, b) => (shares.get(a) as number) - (shares.get(b) as number) || a - b,
+        const isListed = (site: number): boolean =>
+          !(placement.isPending(site) || placement.isVacated(site)) || isReady(site);
+        return sortByShare(sites.filter(isListed), problem.sites.length, (site) =>
+          placement.shareOfCell(problem.cellAt[site * problem.islands.length + island] ?? -1),
         );
       });
     }
@@ -337,6 +335,12 @@ function groupHosts(problem: Problem, order: readonly number[]): HostGroup[] {
     atOnce: hostsInFlow(smallest),
     flow: `flow/${key}`,
   }));
+}
+
+/** Sites by a share of theirs in whole grains, the least first; as numbers that hold both, which sort by themselves. */
+function sortByShare(sites: Int32Array, count: number, shareOf: (site: number) => number): Int32Array {
+  const keys = Float64Array.from(sites, (site) => Math.round(shareOf(site) / SHARE_GRAIN) * count + site).sort();
+  return Int32Array.from(keys, (key) => key % count);
 }
 
 /** When each host has its turn, 0..1; 1 for hosts that have none in this run. */

@@ -5,7 +5,7 @@
  */
 import type { DurationQuantiles, MigrationScore, Move, PlanStep, Wave, WaveLanes, Workload } from "../../sdk/model";
 
-import { createIslandTotals, createLoads, peakQuantile, stepRange, type CellLoad, type StepRange } from "./capacity";
+import { createIslandTotals, peakQuantile, stepRange, type CellLoad, type StepRange } from "./capacity";
 import { sumDurations, totalDuration, waveDuration, type StepDurations } from "./durations";
 import { lanesDuration, type Lane } from "./lanes";
 import type { Overload, Placement } from "./placement";
@@ -22,8 +22,7 @@ export interface ScheduleContext {
   readonly durations: StepDurations;
   /** When the first wave begins, ms since the epoch. */
   readonly startMs: number;
-  /** Loads before anything moves, by cell; and demand by island. */
-  readonly loads: readonly CellLoad[];
+  /** Demand by island. */
   readonly totals: readonly CellLoad[];
   /** How busy islands are, and what each host's copies would carry over the network; absent: nothing. */
   readonly business: Business;
@@ -72,7 +71,6 @@ export function createScheduleContext(
     problem,
     durations,
     startMs,
-    loads: createLoads(problem),
     totals,
     business: createBusiness({ problem, totals }),
     transfers: createTransfers(problem),

@@ -141,7 +141,7 @@ function shortlist(problem: Problem, placement: Placement, query: TargetQuery, i
       (rackOf[site] === rack ? weights.rack : 0);
     if (count === SHORTLISTED && (scores[count - 1] as number) >= score) return;
     for (let at = 0; at < count; at++) if (sites[at] === site) return;
-    if (isSure && placement.assess(copy.work, site, query.weight).refusal !== undefined) return;
+    if (isSure && !glance.isSureAt(site)) return;
     let at = count < SHORTLISTED ? count++ : count - 1;
     for (; at > 0 && (scores[at - 1] as number) < score; at--) {
       scores[at] = scores[at - 1] as number;

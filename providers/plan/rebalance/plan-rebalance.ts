@@ -146,7 +146,7 @@ function schedule(
   if (wanted.length === 0) return undefined;
   const durations = resolveDurations(input.spec, input.durations);
   const context = createScheduleContext(input, problem, durations, startMs);
-  const placement = new Placement(problem, context.loads, {
+  const placement = new Placement(problem, {
     reserved: [],
     allowedShare: 1 - input.spec.confidence,
     quantile,
