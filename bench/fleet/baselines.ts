@@ -54,7 +54,6 @@ function planFixed(input: PlanInput, count: number): readonly Wave[] | undefined
   const problem = createProblem(input, order, startMs, startMs + (spec.windows[0]?.durationMs ?? 0));
   const context = createScheduleContext(input, problem, durations, startMs);
   const placement = new Placement(problem, {
-    reserved: [],
     allowedShare: 1 - spec.confidence,
     quantile: context.quantile,
     // The same promise for all: with the paths alone it would be broken in simulated runs.

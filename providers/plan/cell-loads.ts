@@ -25,6 +25,12 @@ import {
 } from "./capacity";
 import type { Problem } from "./problem";
 
+/** A state that can be gone back to as often as is wanted, until it is dropped. */
+export interface Kept {
+  readonly restore: () => void;
+  readonly drop: () => void;
+}
+
 /** Takes changes back, the last one first. */
 export type Undo = () => void;
 
@@ -87,6 +93,8 @@ export class CellLoads {
   /** States of cells before changes that may still be taken back, the last one on top; kept for the next ones. */
   private readonly saved: Saved[] = [];
   private savedCount = 0;
+  /** Of every state that is kept: loads as they were, of the cells that have changed since. */
+  private readonly kept = new Set<Map<number, CellLoad>>();
   private range: StepRange = { from: 0, to: 1 };
 
   /** Loads with every copy where it is at the beginning. */
@@ -151,6 +159,7 @@ export class CellLoads {
   change(cell: number, work: number, factor: number): Undo {
     const load = this.loads[cell];
     if (!load) return () => undefined;
+    this.keepLoad(cell);
     const { paths } = this;
     const [peak, high, mean, deviation] = [
       this.peaks[cell] as number,
@@ -188,6 +197,7 @@ export class CellLoads {
 
   /** A cell carries nothing from now on; what it carried in the range is marked already. */
   clear(cell: number): void {
+    this.keepLoad(cell);
     this.loads[cell]?.fill(0);
     this.pathPeaks.fill(0, cell * this.paths, (cell + 1) * this.paths);
     this.peaks[cell] = 0;
@@ -198,6 +208,7 @@ export class CellLoads {
 
   /** Sets what a cell carries; it is looked at when the next range begins. */
   rebuild(cell: number, shares: Iterable<{ readonly work: number; readonly factor: number }>): void {
+    this.keepLoad(cell);
     const load = this.loads[cell]?.fill(0);
     if (!load) return;
     for (const { work, factor } of shares) addDemand(this.problem, work, factor, load, this.range.from);
@@ -253,6 +264,40 @@ export class CellLoads {
       }
     });
     return Math.max(0, ...over.map((marks) => marks.reduce((sum, mark) => sum + mark, 0) / paths));
+  }
+
+  /** Keeps all loads as they are now; what was changed before stays. */
+  keep(): Kept {
+    this.commit();
+    const loads = new Map<number, CellLoad>();
+    this.kept.add(loads);
+    const columns = [this.peaks, this.highs, this.pathPeaks, this.means, this.deviations, this.overCounts];
+    const values = columns.map((column) => column.slice());
+    const marks = this.overPaths.map((paths) => paths.slice());
+    const { range } = this;
+    return {
+      restore: () => {
+        this.commit();
+        for (const [cell, load] of loads) {
+          this.keepLoad(cell);
+          this.loads[cell]?.set(load);
+        }
+        columns.forEach((column, index) => {
+          column.set(values[index] ?? []);
+        });
+        this.overPaths.forEach((paths, island) => {
+          paths.set(marks[island] ?? []);
+        });
+        this.setRange(range);
+      },
+      drop: () => void this.kept.delete(loads),
+    };
+  }
+
+  /** Before a load changes: whoever keeps it as it was gets a copy. */
+  private keepLoad(cell: number): void {
+    const load = this.loads[cell];
+    for (const loads of this.kept) if (load && !loads.has(cell)) loads.set(cell, load.slice());
   }
 
   private setRange(range: StepRange): void {

@@ -4,6 +4,7 @@
  * Not for: their CPU, which varies over paths (cell-loads.ts).
  */
 import { cellOfCopy } from "./capacity";
+import type { Kept } from "./cell-loads";
 import type { Copy, Problem } from "./problem";
 
 /** Places of all copies. */
@@ -71,6 +72,21 @@ export class CopyPlaces {
     if (left > 0) counts?.set(copy.site, left);
     else counts?.delete(copy.site);
     this.take(copy, -1);
+  }
+
+  /** Keeps all places as they are now. */
+  keep(): Kept {
+    const memory = this.memory.slice();
+    const at = this.at.map((copies) => new Map(copies));
+    const counts = this.counts.map((hosts) => new Map(hosts));
+    return {
+      restore: () => {
+        this.memory.set(memory);
+        at.forEach((copies, site) => (this.at[site] = new Map(copies)));
+        counts.forEach((hosts, work) => (this.counts[work] = new Map(hosts)));
+      },
+      drop: () => undefined,
+    };
   }
 
   private take(copy: Copy, sign: number): void {

@@ -7,7 +7,7 @@
  * Invariant: the items of the waves add up to those of the whole.
  */
 import type { CostItem, CostLine, Fleet, Move, PlanStep, PriceTable, Wave, WaveCost } from "../../sdk/model";
-import { EXAMPLE_PRICES } from "../../sdk/model";
+import { EXAMPLE_PRICES, reservedSpans, type ReservedSpan } from "../../sdk/model";
 
 import type { PlanInput } from "./plan-input";
 import type { Schedule } from "./schedule";
@@ -22,7 +22,7 @@ interface Surroundings {
   readonly workloads: ReadonlyMap<string, Fleet["workloads"][number]>;
   /** P95 of the memory of one copy, by workload. */
   readonly memoryBytes: ReadonlyMap<string, number>;
-  readonly reserve: readonly string[];
+  readonly reserved: readonly ReservedSpan[];
 }
 
 /** The prices that count for an input: the user's, else the pool's alone, else examples. */
@@ -43,7 +43,7 @@ export function planCost(schedule: Schedule | undefined, input: PlanInput): Cost
     hosts: new Map(input.fleet.hosts.map((host) => [host.id, host])),
     workloads: new Map(input.fleet.workloads.map((workload) => [workload.name, workload])),
     memoryBytes: new Map(demand.workloads.map((name, index) => [name, demand.memoryBytes[index] ?? 0])),
-    reserve: schedule.reserve,
+    reserved: reservedSpans({ waves: schedule.waves, reserve: { hosts: schedule.reserve, reason: "" } }),
   };
   const waves = schedule.waves.map((wave): WaveCost => {
     const items = costOfWave(wave, around);
@@ -62,15 +62,19 @@ function costOfWave(wave: Wave, around: Surroundings): readonly CostItem[] {
   return [...reservationItems(wave, around), ...surgeItems(wave, around), ...transferItems(wave, around)];
 }
 
-/** Reserved hosts are paid from the start of the run to its end, so in every wave. */
-function reservationItems({ startMs, endMs }: Wave, { reserve, hosts, prices }: Surroundings): CostItem[] {
-  if (reserve.length === 0) return [];
-  const hours = (endMs - startMs) / HOUR_MS;
-  const amount = reserve.reduce<number | undefined>((sum, id) => {
-    const rate = hostHour(hosts.get(id), prices);
-    return sum === undefined || rate === undefined ? undefined : sum + rate * hours;
-  }, 0);
-  return [item("reservation", reserve.length * hours, "host hours", amount)];
+/** Hosts are paid from the start of the wave that reserves them to the end of the one that releases them. */
+function reservationItems({ startMs, endMs }: Wave, { reserved, hosts, prices }: Surroundings): CostItem[] {
+  const held = reserved.filter(({ fromMs, toMs }) => fromMs < endMs && toMs > startMs);
+  if (held.length === 0) return [];
+  let hours = 0;
+  let amount: number | undefined = 0;
+  for (const { host, fromMs, toMs } of held) {
+    const hoursHere = (Math.min(endMs, toMs) - Math.max(startMs, fromMs)) / HOUR_MS;
+    const rate = hostHour(hosts.get(host), prices);
+    hours += hoursHere;
+    amount = amount === undefined || rate === undefined ? undefined : amount + rate * hoursHere;
+  }
+  return [item("reservation", hours, "host hours", amount)];
 }
 
 function hostHour(host: Fleet["hosts"][number] | undefined, prices: PriceTable): number | undefined {

@@ -66,6 +66,13 @@ export function sumDurations(durations: readonly DurationQuantiles[]): DurationQ
   };
 }
 
+/** Upper bound of the time of one move of whatever method. */
+export function longestMove({ durations }: { readonly durations: StepDurations }): DurationQuantiles {
+  const surge = sumDurations([durations["start-copy"], durations.admit, durations.drain, durations["stop-copy"]]);
+  const handOver = durations["hand-over"];
+  return { p50Ms: Math.max(surge.p50Ms, handOver.p50Ms), p95Ms: Math.max(surge.p95Ms, handOver.p95Ms) };
+}
+
 /**
  * Time of a wave: its longest chain of steps. The P95 takes every step of the chain at its own P95, which is an upper
  * bound: within a wave slow steps tend to come together (a slow disk is slow for all of them).

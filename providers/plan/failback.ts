@@ -6,7 +6,7 @@
  *
  * Invariant: no copy is left on a reserved host.
  */
-import { sumDurations } from "./durations";
+import { longestMove, sumDurations } from "./durations";
 import { cellOfCopy } from "./capacity";
 import type { Placement } from "./placement";
 import { compareText, type Copy, type Problem } from "./problem";
@@ -19,7 +19,7 @@ import {
   type Timeline,
 } from "./schedule";
 import { createFailbackSteps } from "./steps";
-import { longestMove, type WaveOptions } from "./waves";
+import type { WaveOptions } from "./waves";
 import { searchWave, weightOfNew, type PlacedMove, type Task } from "./wave-search";
 
 /** What a move back must win at least, as a share of a host's CPU: below that, the move is not worth it. */

@@ -12,7 +12,7 @@
  */
 import type { StepRange } from "./capacity";
 import { cellOfCopy } from "./capacity";
-import { CellLoads, type LoadLimits, type Undo, type WorkDemand } from "./cell-loads";
+import { CellLoads, type Kept, type LoadLimits, type Undo, type WorkDemand } from "./cell-loads";
 import { CopyPlaces } from "./copy-places";
 import type { Copy, Problem } from "./problem";
 import { SiteStates } from "./site-states";
@@ -42,10 +42,7 @@ export interface Overload {
 }
 
 /** Settings of one try. */
-export interface PlacementOptions extends LoadLimits {
-  /** Standby hosts that may be used, as sites. */
-  readonly reserved: readonly number[];
-}
+export type PlacementOptions = LoadLimits;
 
 const NOTHING_JUDGED = { newOverPaths: 0, cpuShare: 0, worstCpuShare: 0, memoryShare: 0 } as const;
 const REFUSED = {
@@ -69,7 +66,7 @@ export class Placement {
   ) {
     this.places = new CopyPlaces(problem);
     this.loads = new CellLoads(problem, options);
-    this.states = new SiteStates(problem, options.reserved);
+    this.states = new SiteStates(problem);
     this.weights = Float64Array.from(problem.works, (work) => work.weight);
     this.divisors = Float64Array.from(this.weights);
   }
@@ -293,6 +290,27 @@ export class Placement {
   /** Hosts have been updated: copies put there need not move again. */
   markUpdated(sites: Iterable<number>): void {
     this.states.markUpdated(sites);
+  }
+
+  /** Standby hosts are reserved from now on, or no longer: copies are put on reserved ones only. */
+  setReserved(sites: Iterable<number>, isReserved: boolean): void {
+    this.states.setUsable(sites, isReserved);
+  }
+
+  /** Keeps all of it as it is now. */
+  keep(): Kept {
+    const parts = [this.places.keep(), this.loads.keep(), this.states.keep()];
+    const [weights, divisors] = [this.weights.slice(), this.divisors.slice()];
+    return {
+      restore: () => {
+        for (const part of parts) part.restore();
+        this.weights.set(weights);
+        this.divisors.set(divisors);
+      },
+      drop: () => {
+        for (const part of parts) part.drop();
+      },
+    };
   }
 
   /** True for member hosts and reserved standby hosts. */

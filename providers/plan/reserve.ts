@@ -1,8 +1,11 @@
 /**
- * How many standby hosts the run needs: the smallest number with which every wave keeps the promise.
+ * How many standby hosts the run needs, and when: the smallest number with which every wave keeps the promise, and of
+ * those in each wave only what it needs (reserve-track.ts), where that costs less and holds nothing up.
  *
- * Not for: starting them; that is the run's first step.
+ * Not for: starting them; that is a step of the run.
  */
+import { reservedHours, reservedSpans } from "../../sdk/model";
+
 import { describeFailure, plural } from "./explain";
 import { planFailback } from "./failback";
 import { Placement } from "./placement";
@@ -10,6 +13,7 @@ import { compareText } from "./problem";
 import { Timeline, type Schedule, type ScheduleContext, type ScheduleFailure, type ScheduleResult } from "./schedule";
 import { normalQuantile } from "./lanes";
 import { pathCount } from "./capacity";
+import { ReserveTrack } from "./reserve-track";
 import { planUpdateWaves, type LookAhead } from "./waves";
 
 /**
@@ -24,6 +28,15 @@ const CELLS_PER_PATH = 0.5;
 const MAXIMUM_TRIES = 4_000;
 /** Up to so many hosts every number is tried; above, only some, because each is a whole plan. */
 const EVERY_NUMBER_UP_TO = 8;
+/** Tries at a reserve that follows the forecast, each a whole plan; of large fleets one. */
+const FOLLOWING_TRIES = 3;
+const LARGE_FROM_HOSTS = 1000;
+/** A reserve that follows must save this share of the hours, and make the run longer by this share at most. */
+const LEAST_SAVED = 0.05;
+const MOST_LONGER = 0.05;
+/** And it may move a few copies more: by this share, and so many. */
+const MORE_MOVES_SHARE = 0.1;
+const MORE_MOVES = 2;
 
 /** A schedule with the smallest reserve, or the failure of the try with the largest. */
 export function findSchedule(context: ScheduleContext, hosts: readonly string[]): ScheduleResult {
@@ -71,15 +84,63 @@ function searchReserve(context: ScheduleContext, hosts: readonly string[], confi
   const result = tryCount(found);
   const fewer = found > 0 ? tries.get(found - 1) : undefined;
   if ("failure" in result) return result;
-  return { schedule: { ...result.schedule, reserveReason: describeReserve(context, result.schedule, fewer) } };
+  const why = describeReserve(context, result.schedule, fewer);
+  const following = followForecast(context, hosts, found, confidence, result.schedule);
+  if (!following) return { schedule: { ...result.schedule, reserveReason: why } };
+  const [hours, atOnce] = [hoursOf(following), hoursOf(result.schedule)].map((value) => value.toFixed(1));
+  const saving = `held only while it is needed: ${hours ?? ""} host hours instead of ${atOnce ?? ""}`;
+  return { schedule: { ...following, reserveReason: `${why}; ${saving}` } };
+}
+
+/** The schedule with a reserve that follows what each wave needs, where it is worth it. */
+function followForecast(
+  context: ScheduleContext,
+  hosts: readonly string[],
+  count: number,
+  confidence: number,
+  whole: Schedule,
+): Schedule | undefined {
+  if (whole.reserve.length === 0 || hosts.length === 0) return undefined;
+  const tries = context.problem.sites.length < LARGE_FROM_HOSTS ? FOLLOWING_TRIES : 1;
+  let keptWaves = 0;
+  for (let attempt = 0; attempt < tries; attempt++) {
+    const options = { style: "balanced", lookAhead: "rest", mayShed: true, followsFrom: keptWaves } as const;
+    const result = tryStyle(context, hosts, count, confidence, options);
+    if ("failure" in result) return undefined;
+    const { schedule, regrets } = result;
+    if (regrets === undefined) return isWorthFollowing(schedule, whole) ? schedule : undefined;
+    keptWaves = regrets + 1;
+  }
+  return undefined;
+}
+
+function isWorthFollowing(following: Schedule, whole: Schedule): boolean {
+  const moves = ({ waves }: Schedule): number => waves.reduce((sum, wave) => sum + wave.moves.length, 0);
+  const paused = ({ waves }: Schedule): number =>
+    waves.reduce((sum, wave) => sum + wave.moves.filter(({ method }) => method === "shed").length, 0);
+  return (
+    hoursOf(following) <= (1 - LEAST_SAVED) * hoursOf(whole) &&
+    following.total.p95Ms <= (1 + MOST_LONGER) * whole.total.p95Ms &&
+    moves(following) <= (1 + MORE_MOVES_SHARE) * moves(whole) + MORE_MOVES &&
+    paused(following) <= paused(whole)
+  );
+}
+
+function hoursOf({ waves, reserve }: Schedule): number {
+  return reservedHours(reservedSpans({ waves, reserve: { hosts: reserve, reason: "" } }));
 }
 
 function describeReserve(
-  { problem }: ScheduleContext,
+  { problem, input }: ScheduleContext,
   { reserve }: Schedule,
   fewer: ScheduleResult | undefined,
 ): string {
+  const warmHosts = Math.min(input.spec.pool?.warmHosts ?? 0, reserve.length);
   if (reserve.length === 0) return "every wave keeps the promise without";
+  if (warmHosts > 0) {
+    const needed = reserve.length - warmHosts;
+    return `${needed === 0 ? "every wave keeps the promise without" : `${plural(needed, "host")} ${needed === 1 ? "is" : "are"} enough`}; ${String(warmHosts)} more kept warm`;
+  }
   const without =
     fewer && "failure" in fewer
       ? `; with ${plural(reserve.length - 1, "host")} ${describeFailure(problem, fewer.failure)}`
@@ -120,6 +181,14 @@ function trySchedule(
   return { failure: failure as ScheduleFailure };
 }
 
+/** Hosts to start beside `count` more, so that as many as the pool wants are kept warm. */
+function missingWarm({ problem, input }: ScheduleContext, count: number): number {
+  const { warmHosts = 0, maximumHosts = 0 } = input.spec.pool ?? {};
+  const inUse = new Set(problem.copies.map(({ site }) => site));
+  const idle = problem.held.filter((site) => !inUse.has(site)).length;
+  return Math.max(0, Math.min(warmHosts - idle, maximumHosts - problem.held.length - count));
+}
+
 /** True where some copy may pause while its host is updated. */
 function canShed({ input }: ScheduleContext): boolean {
   return input.fleet.workloads.some(
@@ -132,24 +201,37 @@ interface Try {
   readonly style: TryStyle;
   readonly lookAhead: LookAhead;
   readonly mayShed: boolean;
+  /** The reserve follows what waves need, and is not given back before this many waves. Absent: it is held all the time. */
+  readonly followsFrom?: number;
 }
+
+/** A schedule, or why there is none; `regrets`: the wave before which hosts were given back that were needed again. */
+type TryResult =
+  { readonly schedule: Schedule; readonly regrets: number | undefined } | { readonly failure: ScheduleFailure };
 
 function tryStyle(
   context: ScheduleContext,
   hosts: readonly string[],
   count: number,
   confidence: number,
-  { style, lookAhead, mayShed }: Try,
-): ScheduleResult {
+  { style, lookAhead, mayShed, followsFrom }: Try,
+): TryResult {
   const { problem, input, quantile } = context;
   const extra = problem.standby.slice(0, count);
-  const reserved = [...problem.held, ...extra];
   const hostId = (site: number): string => problem.sites[site]?.host.id ?? "";
   const placement = new Placement(problem, {
-    reserved,
     allowedShare: 1 - confidence,
     quantile,
     marginDeviates: style === "margin" ? marginOf(context, confidence) : 0,
+  });
+  const spare = problem.standby.slice(count, count + missingWarm(context, count));
+  const reserve = new ReserveTrack(placement, {
+    held: problem.held,
+    extra,
+    spare,
+    warm: input.spec.pool?.warmHosts ?? 0,
+    follows: followsFrom !== undefined,
+    keptWaves: followsFrom ?? 0,
   });
   const timeline = new Timeline(context, placement);
   const warnings: string[] = [];
@@ -160,20 +242,20 @@ function tryStyle(
     mayShed,
     ids: new Set(input.fleet.replicas.map((replica) => replica.id)),
     tries: { left: MAXIMUM_TRIES },
-    reserve: extra.map(hostId).sort(compareText),
+    reserve,
   };
   const failure =
     planUpdateWaves(context, placement, timeline, hosts, options) ??
-    planFailback(context, placement, timeline, reserved, options, warnings);
+    planFailback(context, placement, timeline, reserve.current, options, warnings);
   if (failure) return { failure };
   const schedule: Schedule = {
     waves: timeline.waves,
-    reserve: reserved.map(hostId).sort(compareText),
+    reserve: reserve.all.map(hostId).sort(compareText),
     reserveReason: "",
     warnings,
     total: timeline.total,
   };
-  return { schedule };
+  return { schedule, regrets: reserve.regrets };
 }
 
 /** Normal deviates at which all cells together are over their share with the allowed probability (Bonferroni). */

@@ -143,6 +143,12 @@ export class Timeline {
     });
   }
 
+  /** Takes all waves from the one at `place` on off again; the placement is not changed. */
+  cutAt(place: number): void {
+    this.waves.length = Math.min(place, this.waves.length);
+    this.durations.length = this.waves.length;
+  }
+
   /**
    * Of the island where demand comes closest to capacity. With lanes, the largest hosts of the wave that can be under
    * way at once are missing.

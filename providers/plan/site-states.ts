@@ -3,6 +3,7 @@
  *
  * Not for: what runs on them (copy-places.ts).
  */
+import type { Kept } from "./cell-loads";
 import type { Problem } from "./problem";
 
 const USABLE = 1;
@@ -17,14 +18,13 @@ export class SiteStates {
   private leaving: readonly number[] = [];
   private vacated: number[] = [];
 
-  /** @param reserved standby hosts that may be used, as sites */
-  constructor({ sites, columns }: Pick<Problem, "sites" | "columns">, reserved: readonly number[]) {
+  /** No standby host is reserved. */
+  constructor({ sites, columns }: Pick<Problem, "sites" | "columns">) {
     this.flags = Uint8Array.from(
       sites,
       ({ host, pending }, site) =>
         (host.role === "member" ? USABLE : 0) | (columns.isClosed[site] === 1 ? CLOSED : 0) | (pending ? PENDING : 0),
     );
-    for (const site of reserved) this.flags[site] = this.flagsOf(site) | USABLE;
   }
 
   /** True for member hosts and reserved standby hosts. */
@@ -82,6 +82,26 @@ export class SiteStates {
 
   markUpdated(sites: Iterable<number>): void {
     for (const site of sites) this.flags[site] = this.flagsOf(site) & ~PENDING;
+  }
+
+  /** Standby hosts are usable while they are reserved. */
+  setUsable(sites: Iterable<number>, isUsable: boolean): void {
+    for (const site of sites) this.flags[site] = isUsable ? this.flagsOf(site) | USABLE : this.flagsOf(site) & ~USABLE;
+  }
+
+  /** Keeps all states as they are now. */
+  keep(): Kept {
+    const flags = this.flags.slice();
+    const { leaving } = this;
+    const vacated = [...this.vacated];
+    return {
+      restore: () => {
+        this.flags.set(flags);
+        this.leaving = leaving;
+        this.vacated = [...vacated];
+      },
+      drop: () => undefined,
+    };
   }
 
   private flagsOf(site: number): number {

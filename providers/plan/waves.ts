@@ -11,13 +11,14 @@
  */
 import type { DurationQuantiles } from "../../sdk/model";
 
-import { stepCount } from "./capacity";
-import { sumDurations } from "./durations";
+import { stepCount, type StepRange } from "./capacity";
+import { longestMove, sumDurations } from "./durations";
 import { limitsOfHost, meanDuration, placesOf, transferTime } from "./lanes";
 import type { Placement } from "./placement";
-import { compareText } from "./problem";
+import { compareText, type Problem } from "./problem";
 import { partsOfStep, regretOf } from "./quiet";
-import { findRollingWave, ROLLING_FROM, rollingTime } from "./rolling-wave";
+import type { ReserveTrack, WaveAttempt } from "./reserve-track";
+import { findRollingWave, ROLLING_FROM, rollingTime, type RollingWave } from "./rolling-wave";
 import { disturbanceOf } from "./scores/migration-score";
 import {
   settleMoves,
@@ -45,8 +46,7 @@ const WIDEST_AT_ONCE = 32;
 
 /** What the waves of one try have in common. */
 export interface WaveOptions extends Omit<SearchOptions, "index" | "ids"> {
-  /** Standby hosts to reserve before the first cordon. */
-  readonly reserve: readonly string[];
+  readonly reserve: ReserveTrack;
   readonly lookAhead: LookAhead;
   /** Ids in use; ids of new copies are added. */
   readonly ids: Set<string>;
@@ -60,51 +60,107 @@ export function planUpdateWaves(
   hosts: readonly string[],
   options: WaveOptions,
 ): ScheduleFailure | undefined {
-  const { problem, input } = context;
+  const { problem } = context;
+  const { reserve } = options;
   const left = new Set(hosts.flatMap((host) => problem.siteOf.get(host) ?? []));
-  const hostIds = (sites: Iterable<number>): string[] =>
-    [...sites].map((site) => problem.sites[site]?.host.id ?? "").sort(compareText);
-  const { p50Ms, p95Ms } = expectedTime(context, left.size);
-  const restEnd = timeline.rangeOfNext({ p50Ms: LONGER * p50Ms, p95Ms: LONGER * p95Ms }).to;
-  const untilStep = options.lookAhead === "rest" ? restEnd : stepCount(problem.demand);
   while (left.size > 0) {
-    const first = timeline.waves.length === 0;
-    const reserve = first ? options.reserve : [];
-    const canary = isCanaryNext(context, timeline);
-    const { canaryHosts, hostsAtOnce } = input.spec.limits;
-    const width = canary ? Math.min(canaryHosts, hostsAtOnce) : hostsAtOnce;
-    const longest = longestUpdateWave(context, reserve.length > 0);
-    // Where copies stay, hosts hold each other up little.
-    const staying = [...left].some((site) => mayStay(problem, site));
-    const isRolling = !canary && !staying && width >= ROLLING_FROM && left.size >= ROLLING_FROM;
-    const range = timeline.rangeOfNext(isRolling ? rollingTime(longest, left.size, width) : longest);
-    const overload = placement.beginWave(range, new Set(), untilStep);
-    if (overload) {
-      return { cause: { kind: "overload", overload }, left: hostIds(left), waves: timeline.waves };
-    }
-    const order = orderHosts(context, placement, timeline, left, width);
-    const search = { ...options, index: timeline.nextIndex };
-    const rolling = isRolling ? findRollingWave(context, placement, order, longest, search) : undefined;
-    const found = rolling ?? findWave(context, placement, order, Math.min(width, WIDEST_AT_ONCE), search);
-    if ("stuck" in found) {
-      return { cause: { kind: "stuck", stuck: found.stuck }, left: hostIds(left), waves: timeline.waves };
-    }
+    const expected = expectedTime(context, left.size);
+    const restRange = (): StepRange =>
+      timeline.rangeOfNext({ p50Ms: LONGER * expected.p50Ms, p95Ms: LONGER * expected.p95Ms });
+    const untilStep = options.lookAhead === "rest" ? restRange().to : stepCount(problem.demand);
+    const searchOptions = (): SearchOptions => ({ ...options, index: timeline.nextIndex });
+    const planned = timeline.waves.length;
+    const { attempt, reserve: reserved } = reserve.next({
+      context,
+      placement,
+      timeline,
+      attempt: () => tryWave(context, placement, timeline, left, untilStep, options),
+      searchOptions,
+      restRange,
+      restMs: expected.p50Ms,
+    });
+    const { found, range } = attempt;
+    if ("cause" in found) return { cause: found.cause, left: hostIds(problem, left), waves: timeline.waves };
+    for (const { moves } of timeline.waves.slice(planned))
+      for (const { newReplica } of moves) options.ids.add(newReplica);
 
+    const { rolling } = found;
     const transferMs = rolling?.transferMs ?? transferTimes(context, found.moves);
-    const ids = rolling ? rolling.hosts : hostIds(found.sites);
-    const steps = createUpdateSteps(timeline.nextIndex, ids, withWorkloads(problem, found.moves), reserve, {
+    const ids = rolling ? rolling.hosts : hostIds(problem, found.sites);
+    const moves = withWorkloads(problem, found.moves);
+    const steps = createUpdateSteps(timeline.nextIndex, ids, moves, hostIds(problem, reserved), {
       ...stepOptions(context),
       transferOf: (host) => transferMs.get(host) ?? 0,
       ...(rolling ? { laneOf: (host) => ({ after: rolling.after.get(host) ?? [] }) } : {}),
     });
-    if (staying) placement.setLeaving(new Set(found.sites.filter((site) => !mayStay(problem, site))));
-    timeline.append(canary ? "canary" : "update", ids, found.moves, steps, range, rolling?.lanes);
+    if (attempt.staying) placement.setLeaving(new Set(found.sites.filter((site) => !mayStay(problem, site))));
+    timeline.append(attempt.isCanary ? "canary" : "update", ids, found.moves, steps, range, rolling?.lanes);
     settleMoves(placement, found.moves);
     placement.markUpdated(found.sites);
     for (const { arrived } of found.moves) options.ids.add(arrived.id);
     for (const site of found.sites) left.delete(site);
   }
   return undefined;
+}
+
+function hostIds({ sites: all }: Problem, sites: Iterable<number>): string[] {
+  return [...sites].map((site) => all[site]?.host.id ?? "").sort(compareText);
+}
+
+/** The next wave as it was found, or why there is none. */
+interface TriedWave extends WaveAttempt {
+  readonly found:
+    | {
+        readonly sites: readonly number[];
+        readonly moves: readonly PlacedMove[];
+        readonly rolling?: RollingWave;
+      }
+    | Pick<ScheduleFailure, "cause">;
+  readonly range: StepRange;
+  readonly isCanary: boolean;
+  /** True where copies may stay on hosts that are left. */
+  readonly staying: boolean;
+}
+
+/** Looks for the next wave with the placement as it is; the placement is in the wave afterwards. */
+function tryWave(
+  context: ScheduleContext,
+  placement: Placement,
+  timeline: Timeline,
+  left: ReadonlySet<number>,
+  untilStep: number,
+  options: WaveOptions,
+): TriedWave {
+  const { problem, input } = context;
+  const isCanary = isCanaryNext(context, timeline);
+  const { canaryHosts, hostsAtOnce } = input.spec.limits;
+  const width = isCanary ? Math.min(canaryHosts, hostsAtOnce) : hostsAtOnce;
+  const longest = longestUpdateWave(context, options.reserve.mayGrow);
+  // Where copies stay, hosts hold each other up little.
+  const staying = [...left].some((site) => mayStay(problem, site));
+  const isRolling = !isCanary && !staying && width >= ROLLING_FROM && left.size >= ROLLING_FROM;
+  const range = timeline.rangeOfNext(isRolling ? rollingTime(longest, left.size, width) : longest);
+  const tried = { range, isCanary, staying };
+  const overload = placement.beginWave(range, new Set(), untilStep);
+  if (overload) return { ...tried, found: { cause: { kind: "overload", overload } }, width: 0, isWidest: true };
+  const order = orderHosts(context, placement, timeline, left, width);
+  const search = { ...options, index: timeline.nextIndex };
+  const rolling = isRolling ? findRollingWave(context, placement, order, longest, search) : undefined;
+  if (rolling) {
+    return {
+      ...tried,
+      found: { ...rolling, rolling },
+      width: rolling.sites.length,
+      isWidest: rolling.sites.length === left.size,
+    };
+  }
+  const widest = Math.min(width, WIDEST_AT_ONCE);
+  const found = findWave(context, placement, order, widest, search);
+  if ("stuck" in found) {
+    return { ...tried, found: { cause: { kind: "stuck", stuck: found.stuck } }, width: 0, isWidest: false };
+  }
+  const isWidest = found.sites.length >= pickHosts(context, order, widest).length;
+  return { ...tried, found, width: found.sites.length, isWidest };
 }
 
 /** Time of the transfers off each host of a wave. */
@@ -238,11 +294,4 @@ function longestUpdateWave({ durations, input }: ScheduleContext, reserves: bool
     ...(disturbanceOf(input.spec) === "copies" ? [move] : []),
     durations.soak,
   ]);
-}
-
-/** Upper bound of the time of one move of whatever method. */
-export function longestMove({ durations }: Pick<ScheduleContext, "durations">): DurationQuantiles {
-  const surge = sumDurations([durations["start-copy"], durations.admit, durations.drain, durations["stop-copy"]]);
-  const handOver = durations["hand-over"];
-  return { p50Ms: Math.max(surge.p50Ms, handOver.p50Ms), p95Ms: Math.max(surge.p95Ms, handOver.p95Ms) };
 }

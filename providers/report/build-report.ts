@@ -210,14 +210,23 @@ function stepMeans(
   }));
 }
 
-/** Hosts are paid from the reserve step's intent to the end of the release. */
+/** Hosts are paid from the reserve step's intent to the end of their release. */
 function actualCost(state: RunState, endMs: number): { actualHostHours: number; amount?: number } {
-  const released = state.steps.find(({ step, status }) => step.kind === "release" && status === "done")?.endAt ?? endMs;
   let hostMs = 0;
   for (const { step, intentAt } of state.steps) {
-    if (step.kind === "reserve") hostMs += step.hosts.length * Math.max(0, released - intentAt);
+    if (step.kind !== "reserve") continue;
+    for (const host of step.hosts) hostMs += Math.max(0, (releaseOf(state, host, intentAt) ?? endMs) - intentAt);
   }
   const price = state.bundle.spec.pool?.hostHourPrice;
   const actualHostHours = hostMs / HOUR_MS;
   return { actualHostHours, ...(price ? { amount: actualHostHours * price.amount } : {}) };
+}
+
+function releaseOf({ steps }: RunState, host: string, fromMs: number): number | undefined {
+  const ends = steps.flatMap(({ step, status, endAt }) =>
+    step.kind === "release" && status === "done" && step.hosts.includes(host) && (endAt ?? 0) >= fromMs
+      ? [endAt ?? fromMs]
+      : [],
+  );
+  return ends.length === 0 ? undefined : Math.min(...ends);
 }

@@ -3,7 +3,14 @@
  *
  * Not for: drawing (html/) and the rest of the page (plan-page.ts).
  */
-import { isMovesOnly, type Forecast, type MigrationPlan, type Wave } from "../../sdk/model";
+import {
+  isMovesOnly,
+  reservedSpans,
+  type Forecast,
+  type MigrationPlan,
+  type ReservedSpan,
+  type Wave,
+} from "../../sdk/model";
 import { lanesChart, type Bar, type BarStyle } from "./html/lanes-chart";
 import { lineChart } from "./html/line-chart";
 import type { Markup } from "./html/markup";
@@ -18,22 +25,25 @@ const STYLES = {
   out: { name: "out of service, updated", color: "var(--c4)" },
   receives: { name: "receives copies", color: "var(--c2)", pattern: "striped" },
   gives: { name: "gives copies back", color: "var(--c5)", pattern: "dotted" },
+  held: { name: "reserved", color: "var(--c6)" },
 } as const satisfies Record<string, BarStyle>;
 
 /** What each host does in each wave. */
 export function timelineChart(plan: MigrationPlan, timezone: string): Markup {
+  const spans = Map.groupBy(reservedSpans(plan), ({ host }) => host);
   const hosts = new Set(
     plan.waves.flatMap((wave) => [
       ...wave.hosts,
       ...wave.moves.flatMap(({ from, to }) => (to === undefined ? [from] : [from, to])),
     ]),
   );
+  for (const host of spans.keys()) hosts.add(host);
   return lanesChart({
     caption: "Hosts over the time of the plan",
     span: spanOf(plan),
     lanes: [...hosts]
       .sort()
-      .map((host) => ({ name: host, bars: plan.waves.flatMap((wave) => barOf(host, wave) ?? []) })),
+      .map((host) => ({ name: host, bars: plan.waves.flatMap((wave) => barOf(host, wave, spans.get(host)) ?? []) })),
     legend: Object.values(STYLES),
     timezone,
   });
@@ -76,7 +86,7 @@ export function demandChart(plan: MigrationPlan, forecast: Forecast, timezone: s
   });
 }
 
-function barOf(host: string, wave: Wave): Bar | undefined {
+function barOf(host: string, wave: Wave, held: readonly ReservedSpan[] = []): Bar | undefined {
   const label = `wave ${String(wave.index)} (${wave.kind})`;
   const span = { startMs: wave.startMs, endMs: wave.endMs };
   if (!isMovesOnly(wave) && wave.hosts.includes(host))
@@ -84,7 +94,9 @@ function barOf(host: string, wave: Wave): Bar | undefined {
   const coming = wave.moves.filter(({ to }) => to === host).map(({ workload }) => workload);
   if (coming.length > 0) return { ...span, label: `${label}: receives ${coming.join(", ")}`, style: STYLES.receives };
   const isLeaving = wave.moves.some(({ from }) => from === host);
-  return isLeaving ? { ...span, label: `${label}: gives copies back`, style: STYLES.gives } : undefined;
+  if (isLeaving) return { ...span, label: `${label}: gives copies back`, style: STYLES.gives };
+  const isHeld = held.some(({ fromMs, toMs }) => fromMs < wave.endMs && toMs > wave.startMs);
+  return isHeld ? { ...span, label: `${label}: reserved`, style: STYLES.held } : undefined;
 }
 
 function spanOf(plan: MigrationPlan): TimeSpan {

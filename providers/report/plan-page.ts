@@ -3,6 +3,7 @@ import {
   formatDurationShort,
   isMovesOnly,
   renderOpening,
+  renderReserveLevels,
   stageRow,
   type Forecast,
   type HostUpdateSpec,
@@ -63,7 +64,7 @@ export function renderPlanPage(
     state: stateOf(plan),
     answer: answer(plan, timezone),
     meta: `${plan.envelope.update}. Times in ${timezone}.`,
-    tiles: [...planTiles(plan), ...tiles],
+    tiles: [...planTiles(plan, timezone), ...tiles],
     sections,
     footer: `Envelope ${plan.digest}. Made by a preview, which changes nothing.`,
   });
@@ -107,7 +108,7 @@ function waveCount(plan: MigrationPlan): number {
   return plan.waves.filter((wave) => !isMovesOnly(wave)).length;
 }
 
-function planTiles(plan: MigrationPlan): Tile[] {
+function planTiles(plan: MigrationPlan, timezone: string): Tile[] {
   const worst = Math.max(0, ...plan.waves.map(({ overCapacityShare }) => overCapacityShare));
   const allowed = 1 - plan.envelope.confidence;
   return [
@@ -129,7 +130,11 @@ function planTiles(plan: MigrationPlan): Tile[] {
       detail: `allowed ${(allowed * 100).toFixed(1)} %`,
       tone: worst > allowed ? "bad" : "good",
     },
-    { label: "Reserve", value: countOf(plan.reserve.hosts.length, "host"), detail: plan.cost.note },
+    {
+      label: "Reserve",
+      value: countOf(plan.reserve.hosts.length, "host"),
+      detail: [...renderReserveLevels(plan, timezone), plan.cost.note].join("; "),
+    },
   ];
 }
 

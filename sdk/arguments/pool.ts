@@ -17,6 +17,7 @@ export const poolFields = {
     object({ hosts: required(wholeNumber(0, 1000), "give a number of hosts") }),
     "say what may be reserved at most, like { hosts: 2 }",
   ),
+  warm: optional(object({ hosts: required(wholeNumber(0, 1000), "give a number of hosts") }), undefined),
   price: optional(
     object({ hostHour: required(price, "give a price"), currency: required(text, 'give a currency, like "EUR"') }),
     undefined,
@@ -28,11 +29,12 @@ export const poolRule = object(poolFields);
 export type CheckedPool = NonNullable<ReturnType<typeof poolRule>>;
 
 /** Checked arguments to policy. */
-export function normalizePool(name: string, { size, maximum, price: rate }: CheckedPool): PoolSpec {
+export function normalizePool(name: string, { size, maximum, warm, price: rate }: CheckedPool): PoolSpec {
   return {
     name,
     quantile: size.quantile,
     maximumHosts: maximum.hosts,
+    ...(warm && warm.hosts > 0 ? { warmHosts: warm.hosts } : {}),
     ...(rate ? { hostHourPrice: { amount: rate.hostHour, currency: rate.currency } } : {}),
   };
 }

@@ -15,6 +15,7 @@ export * from "./local-fleet";
 export * from "./decisions";
 export * from "./decision-view";
 export * from "./plan";
+export * from "./reservation";
 export * from "./run";
 export * from "./report";
 export * from "./canonical";

@@ -9,6 +9,7 @@
 import { foldMoved, hostRows, unitRows } from "./decision-view";
 import type { BalanceFindings, Blocker, Envelope, MigrationPlan, Move, Opening, StageGate, Wave } from "./plan";
 import { isMovesOnly } from "./plan";
+import { reservedSpans, reserveLevels } from "./reservation";
 import { formatDuration, formatDurationShort } from "./units";
 
 /** A plan in rows. */
@@ -70,10 +71,7 @@ export function createPlanView(plan: MigrationPlan, timezone: string, page: stri
     summary: summarize(plan, timezone),
     decision: plan.decision,
     waves: Object.fromEntries(plan.waves.map((wave) => [waveKey(wave, timezone), waveRow(wave)])),
-    reserve:
-      plan.reserve.hosts.length === 0
-        ? `none: ${plan.reserve.reason}`
-        : `${plan.reserve.hosts.join(", ")}: ${plan.reserve.reason}`,
+    reserve: reserveRow(plan, timezone),
     cost: plan.cost.note,
     ...cheaperRows(plan),
     blockers: Object.fromEntries(plan.blockers.map(blockerRow)),
@@ -89,6 +87,29 @@ export function createPlanView(plan: MigrationPlan, timezone: string, page: stri
     digest: plan.digest.slice(0, 12),
     page,
   };
+}
+
+/** Reserved hosts and why so many; where their number changes during the run, since when there are how many. */
+function reserveRow(plan: MigrationPlan, timezone: string): string {
+  const { hosts, reason } = plan.reserve;
+  if (hosts.length === 0) return `none: ${reason}`;
+  return `${hosts.join(", ")}: ${[...renderReserveLevels(plan, timezone), reason].join("; ")}`;
+}
+
+/** The levels of a reserve that changes during the run, as `2 from 02:00, 1 from 02:40, none from 03:10`; else nothing. */
+export function renderReserveLevels(
+  plan: Pick<MigrationPlan, "waves" | "reserve">,
+  timezone: string,
+): readonly [] | readonly [string] {
+  const levels = reserveLevels(reservedSpans(plan));
+  const [from, to] = [levels[0]?.fromMs, levels.at(-1)?.fromMs];
+  const isSteady = levels.length === 2 && from === plan.waves[0]?.startMs && to === plan.waves.at(-1)?.endMs;
+  if (levels.length === 0 || isSteady) return [];
+  return [
+    levels
+      .map(({ fromMs, hosts }) => `${hosts === 0 ? "none" : String(hosts)} from ${formatTime(fromMs, timezone)}`)
+      .join(", "),
+  ];
 }
 
 function rowsUnder<K extends "hosts" | "units">(

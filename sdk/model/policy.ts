@@ -135,6 +135,8 @@ export interface PoolSpec {
   /** Quantile of joint demand that reserve is bought for, 0.5..0.999. */
   readonly quantile: number;
   readonly maximumHosts: number;
+  /** Hosts that are kept started during a run beside those that it needs. Absent: none. */
+  readonly warmHosts?: number;
   /** Price of one reserved host for an hour, for the cost line; absent: unknown. */
   readonly hostHourPrice?: { readonly amount: number; readonly currency: string };
 }

@@ -84,14 +84,14 @@ describe("the cost of a plan", () => {
   });
 
   it("has cheaper plans beside it, each of which planning again confirms", () => {
-    const limits = { hostsAtOnce: 1, hostsPerZone: 1, canaryHosts: 1, soakMs: 60_000, drainMs: 1000 };
-    // Two copies fit nowhere but on a standby host; the small hosts are idle and could be updated at once.
-    const small = ["3", "4", "5", "6"].map((id) => ({ id: `host-${id}`, cpuMillis: 100 }));
-    const workloads = hosts.slice(0, 2).map(({ id }) => ({ name: `w-${id}`, on: [id], demand: [1900] }));
+    const limits = { hostsAtOnce: 2, hostsPerZone: 2, canaryHosts: 0, soakMs: 60_000, drainMs: 30_000 };
+    const many = ["1", "2", "3", "4", "5", "6", "7", "8"].map((id) => ({ id: `host-${id}` }));
+    // Demand rises so much later that copies cannot share a host then: wider waves are over before.
     const input = withPrices(undefined, {
       ...busy,
-      hosts: [...hosts.slice(0, 2), ...small, ...busy.hosts.slice(-2)],
-      workloads,
+      hosts: [...many, ...busy.hosts.slice(-2)],
+      workloads: many.map(({ id }) => ({ name: `w-${id}`, on: [id], demand: [1500] })),
+      shape: (step) => (step < 4 ? 0.5 : 1.25),
       spec: { limits, pool: { name: "reserve", quantile: 0.95, maximumHosts: 2 } },
     });
     const result = plan(input);

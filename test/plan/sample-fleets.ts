@@ -47,6 +47,8 @@ export interface Sample {
   readonly spec?: Partial<HostUpdateSpec>;
   /** @default 0 */
   readonly maximumReserveHosts?: number;
+  /** Factor on all demand at a step of five minutes. @default 1 */
+  readonly shape?: (step: number) => number;
 }
 
 /** The planner's input for a sample, at the opening of its window. */
@@ -140,7 +142,7 @@ function createServices(sample: SampleWorkload): Service[] {
   ];
 }
 
-function sampleForecast({ workloads }: Sample): Forecast {
+function sampleForecast({ workloads, shape = () => 1 }: Sample): Forecast {
   const steps = 36;
   const paths = Math.max(1, ...workloads.map(({ demand }) => demand?.length ?? 1));
   return {
@@ -151,7 +153,7 @@ function sampleForecast({ workloads }: Sample): Forecast {
       workloads: workloads.map(({ name }) => name),
       cpuMillis: Array.from({ length: paths }, (_, path) =>
         workloads.flatMap(({ demand = [400] }) =>
-          Array.from({ length: steps }, () => demand[path % demand.length] ?? 0),
+          Array.from({ length: steps }, (_, step) => (demand[path % demand.length] ?? 0) * shape(step)),
         ),
       ),
       memoryBytes: workloads.map(({ memoryBytes = GIB / 4 }) => memoryBytes),

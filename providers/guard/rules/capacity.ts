@@ -23,7 +23,7 @@ export const keepsCapacity: Rule = (view, observations) => {
   return violations;
 };
 
-/** Reserve first: a cordon comes after the planned reserve is there, and before it is given back. */
+/** Reserve first: a cordon comes after the reserve that is planned for its wave is there, and before it is given back. */
 export const reservesFirst: Rule = (view) =>
   spansOf(view, "cordon").flatMap((cordon): readonly Violation[] => {
     const held = heldReserve(view, cordon.index);
@@ -33,11 +33,23 @@ export const reservesFirst: Rule = (view) =>
     return [{ atMs: cordon.intentMs, rule: "capacity", subject: cordon.step.host, text }];
   });
 
-/** The reserve that was asked for by the entry at `index`: the latest wave that reserves, or else the plan. */
+/**
+ * The reserve that the waves planned before the entry at `index` ask for: what they reserve and do not release again.
+ * Where none of them asks for any, that of the approved plan up to the same wave.
+ */
 function plannedReserve(view: RunView, index: number): readonly string[] {
-  const waves = view.entries.slice(0, index).flatMap((entry) => (entry.kind === "wave-planned" ? [entry.wave] : []));
-  const reserves = waves.map((wave) => wave.steps.flatMap((step) => (step.kind === "reserve" ? step.hosts : [])));
-  return reserves.findLast((hosts) => hosts.length > 0) ?? view.plan?.reserve.hosts ?? [];
+  const planned = view.entries.slice(0, index).flatMap((entry) => (entry.kind === "wave-planned" ? [entry.wave] : []));
+  const asks = planned.some(({ steps }) => steps.some(({ kind }) => kind === "reserve"));
+  const last = planned.at(-1)?.index ?? Number.POSITIVE_INFINITY;
+  const approved = view.plan?.waves.filter((wave) => wave.index <= last) ?? [];
+  const asked = new Set<string>();
+  for (const { steps } of asks ? planned : approved) {
+    for (const step of steps) {
+      if (step.kind === "reserve") for (const host of step.hosts) asked.add(host);
+      if (step.kind === "release") for (const host of step.hosts) asked.delete(host);
+    }
+  }
+  return [...asked];
 }
 
 /** Hosts that were reserved, and neither released nor undone, at the entry `index`. */

@@ -15,7 +15,7 @@ import { judgeFleet } from "../blockers";
 import { createLoads } from "../capacity";
 import { planCost } from "../cost";
 import { envelopeDigest } from "../digest";
-import { resolveDurations, sumDurations } from "../durations";
+import { longestMove, resolveDurations, sumDurations } from "../durations";
 import { resolveEnvelope } from "../envelope";
 import { plural } from "../explain";
 import { findOpenings, startIn, windowBlocker } from "../fit";
@@ -36,7 +36,6 @@ import { decideUnits, type JudgeStay } from "../scores/unit-decisions";
 import { stageBlockers } from "../stages";
 import { isTooCostly, isWorthMoving } from "../stay";
 import { createRebalanceSteps } from "../steps";
-import { longestMove } from "../waves";
 import { searchWave, type PlacedMove } from "../wave-search";
 import { findBalance, type Balance, type WantedMove } from "./balance";
 import { findCalmTime, firstTimeAbove } from "./calm";
@@ -147,7 +146,6 @@ function schedule(
   const durations = resolveDurations(input.spec, input.durations);
   const context = createScheduleContext(input, problem, durations, startMs);
   const placement = new Placement(problem, {
-    reserved: [],
     allowedShare: 1 - input.spec.confidence,
     quantile,
     marginDeviates: 0,
