@@ -46,6 +46,8 @@ export interface Execution {
   readonly progress: Progress;
   readonly leases: LeaseGuard;
   readonly stop: StopControl;
+  /** Whether the plan of the wave no longer holds: no further host of it begins then. @default it always holds */
+  readonly isOutdated?: () => boolean;
 }
 
 /** What changes from one use of a step's context to the next. */

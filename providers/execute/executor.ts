@@ -15,7 +15,7 @@ import type { DriverError, Json, PlanStep, RunFailure, StepRecord, Wave } from "
 import { driverErrorCode, isUncertain } from "./calls";
 import type { Execution, StepStand } from "./execution";
 import { createStepContext } from "./execution";
-import { LaneGate } from "./lanes";
+import { LaneGate, lanesNotBegun } from "./lanes";
 import type { Step, StepContext, StepFailure, StepOutcome, StepProgress } from "./step";
 import { stepOf } from "./steps";
 
@@ -28,6 +28,8 @@ export interface FailedStep {
 /** How the steps of a wave ended. */
 export type WaveOutcome =
   | { readonly kind: "done" }
+  /** Its plan no longer held: what was begun is done, the lanes of these hosts have not begun. */
+  | { readonly kind: "cut-short"; readonly left: readonly string[] }
   | { readonly kind: "failed"; readonly failed: FailedStep }
   /** Stopped at a step border; the wave goes on when it is executed again. */
   | { readonly kind: "stopped"; readonly reason: string };
@@ -80,6 +82,7 @@ export async function executeWave(execution: Execution, wave: Wave): Promise<Wav
   for (;;) {
     const isOver = failed !== undefined || stopReason !== undefined || fatal !== undefined;
     if (!isOver) {
+      if (execution.isOutdated?.() === true) lanes.close();
       for (const step of waiting) {
         if (running.size >= STEPS_AT_ONCE) break;
         if (!step.after.every((id) => statusOf(id) === "done") || !lanes.admit(step)) continue;
@@ -97,6 +100,8 @@ export async function executeWave(execution: Execution, wave: Wave): Promise<Wav
   if (failed) return { kind: "failed", failed };
   if (stopReason !== undefined) return { kind: "stopped", reason: stopReason };
   if (waiting.size > 0) {
+    const left = lanesNotBegun(wave, statusOf);
+    if (lanes.holdsBack(waiting)) return { kind: "cut-short", left };
     const ids = [...waiting].map((step) => step.id).join(", ");
     throw new RangeError(`wave ${String(wave.index)}: steps follow steps that are not in it: ${ids}`);
   }

@@ -32,6 +32,8 @@ export class LaneGate {
   private readonly left = new Map<string, number>();
   private readonly open = new Set<string>();
   private readonly taken = new Map<string, number>();
+  private hasBegun = false;
+  private isClosed = false;
 
   constructor(
     private readonly wave: Wave,
@@ -54,11 +56,22 @@ export class LaneGate {
   admit(step: PlanStep): boolean {
     const lane = this.laneOf(step);
     if (lane === undefined || step.kind === "soak" || this.open.has(lane)) return true;
+    if (this.isClosed) return false;
     const limits = this.wave.lanes?.limits ?? {};
     const uses = this.wave.lanes?.uses[lane] ?? [];
     if (uses.some((name) => (this.taken.get(name) ?? 0) >= (limits[name] ?? Number.POSITIVE_INFINITY))) return false;
     this.enter(lane);
     return true;
+  }
+
+  /** No further lane begins; those under way go on to their end. Without effect while none has begun. */
+  close(): void {
+    this.isClosed = this.hasBegun;
+  }
+
+  /** Whether some steps wait for nothing but a lane that may not begin any more. */
+  holdsBack(steps: Iterable<PlanStep>): boolean {
+    return this.isClosed && [...steps].every((step) => this.laneOf(step) !== undefined);
   }
 
   /** A step is done; with the last one of its lane the places are free. */
@@ -73,9 +86,24 @@ export class LaneGate {
 
   private enter(lane: string): void {
     if (this.open.has(lane)) return;
+    this.hasBegun = true;
     this.open.add(lane);
     for (const name of this.wave.lanes?.uses[lane] ?? []) this.taken.set(name, (this.taken.get(name) ?? 0) + 1);
   }
+}
+
+/** Hosts of a wave of lanes whose lanes have not begun. */
+export function lanesNotBegun(
+  wave: Wave,
+  statusOf: (id: string) => StepRecord["status"] | undefined,
+): readonly string[] {
+  const laneOf = laneOfSteps(wave);
+  const left = new Set(Object.keys(wave.lanes?.uses ?? {}));
+  for (const step of wave.steps) {
+    const lane = laneOf(step);
+    if (lane !== undefined && statusOf(step.id) !== undefined) left.delete(lane);
+  }
+  return [...left];
 }
 
 /** Hosts whose lanes are through, soak included: what follows in the wave does not put them in doubt. */

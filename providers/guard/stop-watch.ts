@@ -43,6 +43,8 @@ export class StopWatch {
   private verdict: GuardVerdict | undefined;
   private judgedAt: number | undefined;
   private judging: Promise<void> | undefined;
+  /** Islands that deviated at the last look and were not planned again since. */
+  private deviating: ReadonlySet<string> = new Set();
 
   constructor(private readonly options: StopWatchOptions) {
     const { bundle } = options.state();
@@ -73,9 +75,15 @@ export class StopWatch {
     return this.demand.track(this.options.clock.now(), (island) => this.plannedAgainMs.get(island) ?? startedAt);
   }
 
+  /** Whether an island deviated at the last look. */
+  isDeviating(): boolean {
+    return this.deviating.size > 0;
+  }
+
   /** A deviation of this island has been answered by planning again: what comes counts afresh. */
   notePlannedAgain(island: string): void {
     this.plannedAgainMs.set(island, this.options.clock.now());
+    this.deviating = new Set([...this.deviating].filter((other) => other !== island));
   }
 
   private async judge(): Promise<void> {
@@ -85,6 +93,10 @@ export class StopWatch {
     const sinceMs = Math.max(state.startedAt ?? clock.now(), resumed ?? 0);
     const [alarms] = await Promise.all([this.lookAtAlarms(), this.lookAtTraffic(sinceMs), this.lookAtDemand()]);
     const nowMs = clock.now();
+    const tracks = this.tracks();
+    this.deviating = new Set(
+      tracks.filter(({ verdict }) => verdict.state !== "within band").map(({ island }) => island),
+    );
     this.verdict = judgeStopRules(rules, {
       nowMs,
       sinceMs,
@@ -92,7 +104,7 @@ export class StopWatch {
       moves: countMoves(state, sinceMs),
       demand: (quantile) => this.demand.list(quantile, nowMs),
       alarms,
-      tracks: this.tracks(),
+      tracks,
     });
     this.judgedAt = clock.monotonic();
   }

@@ -69,6 +69,11 @@ export class RunGuard {
     return found;
   }
 
+  /** Whether demand deviates from what the wave under way was planned on, as of the last look. */
+  isDeviating(): boolean {
+    return this.stopRules?.isDeviating() === true;
+  }
+
   /** Why the run must not begin its next step, or undefined. */
   async verdict(): Promise<GuardVerdict | undefined> {
     if (this.journal.isEmpty || this.journal.phase === "recovering") return undefined;

@@ -59,6 +59,8 @@ async function finishClosingWave(session: RunSession, wave: Wave): Promise<boole
     await session.journal.write({ kind: "wave-done", index: wave.index });
     return true;
   }
+  // Nothing tells it that its plan is outdated: it only brings back.
+  if (outcome.kind === "cut-short") throw new RangeError(`wave ${String(wave.index)} was cut short`);
   const { subject, reason } = describeFailure(outcome.failed);
   session.deps.progress.line(`${subject}: ${reason}`);
   return false;

@@ -189,7 +189,8 @@ async function waitForQuiet({ deps, requests, stop, leases }: RunSession, untilM
 
 async function carryOutWave(session: RunSession, wave: Wave): Promise<void> {
   await leaseWave(session, wave);
-  const outcome = await executeWave(createExecution(session), wave);
+  const isOutdated = (): boolean => session.guard.isDeviating();
+  const outcome = await executeWave({ ...createExecution(session), isOutdated }, wave);
   if (outcome.kind === "stopped") {
     // What was asked of the run is no interruption of this process, nor is what guards it: the next turn of the flow
     // honours both.
@@ -202,9 +203,23 @@ async function carryOutWave(session: RunSession, wave: Wave): Promise<void> {
     session.deps.progress.line(`wave ${String(wave.index)} is done`);
     return;
   }
+  if (outcome.kind === "cut-short") {
+    const text = `wave ${String(wave.index)} ends early: ${nameSome(outcome.left)} had not begun and will be planned anew`;
+    await session.journal.write({ kind: "decision", text }, { kind: "wave-done", index: wave.index });
+    session.deps.progress.line(text);
+    return;
+  }
   const { step, failure } = outcome.failed;
   session.deps.progress.line(`${step.id} failed: ${failure.reason}`);
   await enterPhase(session, "recovering", failure.reason);
+}
+
+/** Hosts that a sentence names; the rest are counted. */
+const MOST_NAMED = 3;
+
+function nameSome(hosts: readonly string[]): string {
+  const rest = hosts.length - MOST_NAMED;
+  return rest > 1 ? `${hosts.slice(0, MOST_NAMED).join(", ")} and ${String(rest)} more` : hosts.join(", ");
 }
 
 /** A blocked run gives back what it holds and waits, unless it was asked to fail. */

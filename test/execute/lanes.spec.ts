@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 
-import { LaneGate, wholeLanes } from "../../providers/execute/lanes";
+import { LaneGate, lanesNotBegun, wholeLanes } from "../../providers/execute/lanes";
 import type { PlanStep, StepRecord, Wave } from "../../sdk/model";
 
 const expected = { p50Ms: 1, p95Ms: 2 };
@@ -48,6 +48,22 @@ describe("lanes at run time", () => {
     assert.ok(!begun.admit(step("host-2/cordon")));
     const through = new LaneGate(wave, status({ "host-1/cordon": "done", "host-1/uncordon": "done" }));
     assert.ok(through.admit(step("host-2/cordon")));
+  });
+
+  it("lets no lane begin once it is closed, finishes those under way, and is not closed before one has begun", () => {
+    const statuses = new Map<string, StepRecord["status"]>();
+    const gate = new LaneGate(wave, (id) => statuses.get(id));
+    gate.close();
+    assert.ok(gate.admit(step("host-1/cordon")));
+    statuses.set("host-1/cordon", "done");
+    gate.close();
+    assert.ok(gate.admit(step("host-1/uncordon")));
+    assert.ok(!gate.admit(step("host-3/cordon")));
+    assert.ok(gate.holdsBack([step("host-2/cordon"), step("host-3/cordon")]));
+    assert.deepEqual(
+      lanesNotBegun(wave, (id) => statuses.get(id)),
+      ["host-2", "host-3"],
+    );
   });
 
   it("knows the hosts that are through", () => {
