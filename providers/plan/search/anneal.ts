@@ -91,7 +91,6 @@ class Walk {
   moves = 0;
   temperature = 0;
   private forcingMoves = 0;
-  private readonly machines: number;
   /** Of a move that is forced: processes and where they were. */
   private readonly forced = new Int32Array((MOST_FORCED + 1) * 2);
 
@@ -99,16 +98,14 @@ class Walk {
     private readonly state: SearchState,
     private readonly incumbent: Incumbent,
     private readonly random: FastRandom,
-  ) {
-    this.machines = state.model.machineCount;
-  }
+  ) {}
 
   /** Tries to bring a process to its origin or to some machine, by a shift, a swap or an ejection. */
   tryProcess(process: number): void {
     const { state, random } = this;
     const from = state.assignment[process] as number;
     const home = state.model.origin[process] as number;
-    const to = home >= 0 && home !== from && (random.bits() & 3) === 0 ? home : random.below(this.machines);
+    const to = home >= 0 && home !== from && (random.bits() & 3) === 0 ? home : state.places.draw(process, random);
     this.moves += 1;
     if (to === from) return;
     if (this.tryShift(process, from, to)) return;
@@ -160,7 +157,7 @@ class Walk {
     const home = state.model.origin[other] as number;
     if (home >= 0 && home !== to && home !== from && this.tryEjecting(process, other, to, home, limit)) return true;
     for (let tries = MOST_THIRDS; tries > 0; tries -= 1) {
-      const third = random.below(this.machines);
+      const third = state.places.draw(other, random);
       if (third !== to && third !== from && this.tryEjecting(process, other, to, third, limit)) return true;
     }
     return false;
@@ -192,7 +189,7 @@ class Walk {
         if (other === process || gain <= bestGain || state.isPinned(other)) continue;
         const home = state.model.origin[other] as number;
         for (let tries = 0; tries < FORCED_TARGETS; tries += 1) {
-          const machine = tries === 0 ? home : tries === 1 ? from : random.below(this.machines);
+          const machine = tries === 0 ? home : tries === 1 ? from : state.places.draw(other, random);
           if (machine < 0 || machine === to || !state.canPlace(other, machine)) continue;
           this.moves += 1;
           const left = gain - bestGain - state.moveCostChange(other, to, machine);

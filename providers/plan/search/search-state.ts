@@ -15,6 +15,7 @@
  * 3. No method allocates: all run millions of times a second.
  */
 import type { PlacementModel } from "./model";
+import { Places } from "./places";
 
 /** A price that no gain makes up for: capacity is a hard rule. */
 export const HARD_PRICE = 1e9;
@@ -28,6 +29,8 @@ export class SearchState {
   /** `[m]` processes on it, the first `counts[m]` of each list. */
   readonly lists: Int32Array[];
   readonly counts: Int32Array;
+  /** Where processes could be at all. */
+  readonly places: Places;
   /** Sum of `excessOf`. */
   excess = 0;
   /** Dependencies that are not met: pairs of services, times the neighbourhoods in which the second one is missing. */
@@ -89,6 +92,7 @@ export class SearchState {
     const { resourceCount, machineCount, processCount, serviceCount } = model;
     this.resources = resourceCount;
     this.machines = machineCount;
+    this.places = new Places(model);
     this.assignment = new Int32Array(processCount).fill(-1);
     this.slot = new Int32Array(processCount);
     this.lists = Array.from({ length: machineCount }, () => new Int32Array(FIRST_LIST));
@@ -260,7 +264,10 @@ export class SearchState {
     return this.hasPins && this.model.pinned[process] === 1;
   }
 
-  /** Whether pins, forbidden machines and the limit per machine let a process be on a machine where it is not. */
+  /**
+   * Whether pins, forbidden machines and the limit per machine let a process be on a machine where it is not, and that
+   * machine could have room for it once others have moved.
+   */
   canPlace(process: number, machine: number): boolean {
     const { model } = this;
     if (this.isPinned(process) && model.origin[process] !== machine) return false;
@@ -561,6 +568,7 @@ export class SearchState {
   }
 
   private isAllowed(process: number, machine: number): boolean {
+    if (!this.places.allows(process, machine)) return false;
     if (!this.hasPlacementCosts) return true;
     const { model } = this;
     const cell =

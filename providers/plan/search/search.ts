@@ -82,7 +82,8 @@ export function searchPlacement(model: PlacementModel, options: SearchOptions): 
   repairPlacement(state, random);
   const incumbent = new Incumbent(state);
   const movable = Int32Array.from(model.origin.keys()).filter(
-    (process) => model.pinned[process] === 0 && (state.assignment[process] as number) >= 0,
+    (process) =>
+      model.pinned[process] === 0 && !state.places.isFixed(process) && (state.assignment[process] as number) >= 0,
   );
   const moves = improve(state, incumbent, movable, random, options);
   const { assignment } = incumbent;

@@ -71,7 +71,8 @@ describe("placement search", () => {
           const broken = findBrokenRules(model, state.assignment).filter(
             ({ kind }) => kind !== "capacity" && kind !== "dependency",
           );
-          assert.equal(broken.length === 0, isAllowed);
+          const isPossible = state.places.allows(process, to) && (isShift || state.places.allows(other, from));
+          assert.equal(broken.length === 0 && isPossible, isAllowed);
           if (isAllowed) continue;
           if (isShift) state.move(process, from);
           else state.swap(process, other);
