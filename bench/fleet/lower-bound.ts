@@ -7,7 +7,7 @@
 import type { PlanInput } from "../../providers/plan/plan";
 import { meanDuration } from "../../providers/plan/lanes";
 import { waveDuration } from "../../providers/plan/durations";
-import type { MigrationPlan, PlanStep } from "../../sdk/model";
+import type { MigrationPlan, PlanStep, Wave } from "../../sdk/model";
 
 /** Lower bound of the expected makespan for the lanes of a plan, ms. */
 export function lowerBound({ spec }: PlanInput, { waves }: MigrationPlan): number {
@@ -16,12 +16,15 @@ export function lowerBound({ spec }: PlanInput, { waves }: MigrationPlan): numbe
   for (const wave of waves) {
     if (wave.kind === "canary") boundMs += waveDuration(wave.steps).p50Ms;
     if (wave.kind !== "update") continue;
-    for (const steps of stepsByHost(wave.steps).values()) boundMs += timeOf(steps) / hostsAtOnce;
+    for (const steps of stepsByHost(wave).values()) boundMs += timeOf(steps) / hostsAtOnce;
   }
   return boundMs;
 }
 
-/** Mean time of the longest chain of a host's steps at medians, its soak left out: no host takes less on average. */
+/**
+ * Mean time of the longest chain of the steps for which a host has its place, from its cordon on, at medians: no host
+ * takes less on average. Its soak is left out, and new copies that come before the cordon.
+ */
 function timeOf(steps: readonly PlanStep[]): number {
   const ends = new Map<string, number>();
   let longest = 0;
@@ -35,13 +38,17 @@ function timeOf(steps: readonly PlanStep[]): number {
   return longest;
 }
 
-function stepsByHost(steps: readonly PlanStep[]): ReadonlyMap<string, readonly PlanStep[]> {
+/** Steps of each host, without those that come before it has its place. */
+function stepsByHost({ moves, steps, lanes }: Wave): ReadonlyMap<string, readonly PlanStep[]> {
   const byHost = new Map<string, PlanStep[]>();
-  let current: PlanStep[] = [];
+  const fromOf = new Map(moves.map(({ id, from }) => [id, from]));
   for (const step of steps) {
-    // Steps of a host stand together, its cordon first.
-    if (step.kind === "cordon") byHost.set(step.host, (current = []));
-    current.push(step);
+    if (lanes?.ahead && (step.kind === "start-copy" || step.kind === "admit")) continue;
+    const host = "move" in step ? fromOf.get(step.move) : "host" in step ? step.host : undefined;
+    if (host === undefined) continue;
+    const own = byHost.get(host);
+    if (own) own.push(step);
+    else byHost.set(host, [step]);
   }
   return byHost;
 }

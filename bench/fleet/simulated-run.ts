@@ -200,6 +200,8 @@ interface CompiledWave {
   readonly laneAfter: readonly Int32Array[];
   readonly uses: readonly Int32Array[];
   readonly places: Int32Array;
+  /** Lanes beside those with places that may start new copies, by limit; absent: none. */
+  readonly ahead?: Int32Array;
   /** Duration of each step in the run that is being played. */
   readonly lastTimes: Float64Array;
 }
@@ -245,6 +247,7 @@ function compileWave(wave: Wave): CompiledWave {
       Int32Array.from(wave.lanes?.uses[host]?.flatMap((name) => numberOf.get(name) ?? []) ?? []),
     ),
     places: Int32Array.from(names, (name) => wave.lanes?.limits[name] ?? 1),
+    ...(wave.lanes?.ahead ? { ahead: Int32Array.from(names, (name) => wave.lanes?.ahead?.[name] ?? 0) } : {}),
     lastTimes: new Float64Array(wave.steps.length),
   };
 }
@@ -265,69 +268,105 @@ interface PlayedWave {
   readonly laneEnd: Float64Array;
 }
 
+/** What ends next in a lane. */
+type LaneEvent = { readonly lane: number; readonly endMs: number; readonly what: "ahead" | "placed" | "through" };
+
 /** Carries a wave out as the executor does: what may begin does, lanes in the order of the list. */
 function playWave(wave: CompiledWave, startMs: number, normal: () => number): PlayedWave {
-  const steps = wave.wave.steps.length;
-  const ends = new Float64Array(steps);
-  for (let step = 0; step < steps; step++) {
-    const spread = wave.spread[step] as number;
-    wave.lastTimes[step] = (wave.p50Ms[step] as number) * (spread === 0 ? 1 : Math.exp(spread * normal()));
-  }
+  const { steps } = wave.wave;
+  const ends = new Float64Array(steps.length);
+  steps.forEach((step, at) => {
+    const spread = wave.spread[at] as number;
+    const drawn = (wave.p50Ms[at] as number) * (spread === 0 ? 1 : Math.exp(spread * normal()));
+    // A drain is over at its deadline, one way or the other.
+    wave.lastTimes[at] = step.kind === "drain" ? Math.min(drawn, step.deadlineMs) : drawn;
+  });
   let endMs = startMs;
-  const finish = (step: number, notBefore: number): void => {
+  const finish = (step: number, notBefore: number): number => {
     let begin = notBefore;
     for (const before of wave.after[step] as Int32Array) begin = Math.max(begin, ends[before] as number);
-    ends[step] = begin + (wave.lastTimes[step] as number);
-    endMs = Math.max(endMs, ends[step]);
+    const end = begin + (wave.lastTimes[step] as number);
+    ends[step] = end;
+    endMs = Math.max(endMs, end);
+    return end;
   };
+  const isAhead = (step: number): boolean =>
+    wave.ahead !== undefined && (steps[step]?.kind === "start-copy" || steps[step]?.kind === "admit");
   const lanes = wave.laneHosts.length;
   const laneStart = new Float64Array(lanes);
   const laneEnd = new Float64Array(lanes);
-  for (let step = 0; step < steps; step++) if ((wave.lane[step] as number) < 0) finish(step, startMs);
+  for (let step = 0; step < steps.length; step++) if ((wave.lane[step] as number) < 0) finish(step, startMs);
   const room = Int32Array.from(wave.places);
+  const unbegun = Int32Array.from(wave.places, (places, use) => places + (wave.ahead?.[use] ?? 0));
   const done = new Uint8Array(lanes);
   const waiting = Array.from({ length: lanes }, (_, lane) => lane);
-  const running: { readonly lane: number; readonly endMs: number; readonly isThrough: boolean }[] = [];
+  const ready: number[] = [];
+  const running: LaneEvent[] = [];
   let nowMs = lanes > 0 ? endMs : startMs;
-  while (waiting.length > 0) {
-    let isBegun = false;
-    for (let at = 0; at < waiting.length;) {
-      const lane = waiting[at] as number;
-      const uses = wave.uses[lane] as Int32Array;
-      const isReady =
-        uses.every((use) => (room[use] as number) > 0) &&
-        (wave.laneAfter[lane] as Int32Array).every((other) => done[other] === 1);
-      if (!isReady) {
-        at++;
-        continue;
+  const usesOf = (lane: number): Int32Array => wave.uses[lane] as Int32Array;
+  const take = (counts: Int32Array, lane: number, by: number): void => {
+    for (const use of usesOf(lane)) counts[use] = (counts[use] as number) - by;
+  };
+  const hasRoom = (counts: Int32Array, lane: number): boolean =>
+    usesOf(lane).every((use) => (counts[use] as number) > 0);
+  const takeFirst = (list: number[], mayBegin: (lane: number) => boolean, begin: (lane: number) => void): void => {
+    for (let at = 0; at < list.length;) {
+      const lane = list[at] as number;
+      if (!mayBegin(lane)) at++;
+      else {
+        list.splice(at, 1);
+        begin(lane);
       }
-      waiting.splice(at, 1);
-      isBegun = true;
-      for (const use of uses) room[use] = (room[use] as number) - 1;
-      laneStart[lane] = nowMs;
-      let end = nowMs;
-      let through = nowMs;
-      for (const step of wave.laneSteps[lane] as Int32Array) {
-        finish(step, nowMs);
-        // A host that soaks works again and holds no place; what waits for it waits for its soak.
-        if (wave.wave.steps[step]?.kind !== "soak") end = Math.max(end, ends[step] as number);
-        through = Math.max(through, ends[step] as number);
-      }
-      laneEnd[lane] = end;
-      insertByEnd(running, { lane, endMs: end, isThrough: false });
-      insertByEnd(running, { lane, endMs: through, isThrough: true });
     }
+  };
+  let unplaced = lanes;
+  while (unplaced > 0) {
+    takeFirst(
+      ready,
+      (lane) => hasRoom(room, lane),
+      (lane) => {
+        take(room, lane, 1);
+        unplaced--;
+        laneStart[lane] = nowMs;
+        let end = nowMs;
+        let through = nowMs;
+        for (const step of wave.laneSteps[lane] as Int32Array) {
+          if (isAhead(step)) continue;
+          through = Math.max(through, finish(step, nowMs));
+          // A host that soaks works again and holds no place; what waits for it waits for its soak.
+          if (steps[step]?.kind !== "soak") end = Math.max(end, ends[step] as number);
+        }
+        laneEnd[lane] = end;
+        insertByEnd(running, { lane, endMs: end, what: "placed" });
+        insertByEnd(running, { lane, endMs: through, what: "through" });
+      },
+    );
+    takeFirst(
+      waiting,
+      (lane) => hasRoom(unbegun, lane) && (wave.laneAfter[lane] as Int32Array).every((other) => done[other] === 1),
+      (lane) => {
+        take(unbegun, lane, 1);
+        let end = nowMs;
+        for (const step of wave.laneSteps[lane] as Int32Array)
+          if (isAhead(step)) end = Math.max(end, finish(step, nowMs));
+        insertByEnd(running, { lane, endMs: end, what: "ahead" });
+      },
+    );
     const next = running.shift();
     if (!next) {
-      if (!isBegun) throw new Error(`wave ${String(wave.wave.index)}: ${String(waiting.length)} lanes never begin`);
-      continue;
+      if (unplaced === 0) break;
+      throw new Error(`wave ${String(wave.wave.index)}: ${String(unplaced)} lanes never begin`);
     }
     nowMs = next.endMs;
-    if (next.isThrough) {
-      done[next.lane] = 1;
-      continue;
+    if (next.what === "through") done[next.lane] = 1;
+    else if (next.what === "ahead") {
+      ready.push(next.lane);
+      // The executor looks at lanes in the order of the plan.
+      ready.sort((a, b) => a - b);
+    } else {
+      take(room, next.lane, -1);
+      take(unbegun, next.lane, -1);
     }
-    for (const use of wave.uses[next.lane] as Int32Array) room[use] = (room[use] as number) + 1;
   }
   return { endMs, ends, laneStart, laneEnd };
 }

@@ -1,10 +1,13 @@
 /**
- * Lanes of a wave at run time: a host's steps begin when every limit that its lane counts against has room, and hold
- * their places until it works again; its soak is part of the lane but holds none.
+ * Lanes of a wave at run time: a host is cordoned when every limit that its lane counts against has room, and holds its
+ * places until it works again; its soak is part of the lane but holds none. Before that the new copies of its moves are
+ * started, a few lanes ahead of those that have places.
  *
  * Not for: which limits there are; the plan says (`Wave.lanes`).
  *
- * Invariant: whoever executes a wave again counts the lanes that are under way already.
+ * Invariants
+ * 1. Whoever executes a wave again counts the lanes that are under way already.
+ * 2. A lane that has begun goes on whatever begins after it: lanes ahead wait for places only, which are given back.
  */
 import type { PlanStep, StepRecord, Wave } from "../../sdk/model";
 
@@ -26,12 +29,18 @@ function soaking(step: PlanStep): string | undefined {
   return step.kind === "soak" && step.hosts.length === 1 ? step.hosts[0] : undefined;
 }
 
+/** Lanes by limit. */
+type Counts = Map<string, number>;
+
 /** Counts lanes under way against the limits. A host that soaks works again: its lane holds no place any more. */
 export class LaneGate {
   private readonly laneOf: LaneOf;
   private readonly left = new Map<string, number>();
-  private readonly open = new Set<string>();
-  private readonly taken = new Map<string, number>();
+  /** Lanes of which any step has begun, and those among them that have their places. */
+  private readonly begun = new Set<string>();
+  private readonly placed = new Set<string>();
+  private readonly beginnings: Counts = new Map();
+  private readonly taken: Counts = new Map();
   private hasBegun = false;
   private isClosed = false;
 
@@ -48,19 +57,29 @@ export class LaneGate {
     }
     for (const step of wave.steps) {
       const lane = this.laneOf(step);
-      if (lane !== undefined && statusOf(step.id) !== undefined && this.left.has(lane)) this.enter(lane);
+      if (lane === undefined || statusOf(step.id) === undefined || !this.left.has(lane)) continue;
+      this.begin(lane);
+      if (!this.isAhead(step)) this.place(lane);
     }
   }
 
-  /** True when a step may begin; its lane is under way then. */
+  /** True when a step may begin; its lane is ahead or under way then. */
   admit(step: PlanStep): boolean {
     const lane = this.laneOf(step);
-    if (lane === undefined || step.kind === "soak" || this.open.has(lane)) return true;
-    if (this.isClosed) return false;
-    const limits = this.wave.lanes?.limits ?? {};
-    const uses = this.wave.lanes?.uses[lane] ?? [];
-    if (uses.some((name) => (this.taken.get(name) ?? 0) >= (limits[name] ?? Number.POSITIVE_INFINITY))) return false;
-    this.enter(lane);
+    if (lane === undefined || step.kind === "soak" || this.placed.has(lane)) return true;
+    if (this.isAhead(step) && this.begun.has(lane)) return true;
+    if (this.isClosed && !this.begun.has(lane)) return false;
+    const { limits = {}, ahead = {} } = this.wave.lanes ?? {};
+    const hasRoom = (counts: Counts, extra: Readonly<Record<string, number>>): boolean =>
+      this.usesOf(lane).every(
+        (name) => (counts.get(name) ?? 0) < (limits[name] ?? Number.POSITIVE_INFINITY) + (extra[name] ?? 0),
+      );
+    if (!this.begun.has(lane) && !hasRoom(this.beginnings, ahead)) return false;
+    if (!this.isAhead(step)) {
+      if (!hasRoom(this.taken, {})) return false;
+      this.place(lane);
+    }
+    this.begin(lane);
     return true;
   }
 
@@ -80,15 +99,35 @@ export class LaneGate {
     if (lane === undefined || step.kind === "soak") return;
     const left = (this.left.get(lane) ?? 0) - 1;
     this.left.set(lane, left);
-    if (left > 0 || !this.open.delete(lane)) return;
-    for (const name of this.wave.lanes?.uses[lane] ?? []) this.taken.set(name, (this.taken.get(name) ?? 0) - 1);
+    if (left > 0) return;
+    if (this.begun.delete(lane)) this.count(this.beginnings, lane, -1);
+    if (this.placed.delete(lane)) this.count(this.taken, lane, -1);
   }
 
-  private enter(lane: string): void {
-    if (this.open.has(lane)) return;
+  /** True for the start of a new copy, which puts no host out of service, where lanes go ahead. */
+  private isAhead({ kind }: PlanStep): boolean {
+    return this.wave.lanes?.ahead !== undefined && (kind === "start-copy" || kind === "admit");
+  }
+
+  private begin(lane: string): void {
+    if (this.begun.has(lane)) return;
     this.hasBegun = true;
-    this.open.add(lane);
-    for (const name of this.wave.lanes?.uses[lane] ?? []) this.taken.set(name, (this.taken.get(name) ?? 0) + 1);
+    this.begun.add(lane);
+    this.count(this.beginnings, lane, 1);
+  }
+
+  private place(lane: string): void {
+    if (this.placed.has(lane)) return;
+    this.placed.add(lane);
+    this.count(this.taken, lane, 1);
+  }
+
+  private count(counts: Counts, lane: string, by: number): void {
+    for (const name of this.usesOf(lane)) counts.set(name, (counts.get(name) ?? 0) + by);
+  }
+
+  private usesOf(lane: string): readonly string[] {
+    return this.wave.lanes?.uses[lane] ?? [];
   }
 }
 

@@ -4,8 +4,9 @@
  *
  * Not for: which hosts (waves.ts) and keeping the limits at run time (providers/execute).
  */
-import type { DurationQuantiles, WaveLanes } from "../../sdk/model";
+import type { DurationQuantiles, PlanStep, StepKind, WaveLanes } from "../../sdk/model";
 
+import { sumDurations } from "./durations";
 import type { Problem } from "./problem";
 import type { ScheduleContext } from "./schedule";
 import type { PlacedMove } from "./wave-search";
@@ -21,6 +22,9 @@ const LOOKED_AT = 96;
 /** Standard normal deviate of the 95th percentile. */
 const Z95 = 1.645;
 
+/** Lanes that go ahead of those that have places, beside each of these: enough that one is ready when a place is free. */
+const AHEAD_SHARE = 0.5;
+
 /** One host's part of a wave. */
 export interface Lane {
   readonly host: string;
@@ -28,9 +32,93 @@ export interface Lane {
   readonly uses: readonly string[];
   /** Hosts of the wave whose lanes have to end before. */
   readonly after: readonly string[];
-  /** Until the host works again, and what it soaks after that. */
-  readonly duration: DurationQuantiles;
+  readonly duration: LaneDuration;
+}
+
+/** How long a lane takes. */
+export interface LaneDuration {
+  /** Until the new copies of its moves serve, before it needs a place. */
+  readonly ahead: DurationQuantiles;
+  /** From the host's cordon until it works again, for which it has one. */
+  readonly placed: DurationQuantiles;
+  /** What it soaks after that. */
   readonly soakMs: number;
+}
+
+/** Lanes beside those under way, by limit, that start new copies before a place is free. */
+export function lanesAhead(limits: WaveLanes["limits"]): Readonly<Record<string, number>> {
+  return Object.fromEntries(Object.entries(limits).map(([name, places]) => [name, aheadOf(places)]));
+}
+
+/** Lanes that go ahead beside so many places. */
+export function aheadOf(places: number): number {
+  return Math.ceil(places * AHEAD_SHARE);
+}
+
+/** Time of a lane from its steps: of those of one kind, which go at once, the slowest counts. */
+export function laneDuration(steps: readonly PlanStep[]): LaneDuration {
+  const kinds = new Map<StepKind, { readonly longest: DurationQuantiles; readonly count: number }>();
+  let drainMs = Number.POSITIVE_INFINITY;
+  for (const step of steps) {
+    const { kind, expected } = step;
+    const known = kinds.get(kind);
+    const longest = known && known.longest.p95Ms > expected.p95Ms ? known.longest : expected;
+    kinds.set(kind, { longest, count: (known?.count ?? 0) + 1 });
+    if (kind === "drain") drainMs = step.deadlineMs;
+  }
+  return sumOfKinds((kind) => {
+    const found = kinds.get(kind);
+    return found ? slowestOf(found.longest, found.count) : NOTHING;
+  }, drainMs);
+}
+
+/** Time of the lane of a host that so many copies have to leave, before it is known where they go. */
+export function expectedLane(
+  { durations, input }: Pick<ScheduleContext, "durations" | "input">,
+  copies: number,
+): LaneDuration {
+  const { update, limits } = input.spec;
+  return sumOfKinds((kind) => {
+    // Most copies surge; hand-overs are few.
+    if (kind === "hand-over" || (kind === "reboot" && !update.reboot)) return NOTHING;
+    const isOfCopy = kind === "start-copy" || kind === "admit" || kind === "drain" || kind === "stop-copy";
+    return isOfCopy ? slowestOf(durations[kind], Math.max(1, copies)) : durations[kind];
+  }, limits.drainMs);
+}
+
+/** @param of time of all steps of one kind @param drainMs deadline of drains: none takes longer, however many there are */
+function sumOfKinds(of: (kind: StepKind) => DurationQuantiles, drainMs: number): LaneDuration {
+  const leaving = sumDurations([atMost(of("drain"), drainMs), of("stop-copy")]);
+  const handOver = of("hand-over");
+  const gone = {
+    p50Ms: Math.max(leaving.p50Ms, handOver.p50Ms),
+    p95Ms: Math.max(leaving.p95Ms, handOver.p95Ms),
+  };
+  const host = (["cordon", "snapshot", "update", "reboot", "validate", "uncordon"] as const).map(of);
+  return {
+    ahead: sumDurations([of("start-copy"), of("admit")]),
+    placed: sumDurations([gone, ...host]),
+    soakMs: of("soak").p50Ms,
+  };
+}
+
+const NOTHING: DurationQuantiles = { p50Ms: 0, p95Ms: 0 };
+
+function atMost({ p50Ms, p95Ms }: DurationQuantiles, ms: number): DurationQuantiles {
+  return { p50Ms: Math.min(p50Ms, ms), p95Ms: Math.min(p95Ms, ms) };
+}
+
+/** Quantiles of the longest of so many log-normal durations that are independent of each other. */
+function slowestOf(duration: DurationQuantiles, count: number): DurationQuantiles {
+  if (count === 1 || duration.p50Ms <= 0) return duration;
+  const spread = spreadOf(duration);
+  const at = (level: number): number => duration.p50Ms * Math.exp(spread * normalQuantile(level ** (1 / count)));
+  return { p50Ms: at(0.5), p95Ms: at(0.95) };
+}
+
+/** Standard deviation of the logarithm of a log-normal duration. */
+function spreadOf({ p50Ms, p95Ms }: DurationQuantiles): number {
+  return p50Ms > 0 ? Math.log(Math.max(p95Ms, p50Ms) / p50Ms) / Z95 : 0;
 }
 
 /** What a host's lane counts against, before it is known where its copies go. */
@@ -156,9 +244,9 @@ export function meanDuration({ p50Ms, p95Ms }: DurationQuantiles): number {
  * Time of all lanes of a wave: quantiles over draws of their durations (log-normal), each draw carried out as a run
  * would, the first lane of the list that may begin first. Deterministic: the draws are spread evenly and shifted.
  */
-export function lanesDuration(lanes: readonly Lane[], limits: WaveLanes["limits"]): DurationQuantiles {
-  if (lanes.length === 0) return { p50Ms: 0, p95Ms: 0 };
-  const numbered = numberLanes(lanes, limits);
+export function lanesDuration(lanes: readonly Lane[], { limits, ahead }: Omit<WaveLanes, "uses">): DurationQuantiles {
+  if (lanes.length === 0) return NOTHING;
+  const numbered = numberLanes(lanes, limits, ahead ?? {});
   const draws = Math.max(FEWEST_DRAWS, Math.min(MOST_DRAWS, Math.ceil(LANES_DRAWN / lanes.length)));
   const ends = Float64Array.from({ length: draws }, (_, draw) => playLanes(numbered, draw)).sort();
   return {
@@ -171,62 +259,107 @@ export function lanesDuration(lanes: readonly Lane[], limits: WaveLanes["limits"
 interface NumberedLanes {
   readonly uses: readonly Int32Array[];
   readonly after: readonly Int32Array[];
+  /** By limit: lanes with places, and lanes that may have begun. */
   readonly places: Int32Array;
-  /** Median, and deviation of the logarithm. */
-  readonly p50Ms: Float64Array;
-  readonly spread: Float64Array;
+  readonly beginnings: Int32Array;
+  readonly ahead: DrawnDurations;
+  readonly placed: DrawnDurations;
   readonly soakMs: Float64Array;
 }
 
-function numberLanes(lanes: readonly Lane[], limits: WaveLanes["limits"]): NumberedLanes {
+/** By lane: median, and deviation of the logarithm. */
+interface DrawnDurations {
+  readonly p50Ms: Float64Array;
+  readonly spread: Float64Array;
+}
+
+function numberLanes(lanes: readonly Lane[], limits: WaveLanes["limits"], ahead: WaveLanes["limits"]): NumberedLanes {
   const index = new Map(lanes.map(({ host }, lane) => [host, lane]));
   const names = new Map<string, number>();
   for (const { uses } of lanes) for (const name of uses) if (!names.has(name)) names.set(name, names.size);
+  const placesAt = (name: string): number => Math.max(1, limits[name] ?? 1);
   return {
     uses: lanes.map(({ uses }) => Int32Array.from(uses, (name) => names.get(name) ?? 0)),
     after: lanes.map(({ after }) => Int32Array.from(after.flatMap((host) => index.get(host) ?? []))),
-    places: Int32Array.from(names.keys(), (name) => Math.max(1, limits[name] ?? 1)),
-    p50Ms: Float64Array.from(lanes, ({ duration }) => duration.p50Ms || duration.p95Ms / 2),
-    spread: Float64Array.from(lanes, ({ duration: { p50Ms, p95Ms } }) =>
-      p50Ms > 0 ? Math.log(Math.max(p95Ms, p50Ms) / p50Ms) / Z95 : 0,
-    ),
-    soakMs: Float64Array.from(lanes, ({ soakMs }) => soakMs),
+    places: Int32Array.from(names.keys(), placesAt),
+    beginnings: Int32Array.from(names.keys(), (name) => placesAt(name) + (ahead[name] ?? 0)),
+    ahead: drawnDurations(lanes.map(({ duration }) => duration.ahead)),
+    placed: drawnDurations(lanes.map(({ duration }) => duration.placed)),
+    soakMs: Float64Array.from(lanes, ({ duration }) => duration.soakMs),
   };
 }
 
-function playLanes({ uses, after, places, p50Ms, spread, soakMs }: NumberedLanes, draw: number): number {
-  const room = Int32Array.from(places);
+function drawnDurations(durations: readonly DurationQuantiles[]): DrawnDurations {
+  return {
+    p50Ms: Float64Array.from(durations, ({ p50Ms, p95Ms }) => p50Ms || p95Ms / 2),
+    spread: Float64Array.from(durations, spreadOf),
+  };
+}
+
+/** What ends next in a lane. */
+const AHEAD = 0;
+const PLACED = 1;
+const SOAKED = 2;
+
+function playLanes(lanes: NumberedLanes, draw: number): number {
+  const { uses, after, soakMs } = lanes;
+  const room = Int32Array.from(lanes.places);
+  const unbegun = Int32Array.from(lanes.beginnings);
   const done = new Uint8Array(uses.length);
   const waiting = uses.map((_, lane) => lane);
+  const ready: number[] = [];
   const running: Ending[] = [];
-  const mayBegin = (lane: number): boolean => {
-    for (const use of uses[lane] as Int32Array) if ((room[use] as number) <= 0) return false;
+  const hasRoom = (counts: Int32Array, lane: number): boolean => {
+    for (const use of uses[lane] as Int32Array) if ((counts[use] as number) <= 0) return false;
+    return true;
+  };
+  const take = (counts: Int32Array, lane: number, by: number): void => {
+    for (const use of uses[lane] as Int32Array) counts[use] = (counts[use] as number) - by;
+  };
+  const isReady = (lane: number): boolean => {
     for (const other of after[lane] as Int32Array) if (done[other] !== 1) return false;
     return true;
   };
+  const drawn = ({ p50Ms, spread }: DrawnDurations, lane: number): number =>
+    (p50Ms[lane] as number) * Math.exp((spread[lane] as number) * deviateOf(lane, draw));
   let nowMs = 0;
-  while (waiting.length > 0 || running.length > 0) {
-    for (let at = 0; at < Math.min(waiting.length, LOOKED_AT) && (room[0] as number) > 0;) {
+  while (waiting.length + ready.length + running.length > 0) {
+    for (let at = 0; at < ready.length;) {
+      const lane = ready[at] as number;
+      if (!hasRoom(room, lane)) {
+        at++;
+        continue;
+      }
+      ready.splice(at, 1);
+      take(room, lane, 1);
+      push(running, { lane, endMs: nowMs + drawn(lanes.placed, lane), what: PLACED });
+    }
+    for (let at = 0; at < Math.min(waiting.length, LOOKED_AT) && (unbegun[0] as number) > 0;) {
       const lane = waiting[at] as number;
-      if (!mayBegin(lane)) {
+      if (!hasRoom(unbegun, lane) || !isReady(lane)) {
         at++;
         continue;
       }
       waiting.splice(at, 1);
-      for (const use of uses[lane] as Int32Array) room[use] = (room[use] as number) - 1;
-      const time = (p50Ms[lane] as number) * Math.exp((spread[lane] as number) * deviateOf(lane, draw));
-      push(running, { lane, endMs: nowMs + time, isSoaked: false });
+      take(unbegun, lane, 1);
+      push(running, { lane, endMs: nowMs + drawn(lanes.ahead, lane), what: AHEAD });
     }
     const next = pop(running);
     // Lanes wait for lanes before them in the list only, so the first one may begin when nothing is under way.
     if (!next) break;
     nowMs = next.endMs;
-    if (next.isSoaked) {
-      done[next.lane] = 1;
-      continue;
+    switch (next.what) {
+      case AHEAD:
+        ready.push(next.lane);
+        break;
+      case PLACED:
+        take(room, next.lane, -1);
+        take(unbegun, next.lane, -1);
+        push(running, { lane: next.lane, endMs: nowMs + (soakMs[next.lane] as number), what: SOAKED });
+        break;
+      case SOAKED:
+        done[next.lane] = 1;
     }
-    for (const use of uses[next.lane] as Int32Array) room[use] = (room[use] as number) + 1;
-    push(running, { lane: next.lane, endMs: nowMs + (soakMs[next.lane] as number), isSoaked: true });
   }
   return nowMs;
 }
@@ -249,7 +382,7 @@ export function normalQuantile(level: number): number {
 interface Ending {
   readonly lane: number;
   readonly endMs: number;
-  readonly isSoaked: boolean;
+  readonly what: typeof AHEAD | typeof PLACED | typeof SOAKED;
 }
 
 function push(heap: Ending[], item: Ending): void {

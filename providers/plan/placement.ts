@@ -81,6 +81,11 @@ export class Placement {
     return this.places.sizeAt(site);
   }
 
+  /** How many copies a host has. */
+  copyCountAt(site: number): number {
+    return this.places.sizeAt(site);
+  }
+
   /** Copies of a workload on a host, in the order of their ids. */
   copiesOf(work: number, site: number): readonly Copy[] {
     return this.places.copiesOf(work, site);

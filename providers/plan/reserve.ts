@@ -14,6 +14,7 @@ import { Timeline, type Schedule, type ScheduleContext, type ScheduleFailure, ty
 import { normalQuantile } from "./lanes";
 import { pathCount } from "./capacity";
 import { ReserveTrack } from "./reserve-track";
+import { LANE_RULES, type LaneRules } from "./rolling-wave";
 import { planUpdateWaves, type LookAhead } from "./waves";
 
 /**
@@ -26,6 +27,8 @@ type TryStyle = (typeof STYLES)[number];
 const CELLS_PER_PATH = 0.5;
 /** Second and further tries of one schedule: bounds the search where nothing fits. */
 const MAXIMUM_TRIES = 4_000;
+/** Up to so many hosts times copies several rules for lanes are tried; more would take too long, and vary less. */
+const MOST_COMPARED = 100_000;
 /** Up to so many hosts every number is tried; above, only some, because each is a whole plan. */
 const EVERY_NUMBER_UP_TO = 8;
 /** Tries at a reserve that follows the forecast, each a whole plan; of large fleets one. */
@@ -104,7 +107,8 @@ function followForecast(
   const tries = context.problem.sites.length < LARGE_FROM_HOSTS ? FOLLOWING_TRIES : 1;
   let keptWaves = 0;
   for (let attempt = 0; attempt < tries; attempt++) {
-    const options = { style: "balanced", lookAhead: "rest", mayShed: true, followsFrom: keptWaves } as const;
+    const [rules] = LANE_RULES;
+    const options = { style: "balanced", lookAhead: "rest", mayShed: true, followsFrom: keptWaves, rules } as const;
     const result = tryStyle(context, hosts, count, confidence, options);
     if ("failure" in result) return undefined;
     const { schedule, regrets } = result;
@@ -166,14 +170,22 @@ function trySchedule(
   for (const mayShed of canShed(context) ? [true, false] : [true]) {
     for (const style of STYLES) {
       if (style === "margin" && marginOf(context, confidence) === 0) continue;
-      let result = tryStyle(context, hosts, count, confidence, { style, lookAhead, mayShed });
+      const [rules] = LANE_RULES;
+      let result = tryStyle(context, hosts, count, confidence, { style, lookAhead, mayShed, rules });
       if ("failure" in result && result.failure.cause.kind === "overload" && lookAhead === "rest") {
         lookAhead = "opening";
         if (!isOverloadedAtStart(result.failure)) {
-          result = tryStyle(context, hosts, count, confidence, { style, lookAhead, mayShed });
+          result = tryStyle(context, hosts, count, confidence, { style, lookAhead, mayShed, rules });
         }
       }
-      if ("schedule" in result) return result;
+      if ("schedule" in result) {
+        const found: Try = { style, lookAhead, mayShed, rules };
+        return {
+          schedule: findShorter(context, hosts, result.schedule, (other) =>
+            tryStyle(context, hosts, count, confidence, { ...found, rules: other }),
+          ),
+        };
+      }
       failure ??= result.failure;
       if (isOverloadedAtStart(result.failure)) return { failure };
     }
@@ -187,6 +199,23 @@ function missingWarm({ problem, input }: ScheduleContext, count: number): number
   const inUse = new Set(problem.copies.map(({ site }) => site));
   const idle = problem.held.filter((site) => !inUse.has(site)).length;
   return Math.max(0, Math.min(warmHosts - idle, maximumHosts - problem.held.length - count));
+}
+
+/** The shortest of schedules by other rules for lanes and the one that was found, where it has lanes and is small. */
+function findShorter(
+  { problem }: ScheduleContext,
+  hosts: readonly string[],
+  found: Schedule,
+  tryRules: (rules: LaneRules) => ScheduleResult,
+): Schedule {
+  const hasLanes = found.waves.some(({ lanes }) => lanes !== undefined);
+  if (!hasLanes || hosts.length * problem.copies.length > MOST_COMPARED) return found;
+  let shortest = found;
+  for (const rules of LANE_RULES.slice(1)) {
+    const result = tryRules(rules);
+    if ("schedule" in result && result.schedule.total.p50Ms < shortest.total.p50Ms) shortest = result.schedule;
+  }
+  return shortest;
 }
 
 /** True where some copy may pause while its host is updated. */
@@ -203,6 +232,7 @@ interface Try {
   readonly mayShed: boolean;
   /** The reserve follows what waves need, and is not given back before this many waves. Absent: it is held all the time. */
   readonly followsFrom?: number;
+  readonly rules: LaneRules;
 }
 
 /** A schedule, or why there is none; `regrets`: the wave before which hosts were given back that were needed again. */
@@ -214,7 +244,7 @@ function tryStyle(
   hosts: readonly string[],
   count: number,
   confidence: number,
-  { style, lookAhead, mayShed, followsFrom }: Try,
+  { style, lookAhead, mayShed, followsFrom, rules }: Try,
 ): TryResult {
   const { problem, input, quantile } = context;
   const extra = problem.standby.slice(0, count);
@@ -240,6 +270,7 @@ function tryStyle(
     quantile,
     lookAhead,
     mayShed,
+    rules,
     ids: new Set(input.fleet.replicas.map((replica) => replica.id)),
     tries: { left: MAXIMUM_TRIES },
     reserve,

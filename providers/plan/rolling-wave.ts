@@ -11,7 +11,7 @@
  */
 import type { DurationQuantiles, WaveLanes } from "../../sdk/model";
 
-import { LaneClock, limitsOfHost, meanDuration, placesOf, transferTime } from "./lanes";
+import { LaneClock, lanesAhead, limitsOfHost, meanDuration, placesOf, transferTime, type LaneDuration } from "./lanes";
 import type { Placement } from "./placement";
 import type { Problem } from "./problem";
 import type { ScheduleContext } from "./schedule";
@@ -27,6 +27,26 @@ const LONGEST = 1.5;
 /** Times of lanes beyond the mean that the end of a wave may take. */
 const SPARE = 1.15;
 
+/** Rules of thumb by which lanes are put together. None is the best for every fleet. */
+export interface LaneRules {
+  /** Hosts of a group that come in so many next rounds get no copies where others can: they would have to wait for them. */
+  readonly keptFreeRounds: number;
+  /** Times of lanes that a host which got copies is planned to come after the lanes they came from, for those may be late. */
+  readonly lateLanes: number;
+}
+
+/** Rules that were worth trying on generated fleets, the usual ones first. */
+export const LANE_RULES: readonly [LaneRules, ...LaneRules[]] = [
+  { keptFreeRounds: 1, lateLanes: 0.5 },
+  { keptFreeRounds: 1, lateLanes: 1 },
+  { keptFreeRounds: 2, lateLanes: 0.5 },
+];
+
+/** Settings of the search for a wave of lanes. */
+export interface RollingOptions extends SearchOptions {
+  readonly rules: LaneRules;
+}
+
 /** A wave of lanes. */
 export interface RollingWave {
   readonly sites: readonly number[];
@@ -40,16 +60,18 @@ export interface RollingWave {
 }
 
 /** Rounds of hosts in a wave; a rest that is too short for a wave of its own belongs to the one before. */
-function roundsOf(lane: DurationQuantiles, hosts: number, width: number): number {
-  const wanted = Math.max(FEWEST_ROUNDS, Math.floor(WAVE_MS / Math.max(1, meanDuration(lane))));
+function roundsOf({ placed }: LaneDuration, hosts: number, width: number): number {
+  const wanted = Math.max(FEWEST_ROUNDS, Math.floor(WAVE_MS / Math.max(1, meanDuration(placed))));
   const rounds = Math.ceil(hosts / width);
   return rounds <= LONGEST * wanted ? rounds : wanted;
 }
 
 /** Upper bound of the time of a wave of lanes of which `hosts` are left. */
-export function rollingTime(lane: DurationQuantiles, hosts: number, width: number): DurationQuantiles {
-  const p50Ms = Math.ceil(roundsOf(lane, hosts, width) * meanDuration(lane) * SPARE);
-  return { p50Ms, p95Ms: p50Ms + 2 * (lane.p95Ms - lane.p50Ms) };
+export function rollingTime(lane: LaneDuration, hosts: number, width: number): DurationQuantiles {
+  const { ahead, placed, soakMs } = lane;
+  const lanesMs = roundsOf(lane, hosts, width) * meanDuration(placed) * SPARE;
+  const p50Ms = Math.ceil(lanesMs + meanDuration(ahead) + soakMs);
+  return { p50Ms, p95Ms: p50Ms + 2 * (placed.p95Ms - placed.p50Ms) };
 }
 
 /** Finds a wave of lanes, or undefined when not even its first hosts can be emptied. */
@@ -57,8 +79,8 @@ export function findRollingWave(
   context: ScheduleContext,
   placement: Placement,
   order: readonly number[],
-  lane: DurationQuantiles,
-  options: SearchOptions,
+  lane: LaneDuration,
+  options: RollingOptions,
 ): RollingWave | undefined {
   const wave = new WaveInProgress(context, placement, order, lane, options);
   wave.fill();
@@ -74,8 +96,6 @@ const LISTED_FROM = 256;
 const LISTS_PER_LANE = 20;
 /** Shares of cells that differ by less are sorted by host. */
 const SHARE_GRAIN = 1e-6;
-/** Hosts of a group that come in the next rounds get no copies where others can: they would have to wait for them. */
-const KEPT_FREE_ROUNDS = 1;
 /** Rounds that a group may have less than all hosts before its hosts come first. */
 const URGENT_ROUNDS = 0.5;
 /** Searches with ever later targets for a host that finds no room; after the last one it is left to another wave. */
@@ -89,7 +109,9 @@ class WaveInProgress {
   private readonly after = new Map<string, readonly string[]>();
   private readonly transferMs = new Map<string, number>();
   private readonly clock: LaneClock;
+  /** From a host's cordon until it works again, as expected; before that its copies come elsewhere; after it it soaks. */
   private readonly laneMs: number;
+  private readonly aheadMs: number;
   private readonly soakMs: number;
   private readonly untilMs: number;
   /** By site: when its lane is through, soak included, as expected. */
@@ -111,19 +133,21 @@ class WaveInProgress {
   private readonly flows: ReadonlyMap<HostGroup, Int32Array>;
   private readonly places: number;
   private leftCount: number;
+  private transfersMs = 0;
 
   constructor(
     private readonly context: ScheduleContext,
     private readonly placement: Placement,
     order: readonly number[],
-    lane: DurationQuantiles,
-    private readonly options: SearchOptions,
+    lane: LaneDuration,
+    private readonly options: RollingOptions,
   ) {
     const { problem, input } = context;
     const width = input.spec.limits.hostsAtOnce;
     // A host that soaks works again: it holds no place, but what waits for it waits for its soak.
-    this.soakMs = input.spec.limits.soakMs;
-    this.laneMs = Math.max(1, meanDuration(lane) - this.soakMs);
+    this.soakMs = lane.soakMs;
+    this.laneMs = Math.max(1, meanDuration(lane.placed));
+    this.aheadMs = meanDuration(lane.ahead);
     const rounds = roundsOf(lane, order.length, width);
     const isLast = rounds * width >= order.length;
     this.untilMs = isLast ? Number.POSITIVE_INFINITY : rounds * this.laneMs * SPARE;
@@ -150,14 +174,12 @@ class WaveInProgress {
   result(): RollingWave | undefined {
     if (this.sites.length === 0) return undefined;
     const names = new Set([...this.uses.values()].flat());
+    const limits = Object.fromEntries([...names].sort().map((name) => [name, placesOf(this.context, name)]));
     return {
       sites: this.sites,
       hosts: this.sites.map((site) => this.hostOf(site)),
       moves: this.moves,
-      lanes: {
-        limits: Object.fromEntries([...names].sort().map((name) => [name, placesOf(this.context, name)])),
-        uses: Object.fromEntries(this.uses),
-      },
+      lanes: { limits, ahead: lanesAhead(limits), uses: Object.fromEntries(this.uses) },
       after: this.after,
       transferMs: this.transferMs,
     };
@@ -191,12 +213,14 @@ class WaveInProgress {
     return best;
   }
 
+  /** When a host can be cordoned at the soonest; its copies come elsewhere before. */
   private startOf(site: number): number {
     return Math.max(this.clock.earliest(this.limitsOf(site)), this.notBefore[site] as number);
   }
 
   private tryHost(group: HostGroup, at: number): void {
     const { context, placement, laneMs } = this;
+    const { rules } = this.options;
     const site = group.left[at] as number;
     const startMs = this.startOf(site);
     if (startMs + laneMs > this.untilMs) {
@@ -205,12 +229,13 @@ class WaveInProgress {
     }
     const search = this.searches[site] as number;
     // A lane takes the longer or shorter; behind hosts that were ready long before it does not wait.
-    const byMs = search === MOST_SEARCHES - 1 ? Number.POSITIVE_INFINITY : startMs + (search - 1) * laneMs;
+    const aheadMs = startMs - this.aheadMs - this.meanTransferMs();
+    const byMs = search === MOST_SEARCHES - 1 ? Number.POSITIVE_INFINITY : aheadMs + (search - 1) * laneMs;
     placement.setLeaving(new Set([site]));
     const tasks = placement.copiesAt(site).map((copy): Task => ({ copy }));
     const isReady = (target: number): boolean =>
       placement.isPending(target)
-        ? search > 0 || (this.ranks[target] as number) >= group.begun + KEPT_FREE_ROUNDS * group.atOnce
+        ? search > 0 || (this.ranks[target] as number) >= group.begun + rules.keptFreeRounds * group.atOnce
         : (this.readyAt[target] as number) <= byMs;
     // A copy stays the longer on a host that has yet to be updated, the more hosts come before that one.
     const turn = this.sites.length / this.turns.length;
@@ -249,19 +274,20 @@ class WaveInProgress {
   }
 
   private begin(group: HostGroup, site: number, startMs: number, found: readonly PlacedMove[]): void {
-    const { context, placement, soakMs, laneMs } = this;
+    const { context, placement, soakMs, laneMs, aheadMs } = this;
     const before = [
       ...found.map(({ arrived }) => arrived.site).filter((target) => placement.isVacated(target)),
       ...(this.sources.get(site) ?? []),
     ];
-    const beginsMs = Math.max(startMs, ...before.map((target) => this.readyAt[target] as number));
     const extraMs = transferTime(context, found);
-    const endMs = beginsMs + laneMs + extraMs;
+    const beginsMs = Math.max(startMs - aheadMs - extraMs, ...before.map((target) => this.readyAt[target] as number));
+    const endMs = Math.max(startMs, beginsMs + aheadMs + extraMs) + laneMs;
     for (const { arrived } of found) {
       const from = this.sources.get(arrived.site);
       if (from) from.push(site);
       else this.sources.set(arrived.site, [site]);
-      this.notBefore[arrived.site] = Math.max(this.notBefore[arrived.site] as number, endMs + soakMs + laneMs / 2);
+      const nextMs = endMs + soakMs + aheadMs + this.options.rules.lateLanes * laneMs;
+      this.notBefore[arrived.site] = Math.max(this.notBefore[arrived.site] as number, nextMs);
     }
     this.clock.take(this.limitsOf(site), endMs);
     this.clock.take(this.flowOf(group), endMs);
@@ -275,6 +301,12 @@ class WaveInProgress {
     this.uses.set(host, limitsOfHost(context, site));
     this.after.set(host, [...new Set(before)].map((target) => this.hostOf(target)).sort());
     this.transferMs.set(host, extraMs);
+    this.transfersMs += extraMs;
+  }
+
+  /** Time that the transfers of a lane of the wave have taken so far, on average. */
+  private meanTransferMs(): number {
+    return this.sites.length === 0 ? 0 : this.transfersMs / this.sites.length;
   }
 
   private limitsOf(site: number): Int32Array {

@@ -7,7 +7,7 @@ import type { DurationQuantiles, MigrationScore, Move, PlanStep, Wave, WaveLanes
 
 import { createIslandTotals, peakQuantile, stepRange, type CellLoad, type StepRange } from "./capacity";
 import { sumDurations, totalDuration, waveDuration, type StepDurations } from "./durations";
-import { lanesDuration, type Lane } from "./lanes";
+import { laneDuration, lanesDuration, type Lane } from "./lanes";
 import type { Overload, Placement } from "./placement";
 import type { PlanInput } from "./plan-input";
 import type { Problem } from "./problem";
@@ -126,7 +126,7 @@ export class Timeline {
     const { startMs } = this.context;
     const index = this.nextIndex;
     const before = this.total;
-    const duration = lanes ? durationOfLanes(hosts, steps, lanes) : waveDuration(steps);
+    const duration = lanes ? durationOfLanes(hosts, moves, steps, lanes) : waveDuration(steps);
     this.durations.push(duration);
     this.waves.push({
       index,
@@ -184,34 +184,33 @@ function largestCells(problem: Problem, island: number, hosts: ReadonlySet<strin
     .reduce((sum, cpuMillis) => sum + cpuMillis, 0);
 }
 
-/** Time of a wave whose hosts follow each other: what comes before the first cordon, then the lanes. */
+/** Time of a wave whose hosts follow each other: what comes before the first lane, then the lanes. */
 function durationOfLanes(
   hosts: readonly string[],
+  moves: readonly PlacedMove[],
   steps: readonly PlanStep[],
-  { limits, uses }: WaveLanes,
+  lanes: WaveLanes,
 ): DurationQuantiles {
   const stepsOf = new Map<string, PlanStep[]>(hosts.map((host) => [host, []]));
   const laneOfStep = new Map<string, string>();
-  let current = "";
+  const fromOf = new Map(moves.map(({ move }) => [move.id, move.from]));
   const before: PlanStep[] = [];
   for (const step of steps) {
-    // Steps of a lane stand together, its cordon first.
-    if (step.kind === "cordon") current = step.host;
-    if (current === "") before.push(step);
+    const host = "move" in step ? fromOf.get(step.move) : "host" in step ? step.host : step.hosts[0];
+    const own = step.kind === "reserve" ? undefined : stepsOf.get(host ?? "");
+    if (own === undefined || host === undefined) before.push(step);
     else {
-      stepsOf.get(current)?.push(step);
-      laneOfStep.set(step.id, current);
+      own.push(step);
+      laneOfStep.set(step.id, host);
     }
   }
-  const lanes = hosts.map((host): Lane => {
+  const timed = hosts.map((host): Lane => {
     const own = stepsOf.get(host) ?? [];
     // The steps of a lane wait for each other; for other lanes its first one does.
     const after = new Set(own[0]?.after.flatMap((id) => laneOfStep.get(id) ?? []));
-    const soak = own.find(({ kind }) => kind === "soak");
-    const duration = waveDuration(own.filter((step) => step !== soak));
-    return { host, uses: uses[host] ?? [], after: [...after], duration, soakMs: soak?.expected.p50Ms ?? 0 };
+    return { host, uses: lanes.uses[host] ?? [], after: [...after], duration: laneDuration(own) };
   });
-  return sumDurations([waveDuration(before), lanesDuration(lanes, limits)]);
+  return sumDurations([waveDuration(before), lanesDuration(timed, lanes)]);
 }
 
 /** Options of steps for a context. */

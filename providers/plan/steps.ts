@@ -8,6 +8,8 @@
  * 2. Nothing of a host begins before the reserve is held; a host is changed only when the last copy that has to leave
  *    it has left. A copy that is restarted in place leaves and comes back between the change and the validation.
  * 3. A copy that serves leaves traffic only after its replacement has been admitted (surge before evict).
+ * 4. Where hosts follow each other, a host is cordoned when the new copies of its moves serve: until then it works, so
+ *    that it has to count as out of service only from then on.
  */
 import type { DurationQuantiles, HostUpdateSpec, Move, PlanStep, Workload } from "../../sdk/model";
 
@@ -61,10 +63,16 @@ export function createUpdateSteps(
     const id = (kind: string): string => `w${String(index)}/${host}/${kind}`;
     const lane = options.laneOf?.(host);
     const after = [...first, ...(lane?.after.flatMap((other) => endsOf.get(other) ?? []) ?? [])];
-    steps.push({ id: id("cordon"), kind: "cordon", host, after, expected: durations.cordon });
     const leaving = here.filter(({ move }) => move.method !== "restart");
+    const transferMs = options.transferOf?.(host);
+    const ahead = lane ? leaving.flatMap((move) => createSurgeSteps(id, move, after, options, transferMs)) : [];
+    steps.push(...ahead);
+    const cordonAfter = ahead.length > 0 ? lastOfMoves(ahead) : after;
+    steps.push({ id: id("cordon"), kind: "cordon", host, after: cordonAfter, expected: durations.cordon });
     const left = leaving.flatMap((move) => {
-      const leave = createLeaveSteps(id, move, [id("cordon")], options, options.transferOf?.(host));
+      const surge = lane ? [] : createSurgeSteps(id, move, [id("cordon")], options, transferMs);
+      const before = surge.length > 0 ? lastOfMoves(surge) : [id("cordon")];
+      const leave = [...surge, ...createLeaveSteps(id, move, before, options, transferMs)];
       steps.push(...leave);
       return leave.slice(-1).map((step) => step.id);
     });
@@ -141,7 +149,7 @@ export function createFailbackSteps(
   const ends: string[] = [];
   for (const move of moves) {
     const id = (kind: string): string => `w${String(index)}/${move.move.from}/${kind}`;
-    const leave = createLeaveSteps(id, move, [], options);
+    const leave = createMoveSteps(id, move, [], options);
     steps.push(...leave);
     ends.push(...leave.slice(-1).map((step) => step.id));
   }
@@ -173,7 +181,7 @@ export function createRebalanceSteps(
     const id = (kind: string): string => `w${String(index)}/${host}/${kind}`;
     steps.push({ id: id("cordon"), kind: "cordon", host, after: [], expected: durations.cordon });
     const ends = here.flatMap((move) => {
-      const leave = createLeaveSteps(id, move, [id("cordon")], options);
+      const leave = createMoveSteps(id, move, [id("cordon")], options);
       steps.push(...leave);
       return leave.slice(-1).map((step) => step.id);
     });
@@ -185,6 +193,34 @@ export function createRebalanceSteps(
     steps.push({ id: id("uncordon"), kind: "uncordon", host, after: checks, expected: durations.uncordon });
   }
   return steps;
+}
+
+/** Steps of a whole move: the new copy comes, then the old one goes. */
+function createMoveSteps(
+  id: (kind: string) => string,
+  move: WorkloadMove,
+  after: readonly string[],
+  options: StepOptions,
+): PlanStep[] {
+  const surge = createSurgeSteps(id, move, after, options);
+  return [...surge, ...createLeaveSteps(id, move, surge.length > 0 ? lastOfMoves(surge) : after, options)];
+}
+
+/** Steps after which the new copy of a move serves elsewhere; none where the old one goes first or is handed over. */
+function createSurgeSteps(
+  id: (kind: string) => string,
+  { move, workload }: WorkloadMove,
+  after: readonly string[],
+  options: StepOptions,
+  transferMs = 0,
+): PlanStep[] {
+  if (move.method !== "surge" || move.to === undefined) return [];
+  return createArriveSteps(id, { move, workload }, move.to, after, options, transferMs);
+}
+
+/** Ids of the last step of each move. */
+function lastOfMoves(steps: readonly PlanStep[]): string[] {
+  return [...new Map(steps.map((step) => ["move" in step ? step.move : "", step.id])).values()];
 }
 
 /** Steps after which a copy no longer runs on its host. */
@@ -215,10 +251,6 @@ function createLeaveSteps(
   }
   const steps: PlanStep[] = [];
   let before = after;
-  if (move.method === "surge" && move.to !== undefined) {
-    steps.push(...createArriveSteps(id, { move, workload }, move.to, before, options, transferMs));
-    before = steps.slice(-1).map((step) => step.id);
-  }
   if (workload.service !== undefined) {
     steps.push({
       ...part,

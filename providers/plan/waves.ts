@@ -13,12 +13,12 @@ import type { DurationQuantiles } from "../../sdk/model";
 
 import { stepCount, type StepRange } from "./capacity";
 import { longestMove, sumDurations } from "./durations";
-import { limitsOfHost, meanDuration, placesOf, transferTime } from "./lanes";
+import { expectedLane, limitsOfHost, meanDuration, placesOf, transferTime } from "./lanes";
 import type { Placement } from "./placement";
 import { compareText, type Problem } from "./problem";
 import { partsOfStep, regretOf } from "./quiet";
 import type { ReserveTrack, WaveAttempt } from "./reserve-track";
-import { findRollingWave, ROLLING_FROM, rollingTime, type RollingWave } from "./rolling-wave";
+import { findRollingWave, ROLLING_FROM, rollingTime, type LaneRules, type RollingWave } from "./rolling-wave";
 import { disturbanceOf } from "./scores/migration-score";
 import {
   settleMoves,
@@ -48,6 +48,7 @@ const WIDEST_AT_ONCE = 32;
 export interface WaveOptions extends Omit<SearchOptions, "index" | "ids"> {
   readonly reserve: ReserveTrack;
   readonly lookAhead: LookAhead;
+  readonly rules: LaneRules;
   /** Ids in use; ids of new copies are added. */
   readonly ids: Set<string>;
 }
@@ -139,13 +140,14 @@ function tryWave(
   // Where copies stay, hosts hold each other up little.
   const staying = [...left].some((site) => mayStay(problem, site));
   const isRolling = !isCanary && !staying && width >= ROLLING_FROM && left.size >= ROLLING_FROM;
-  const range = timeline.rangeOfNext(isRolling ? rollingTime(longest, left.size, width) : longest);
+  const lane = expectedLane(context, copiesPerHost(placement, left));
+  const range = timeline.rangeOfNext(isRolling ? rollingTime(lane, left.size, width) : longest);
   const tried = { range, isCanary, staying };
   const overload = placement.beginWave(range, new Set(), untilStep);
   if (overload) return { ...tried, found: { cause: { kind: "overload", overload } }, width: 0, isWidest: true };
   const order = orderHosts(context, placement, timeline, left, width);
   const search = { ...options, index: timeline.nextIndex };
-  const rolling = isRolling ? findRollingWave(context, placement, order, longest, search) : undefined;
+  const rolling = isRolling ? findRollingWave(context, placement, order, lane, search) : undefined;
   if (rolling) {
     return {
       ...tried,
@@ -172,6 +174,13 @@ function transferTimes(context: ScheduleContext, moves: readonly PlacedMove[]): 
     else byHost.set(placed.move.from, [placed]);
   }
   return new Map([...byHost].map(([host, list]) => [host, transferTime(context, list)]));
+}
+
+/** Copies on a host that is left, on average, rounded up. */
+function copiesPerHost(placement: Placement, left: ReadonlySet<number>): number {
+  let copies = 0;
+  for (const site of left) copies += placement.copyCountAt(site);
+  return Math.ceil(copies / Math.max(1, left.size));
 }
 
 /** A canary wave comes once, before any host of the run was updated. */

@@ -89,13 +89,18 @@ export interface TargetScore {
 }
 
 /**
- * How the hosts of a wave follow each other: each host's steps, its soak among them, are a *lane*. A lane begins when
- * the steps it waits for are done and every limit that it counts against has room, and holds its places until the host
- * works again; while it soaks it holds none.
+ * How the hosts of a wave follow each other: each host's steps, its soak among them, are a *lane*. A lane is under way
+ * from the host's cordon, for which every limit that it counts against must have room, until the host works again; while
+ * it soaks it holds no place. New copies of its moves are started before, as far as `ahead` lets it.
  */
 export interface WaveLanes {
   /** Lanes under way at once, by what they share: `hosts`, `zone/a`, `rack/a1`, `island/shop`. */
   readonly limits: Readonly<Record<string, number>>;
+  /**
+   * Lanes beside those under way that may start the new copies of their moves, so that they are there when a place is
+   * free, by what they share. Absent, as in earlier versions: none, and a lane is under way from its first step on.
+   */
+  readonly ahead?: Readonly<Record<string, number>>;
   /** By host: the limits that its lane counts against. */
   readonly uses: Readonly<Record<string, readonly string[]>>;
 }

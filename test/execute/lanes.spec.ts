@@ -66,6 +66,64 @@ describe("lanes at run time", () => {
     );
   });
 
+  describe("where new copies are started ahead", () => {
+    const move = { move: "m", workload: "app", expected } as const;
+    const ahead = hosts.flatMap((host): PlanStep[] => [
+      {
+        ...move,
+        move: host,
+        id: `${host}/start-copy`,
+        kind: "start-copy",
+        replica: `${host}-2`,
+        host: "spare",
+        after: [],
+      },
+      { id: `${host}/cordon`, kind: "cordon", host, after: [`${host}/start-copy`], expected },
+      { id: `${host}/uncordon`, kind: "uncordon", host, after: [`${host}/cordon`], expected },
+    ]);
+    const moves = hosts.map((host): Wave["moves"][number] => ({
+      id: host,
+      workload: "app",
+      replica: `${host}-1`,
+      newReplica: `${host}-2`,
+      from: host,
+      to: "spare",
+      method: "surge",
+      reason: "",
+      scores: [],
+    }));
+    const uses = Object.fromEntries(hosts.map((host) => [host, ["hosts"]]));
+    const going: Wave = { ...wave, steps: ahead, moves, lanes: { limits: { hosts: 1 }, ahead: { hosts: 1 }, uses } };
+    const stepOf = (id: string): PlanStep => ahead.find((candidate) => candidate.id === id) as PlanStep;
+
+    it("starts copies of one more lane than there are places, and cordons its host when a place is free", () => {
+      const gate = new LaneGate(going, () => undefined);
+      assert.ok(gate.admit(stepOf("host-1/start-copy")));
+      assert.ok(gate.admit(stepOf("host-2/start-copy")));
+      assert.ok(!gate.admit(stepOf("host-3/start-copy")), "one lane goes ahead");
+      for (const host of ["host-1", "host-2"]) gate.leave(stepOf(`${host}/start-copy`));
+      assert.ok(gate.admit(stepOf("host-2/cordon")), "whoever is ready first has the place");
+      assert.ok(!gate.admit(stepOf("host-1/cordon")));
+      gate.leave(stepOf("host-2/cordon"));
+      assert.ok(!gate.admit(stepOf("host-3/start-copy")));
+      gate.leave(stepOf("host-2/uncordon"));
+      assert.ok(gate.admit(stepOf("host-1/cordon")));
+      assert.ok(gate.admit(stepOf("host-3/start-copy")));
+    });
+
+    it("counts lanes ahead and lanes with places apart when it takes over", () => {
+      const done: Readonly<Record<string, StepRecord["status"]>> = {
+        "host-1/start-copy": "done",
+        "host-2/start-copy": "started",
+      };
+      const gate = new LaneGate(going, (id) => done[id]);
+      assert.ok(!gate.admit(stepOf("host-3/start-copy")));
+      assert.ok(gate.admit(stepOf("host-1/cordon")));
+      const placed = new LaneGate(going, (id) => (id === "host-1/cordon" ? "done" : done[id]));
+      assert.ok(!placed.admit(stepOf("host-2/cordon")));
+    });
+  });
+
   it("knows the hosts that are through", () => {
     const done = new Set(["host-1/cordon", "host-1/uncordon", "host-2/cordon"]);
     assert.deepEqual([...wholeLanes(wave, (id) => (done.has(id) ? "done" : undefined))], ["host-1"]);
