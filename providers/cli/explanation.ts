@@ -11,10 +11,28 @@ import {
   type MigrationPlan,
   type Move,
   type TargetScore,
+  type UnitDecision,
 } from "../../sdk/model";
 
 /** Hosts that are shown of each move, the best ones first. */
 const SHOWN_SCORES = 6;
+
+/** What a plan decides about one workload: the moves of its copies with the targets that were looked at, and what stays. */
+export function renderWorkload(plan: MigrationPlan, workload: string): string {
+  const moves = plan.waves.flatMap((wave) =>
+    wave.moves.filter((move) => move.workload === workload).map((move) => ({ wave, move })),
+  );
+  const staying = (plan.units ?? []).filter((unit) => unit.workload === workload);
+  if (moves.length + staying.length === 0) return `${workload}: no copy of it is on a host of this plan`;
+  return [
+    `${workload}: ${String(moves.length)} moves`,
+    ...moves.flatMap(({ wave, move }) => {
+      const [first = "", ...lines] = renderMove(move);
+      return [`${first} in wave ${String(wave.index)} (${wave.kind})`, ...lines];
+    }),
+    ...staying.flatMap(renderStaying),
+  ].join("\n");
+}
 
 /** All decisions of a plan in words. */
 export function renderExplanation(plan: MigrationPlan): string {
@@ -34,10 +52,12 @@ export function renderExplanation(plan: MigrationPlan): string {
   const units = unitDecisions(plan);
   const staying = plan.units ?? [];
   if (units.length > 0) lines.push("", `units: ${renderCounts(units)}`);
-  for (const { unit, workload, host, outcome, migration, reason } of staying) {
-    lines.push(`  ${unit} of ${workload} on ${host}: ${outcome}: ${reason}`, `      ${renderMigration(migration)}`);
-  }
+  lines.push(...staying.flatMap(renderStaying));
   return lines.join("\n");
+}
+
+function renderStaying({ unit, workload, host, outcome, migration, reason }: UnitDecision): readonly string[] {
+  return [`  ${unit} of ${workload} on ${host}: ${outcome}: ${reason}`, `      ${renderMigration(migration)}`];
 }
 
 function renderHost(decision: HostDecision): readonly string[] {

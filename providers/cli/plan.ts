@@ -4,7 +4,7 @@ import { createPlanView, renderPlanTable, type Bundle, type MigrationPlan } from
 import { systemClock } from "../clock";
 import { defineCommand, UsageError } from "./command";
 import { EXIT_CODES } from "./exit-codes";
-import { renderExplanation } from "./explanation";
+import { renderExplanation, renderWorkload } from "./explanation";
 import { watchInterrupts } from "./interrupts";
 import { chooseFamily, openStore, STORE_OPTIONS } from "./store";
 import { renderAnswer, suppose } from "./supposed";
@@ -27,6 +27,7 @@ Nothing is changed. The plan is one of:
     ...STORE_OPTIONS,
     bundle: { value: "FILE", about: "bundle, such as the report folder's <run>.bundle.json" },
     explain: { about: "show the reason of every move, with the scores of the hosts that were looked at" },
+    workload: { value: "NAME", about: "show what the plan decides about one workload, with the reason of every move" },
     "what-if": {
       value: "CHANGES",
       about:
@@ -71,6 +72,7 @@ Nothing is changed. The plan is one of:
       renderPlanTable(createPlanView(plan, timezone, options.page ?? "(none; write it with --page FILE)"), spec.name),
     );
     if (supposed) terminal.print(`\n${renderAnswer(supposed.answer)}`);
+    if (options.workload !== undefined) terminal.print(`\n${renderWorkload(plan, options.workload)}`);
     if (options.explain) terminal.print(`\n${renderExplanation(plan)}`);
     return EXIT_CODES.done;
   },

@@ -14,6 +14,7 @@ import { Worker } from "node:worker_threads";
 import { ArchipelagoError, type MigrationPlan } from "../../sdk/model";
 
 import type { PlanInput } from "./plan";
+import { shareDemand } from "./shared-demand";
 import type { PlanAnswer } from "./worker";
 
 /** Compiled beside this file. */
@@ -87,7 +88,8 @@ function ask(thread: Worker, input: PlanInput): Promise<PlanAnswer> {
       thread.off("message", onMessage).off("error", onError).off("exit", onExit).unref();
     };
     thread.on("message", onMessage).on("error", onError).on("exit", onExit).ref();
-    thread.postMessage(input);
+    const { forecast } = input;
+    thread.postMessage({ ...input, forecast: { ...forecast, demand: shareDemand(forecast.demand) } });
   });
 }
 

@@ -18,12 +18,16 @@ export interface PreviewedRun {
   readonly plan: PlanView;
 }
 
-/** Plan and bundle of a page, beside it. */
-export interface PageSource {
+/** What is to know of a page before the rest is read. */
+interface PageFacts {
   /** Of the resource that it is the plan of. */
   readonly urn: string;
   /** Wall time, ms since the epoch. */
   readonly madeAt: number;
+}
+
+/** Plan and bundle of a page, beside it. Of large fleets the bundle's forecast is condensed: see condense-forecast.ts. */
+export interface PageSource extends PageFacts {
   readonly plan: MigrationPlan;
   readonly bundle: Bundle;
 }
@@ -33,28 +37,44 @@ const RUNS = 20;
 /** Larger fleets would keep a preview waiting. */
 const MOST_HOSTS = 24;
 
-/** Keeps what a page was made of beside it. */
-export async function writePageSource(page: string, source: PageSource): Promise<void> {
-  await fs.writeFile(sourceOf(page), JSON.stringify(source), { mode: 0o600 });
+/** Keeps what a page was made of beside it: a line of facts, then the rest, which may be large. */
+export async function writePageSource(page: string, { urn, madeAt, plan, bundle }: PageSource): Promise<void> {
+  const facts: PageFacts & { readonly hosts: number } = { urn, madeAt, hosts: plan.envelope.hosts.length };
+  const rest = { plan, bundle: isSimulated(facts) ? bundle : await condense(bundle) };
+  await fs.writeFile(sourceOf(page), `${JSON.stringify(facts)}\n${JSON.stringify(rest)}\n`, { mode: 0o600 });
+}
+
+/** Only simulated runs need the demand of every workload. */
+async function condense(bundle: Bundle): Promise<Bundle> {
+  const { condenseForecast } = await import("../report/condense-forecast.js");
+  return { ...bundle, forecast: condenseForecast(bundle.forecast, bundle.fleet.workloads) };
+}
+
+function isSimulated({ hosts }: { readonly hosts: number }): boolean {
+  return hosts <= MOST_HOSTS;
 }
 
 /** The plan's rows with what else there is to say; the page beside them gets it too. */
 export async function completePreview({ spec, urn, plan: view }: PreviewedRun): Promise<PlanView> {
-  const source = await readPageSource(view.page);
-  if (!source || view.decision !== "run") return view;
-  const { plan, bundle } = source;
+  const text = await readSourceText(view.page);
+  if (text === undefined || view.decision !== "run") return view;
   try {
-    const isSmall = plan.envelope.hosts.length <= MOST_HOSTS;
+    const isSmall = isSimulated(JSON.parse(text.facts) as { readonly hosts: number });
+    const tooLarge = `not in previews of more than ${String(MOST_HOSTS)} hosts; \`archipelago simulate\` does it`;
+    // The plan of a large fleet is read only where its page may change.
+    if (!isSmall && !spec.approval) return { ...view, simulated: tooLarge };
+    const { plan, bundle } = JSON.parse(text.rest) as Pick<PageSource, "plan" | "bundle">;
     const [blocker, simulated] = await Promise.all([
       findBlocker(spec, urn, plan),
       isSmall ? simulatePlan(bundle) : undefined,
     ]);
     const blockers = blocker ? [blocker] : [];
-    const { renderPlanPage } = await import("../report/plan-page.js");
-    const shown = blocker ? { ...plan, decision: "blocked" as const, blockers } : plan;
-    await fs.writeFile(`${view.page}.new`, renderPlanPage(spec, shown, bundle.forecast, simulated?.parts));
-    await fs.rename(`${view.page}.new`, view.page);
-    const tooLarge = `not in previews of more than ${String(MOST_HOSTS)} hosts; \`archipelago simulate\` does it`;
+    if (blocker || simulated) {
+      const { renderPlanPage } = await import("../report/plan-page.js");
+      const shown = blocker ? { ...plan, decision: "blocked" as const, blockers } : plan;
+      await fs.writeFile(`${view.page}.new`, renderPlanPage(spec, shown, bundle.forecast, simulated?.parts));
+      await fs.rename(`${view.page}.new`, view.page);
+    }
     return { ...blockView(view, blockers), simulated: simulated?.line ?? tooLarge };
   } catch (error) {
     const warning = `whether it is approved and when it will end is not known: ${messageOf(error)}`;
@@ -99,11 +119,19 @@ async function simulatePlan(bundle: Bundle) {
 
 /** What a page was made of; undefined where it was made elsewhere, as of a plan kept from an earlier preview. */
 export async function readPageSource(page: string): Promise<PageSource | undefined> {
-  try {
-    return JSON.parse(await fs.readFile(sourceOf(page), "utf8")) as PageSource;
-  } catch {
-    return undefined;
-  }
+  const text = await readSourceText(page);
+  if (!text) return undefined;
+  return {
+    ...(JSON.parse(text.facts) as PageFacts),
+    ...(JSON.parse(text.rest) as Pick<PageSource, "plan" | "bundle">),
+  };
+}
+
+async function readSourceText(page: string): Promise<{ readonly facts: string; readonly rest: string } | undefined> {
+  const text = await fs.readFile(sourceOf(page), "utf8").catch(() => "");
+  const [facts = "", rest = "", end] = text.split("\n", 3);
+  // A file without its end is still being written, or of an earlier version.
+  return end === "" ? { facts, rest } : undefined;
 }
 
 function sourceOf(page: string): string {

@@ -15,6 +15,7 @@ import { lanesChart, type Bar, type BarStyle } from "./html/lanes-chart";
 import { lineChart } from "./html/line-chart";
 import type { Markup } from "./html/markup";
 import type { TimeSpan } from "./html/time-axis";
+import { listOf } from "./html/words";
 import { totalDemand } from "./joint-band";
 
 const MINUTE_MS = 60_000;
@@ -31,11 +32,9 @@ const STYLES = {
 /** What each host does in each wave. */
 export function timelineChart(plan: MigrationPlan, timezone: string): Markup {
   const spans = Map.groupBy(reservedSpans(plan), ({ host }) => host);
+  const waves = plan.waves.map(rolesIn);
   const hosts = new Set(
-    plan.waves.flatMap((wave) => [
-      ...wave.hosts,
-      ...wave.moves.flatMap(({ from, to }) => (to === undefined ? [from] : [from, to])),
-    ]),
+    waves.flatMap(({ updated, comingTo, leaving }) => [...updated, ...comingTo.keys(), ...leaving]),
   );
   for (const host of spans.keys()) hosts.add(host);
   return lanesChart({
@@ -43,7 +42,7 @@ export function timelineChart(plan: MigrationPlan, timezone: string): Markup {
     span: spanOf(plan),
     lanes: [...hosts]
       .sort()
-      .map((host) => ({ name: host, bars: plan.waves.flatMap((wave) => barOf(host, wave, spans.get(host)) ?? []) })),
+      .map((host) => ({ name: host, bars: waves.flatMap((roles) => barOf(host, roles, spans.get(host)) ?? []) })),
     legend: Object.values(STYLES),
     timezone,
   });
@@ -86,15 +85,39 @@ export function demandChart(plan: MigrationPlan, forecast: Forecast, timezone: s
   });
 }
 
-function barOf(host: string, wave: Wave, held: readonly ReservedSpan[] = []): Bar | undefined {
+/** What hosts do in a wave. */
+interface WaveRoles {
+  readonly wave: Wave;
+  readonly updated: ReadonlySet<string>;
+  /** By host: workloads of which it receives copies. */
+  readonly comingTo: ReadonlyMap<string, readonly string[]>;
+  readonly leaving: ReadonlySet<string>;
+}
+
+function rolesIn(wave: Wave): WaveRoles {
+  const comingTo = new Map<string, string[]>();
+  for (const { to, workload } of wave.moves) {
+    if (to === undefined) continue;
+    const coming = comingTo.get(to);
+    if (coming) coming.push(workload);
+    else comingTo.set(to, [workload]);
+  }
+  const leaving = new Set(wave.moves.map(({ from }) => from));
+  return { wave, updated: new Set(isMovesOnly(wave) ? [] : wave.hosts), comingTo, leaving };
+}
+
+function barOf(
+  host: string,
+  { wave, updated, comingTo, leaving }: WaveRoles,
+  held: readonly ReservedSpan[] = [],
+): Bar | undefined {
   const label = `wave ${String(wave.index)} (${wave.kind})`;
   const span = { startMs: wave.startMs, endMs: wave.endMs };
-  if (!isMovesOnly(wave) && wave.hosts.includes(host))
+  if (updated.has(host))
     return { ...span, label: `${label}: updated`, style: STYLES.out, text: `wave ${String(wave.index)}` };
-  const coming = wave.moves.filter(({ to }) => to === host).map(({ workload }) => workload);
-  if (coming.length > 0) return { ...span, label: `${label}: receives ${coming.join(", ")}`, style: STYLES.receives };
-  const isLeaving = wave.moves.some(({ from }) => from === host);
-  if (isLeaving) return { ...span, label: `${label}: gives copies back`, style: STYLES.gives };
+  const coming = comingTo.get(host);
+  if (coming) return { ...span, label: `${label}: receives ${listOf(coming)}`, style: STYLES.receives };
+  if (leaving.has(host)) return { ...span, label: `${label}: gives copies back`, style: STYLES.gives };
   const isHeld = held.some(({ fromMs, toMs }) => fromMs < wave.endMs && toMs > wave.startMs);
   return isHeld ? { ...span, label: `${label}: reserved`, style: STYLES.held } : undefined;
 }

@@ -18,12 +18,9 @@ import {
 } from "../../sdk/model";
 import { flowChart, type Flow } from "./html/flow-chart";
 import { markup, type Markup } from "./html/markup";
-import { badge, plainList, section, table, type Section, type Tone } from "./html/page";
+import { badge, MOST_ROWS, plainList, section, table, type Section, type Tone } from "./html/page";
 import { scoreBar, scoreLegend } from "./html/score-bars";
 import { countOf } from "./html/words";
-
-/** Rows that a page shows of a table that may have thousands. */
-const MOST_ROWS = 200;
 
 /** All sections about decisions; plans of earlier versions have none. */
 export function decisionSections(plan: MigrationPlan, timezone: string): Section[] {
@@ -55,21 +52,24 @@ function hostSections(plan: MigrationPlan): Section[] {
   const ways = table({
     caption: "The way taken for each host",
     columns: ["Way and hosts", "Why, and why not a less disruptive one"],
-    rows: groups.slice(0, MOST_ROWS).map(([hosts, why]) => [hosts, why]),
+    rows: groups.map(([hosts, why]) => [hosts, why]),
   });
   const copies = [...countCopies(plan)].sort(([a], [b]) => (a < b ? -1 : 1));
   const most = Math.max(1, ...copies.flatMap(([, { before, after }]) => [before, after]));
   const hosts = table({
     caption: "Copies on each host before and after",
     columns: ["Host", "Before", "After", "As bars"],
-    rows: copies
-      .slice(0, MOST_ROWS)
-      .map(([host, { before, after }]) => [host, String(before), String(after), beforeAfter(before, after, most)]),
+    rows: copies.map(([host, { before, after }]) => [
+      host,
+      String(before),
+      String(after),
+      beforeAfter(before, after, most),
+    ]),
     numeric: ["Before", "After"],
   });
   return [
-    section("Ways of updating", ways, `The least disruptive way that is possible.${rest(groups.length, "group")}`),
-    section("Hosts before and after", hosts, `Copies, of this plan's islands.${rest(copies.length, "host")}`),
+    section("Ways of updating", ways, "The least disruptive way that is possible."),
+    section("Hosts before and after", hosts, "Copies, of this plan's islands."),
   ];
 }
 
@@ -140,6 +140,7 @@ function unitSections(plan: MigrationPlan): Section[] {
   const content = markup`${scoreLegend()}${table({
     caption: "How each copy ends, with its migration score",
     columns: ["Unit", "Score", "Ends as", "On", "Why"],
+    rowCount: units.length,
     rows: units
       .slice(0, MOST_ROWS)
       .map((unit) => [
@@ -151,7 +152,7 @@ function unitSections(plan: MigrationPlan): Section[] {
       ]),
   })}`;
   const note = `${renderCounts(units)}. To the right of zero what speaks for a move, to the left what it costs, in points.`;
-  return [section("Copies and their scores", content, `${note}${rest(units.length, "unit")}`)];
+  return [section("Copies and their scores", content, note)];
 }
 
 function outcome({ outcome: word, to, wave }: UnitDecision): Markup {
@@ -173,8 +174,4 @@ function targets(move: Move | undefined): Markup | false {
 
 function scoreCell({ migration }: UnitDecision): Markup {
   return markup`${scoreBar(migration)}<span class="numbers">${renderMigration(migration)}</span>`;
-}
-
-function rest(count: number, noun: string): string {
-  return count > MOST_ROWS ? ` The first ${String(MOST_ROWS)} of ${countOf(count, noun)}; the plan has all.` : "";
 }

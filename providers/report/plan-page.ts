@@ -11,8 +11,19 @@ import {
   type StageGate,
 } from "../../sdk/model";
 import { markup } from "./html/markup";
-import { alarm, badge, plainList, renderPage, section, table, type Page, type Section, type Tile } from "./html/page";
-import { countOf } from "./html/words";
+import {
+  alarm,
+  badge,
+  MOST_ROWS,
+  plainList,
+  renderPage,
+  section,
+  table,
+  type Page,
+  type Section,
+  type Tile,
+} from "./html/page";
+import { countOf, listOf } from "./html/words";
 import { demandChart, timelineChart } from "./plan-charts";
 import { decisionSections } from "./plan-decisions";
 import { demandSections } from "./plan-demand";
@@ -66,9 +77,17 @@ export function renderPlanPage(
     meta: `${plan.envelope.update}. Times in ${timezone}.`,
     tiles: [...planTiles(plan, timezone), ...tiles],
     sections,
-    footer: `Envelope ${plan.digest}. Made by a preview, which changes nothing.`,
+    footer: `Envelope ${plan.digest}. Made by a preview, which changes nothing.${isLarge(plan) ? LARGE_NOTE : ""}`,
   });
 }
+
+/** Tables and lists show a part of a plan that moves more than they have room for. */
+function isLarge({ waves }: MigrationPlan): boolean {
+  return waves.reduce((sum, { moves }) => sum + moves.length, 0) > MOST_ROWS;
+}
+
+const LARGE_NOTE =
+  " Tables and charts show a part of a plan as large as this: `archipelago plan --workload NAME` shows all about one workload, `--explain` every decision.";
 
 function stateOf({ decision }: MigrationPlan): Page["state"] {
   const states = {
@@ -168,7 +187,7 @@ function waves(plan: MigrationPlan, timezone: string): Section {
         time.format(wave.startMs),
         time.format(wave.endMs),
         time.format(wave.endP95Ms),
-        wave.hosts.join(", "),
+        listOf(wave.hosts),
         String(wave.moves.length),
         `${(wave.demandCpuMillis / 1000).toFixed(1)} / ${(wave.capacityCpuMillis / 1000).toFixed(1)} cores`,
         `${(wave.overCapacityShare * 100).toFixed(1)} %`,
@@ -231,9 +250,9 @@ function approval(spec: HostUpdateSpec, plan: MigrationPlan): Section {
           "Way back",
           spec.update.undo === undefined ? "none: declared irreversible" : markup`<code>${spec.update.undo}</code>`,
         ],
-        ["Hosts", envelope.hosts.join(", ")],
-        ["Copies down", budgets.length === 0 ? "none" : `at most ${budgets.join(", ")}`],
-        ["Pauses", pauses.length === 0 ? "none" : `at most ${pauses.join(", ")}`],
+        ["Hosts", listOf(envelope.hosts)],
+        ["Copies down", budgets.length === 0 ? "none" : `at most ${listOf(budgets)}`],
+        ["Pauses", pauses.length === 0 ? "none" : `at most ${listOf(pauses)}`],
         [
           "Hosts at once",
           [

@@ -7,7 +7,7 @@
 import type { QuantileForecast } from "../../sdk/model";
 import { lineChart } from "./html/line-chart";
 import { markup, type Markup } from "./html/markup";
-import { badge, plainList, section, table, type Section } from "./html/page";
+import { badge, MOST_ROWS, plainList, section, table, type Section } from "./html/page";
 import { countOf } from "./html/words";
 
 /** More charts than this are not looked at; the table names all workloads. */
@@ -16,14 +16,19 @@ const MOST_CHARTS = 12;
 /** Bands and models of a plan; nothing where nothing is forecast. */
 export function forecastSections(bands: readonly QuantileForecast[], timezone: string): readonly Section[] {
   if (bands.length === 0) return [];
-  const largest = [...bands].sort((a, b) => peakOf(b) - peakOf(a)).slice(0, MOST_CHARTS);
-  const drawn = bands.filter((band) => largest.includes(band));
+  const largest = [...bands].sort((a, b) => peakOf(b) - peakOf(a));
+  const isDrawn = new Set(largest.slice(0, MOST_CHARTS));
+  const drawn = bands.filter((band) => isDrawn.has(band));
   const left = bands.length - drawn.length;
   return [
     section(
       "Forecast by workload",
       // On paper the band of all workloads together is enough.
-      [markup`<div class="pair screen">${drawn.map((band) => bandChart(band, timezone))}</div>`, modelTable(bands)],
+      [
+        markup`<div class="pair screen">${drawn.map((band) => bandChart(band, timezone))}</div>`,
+        // Of many, those that matter most are in the table.
+        modelTable(bands.length > MOST_ROWS ? largest : bands),
+      ],
       `CPU of all copies of each workload; 9 of 10 steps lie in the band.${left > 0 ? ` Drawn are those with the highest peak; ${countOf(left, "other")} in the table.` : ""}`,
     ),
   ];

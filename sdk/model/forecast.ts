@@ -25,7 +25,7 @@ export interface QuantileForecast {
 }
 
 /** One joint path of demand, millicores. */
-export type DemandPath = readonly number[] | Float32Array;
+export type DemandPath = readonly number[] | Float32Array | Float64Array;
 
 /**
  * Demand of all workloads as joint sample paths: the dependence between workloads is kept, so any quantile of any

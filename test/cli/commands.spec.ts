@@ -58,10 +58,15 @@ describe("the command line", () => {
   });
 
   it("shows the plan of a run in the store, and why it is as it is", async () => {
-    const { stdout } = await archipelago(["plan", FAMILY, "--explain", "--store", await twoRuns()]);
+    const store = await twoRuns();
+    const { stdout } = await archipelago(["plan", FAMILY, "--explain", "--store", store]);
     assert.match(stdout, /6 hosts in \d waves/);
     assert.match(stdout, /wave 1 \(canary\): over capacity on \d+\.\d % of the joint paths/);
     assert.match(stdout, /host-\d+: -?[\d.]+ = \w+ /, "scores and their parts");
+    const { stdout: front } = await archipelago(["plan", FAMILY, "--workload", "front", "--store", store]);
+    assert.match(front, /\nfront: \d+ moves\n {2}\S+ of front: host-\d+ > \S+ \(surge\) in wave \d+/);
+    const { stdout: none } = await archipelago(["plan", FAMILY, "--workload", "other", "--store", store]);
+    assert.match(none, /other: no copy of it is on a host of this plan/);
   });
 
   it("answers what if a workload had more or less to do, with all mistakes in the question at once", async () => {

@@ -6,6 +6,7 @@
  */
 import { markup, type Markup } from "./markup";
 import { dataTable } from "./page";
+import { listOf } from "./words";
 
 /** Copies that go from one host to another. */
 export interface Flow {
@@ -26,9 +27,10 @@ const LONGEST_NAME = 20;
 
 /** Draws flows. */
 export function flowChart(caption: string, flows: readonly Flow[]): Markup {
-  const sources = [...new Set(flows.map(({ from }) => from))].sort().slice(0, MOST_ROWS);
-  const targets = [...new Set(flows.map(({ to }) => to))].sort().slice(0, MOST_ROWS);
-  const drawn = flows.filter(({ from, to }) => sources.includes(from) && targets.includes(to));
+  const sources = firstOf(flows.map(({ from }) => from));
+  const targets = firstOf(flows.map(({ to }) => to));
+  const [isSource, isTarget] = [new Set(sources), new Set(targets)];
+  const drawn = flows.filter(({ from, to }) => isSource.has(from) && isTarget.has(to));
   const most = Math.max(1, ...drawn.map(({ names }) => names.length));
   const height = ROW * Math.max(sources.length, targets.length);
   const yOf = (list: readonly string[], name: string): number =>
@@ -40,7 +42,7 @@ export function flowChart(caption: string, flows: readonly Flow[]): Markup {
     const path = `M${String(x1)} ${y1.toFixed(1)}C${String(middle)} ${y1.toFixed(1)} ${String(middle)} ${y2.toFixed(1)} ${String(x2)} ${y2.toFixed(1)}`;
     const width = 1.5 + ((WIDEST - 1.5) * (names.length - 1)) / Math.max(1, most - 1);
     const color = COLORS[sources.indexOf(from) % COLORS.length] ?? COLORS[0];
-    return markup`<path d="${path}" fill="none" stroke="${color}" stroke-width="${width.toFixed(1)}" stroke-opacity=".75"><title>${from} to ${to}: ${names.join(", ")}</title></path>`;
+    return markup`<path d="${path}" fill="none" stroke="${color}" stroke-width="${width.toFixed(1)}" stroke-opacity=".75"><title>${from} to ${to}: ${listOf(names)}</title></path>`;
   });
   const label = (list: readonly string[], x: number, anchor: string): Markup[] =>
     list.map(
@@ -48,14 +50,19 @@ export function flowChart(caption: string, flows: readonly Flow[]): Markup {
         markup`<text x="${String(x)}" y="${(yOf(list, name) + 4).toFixed(1)}" text-anchor="${anchor}">${cut(name)}<title>${name}</title></text>`,
     );
   const isAll = drawn.length === flows.length;
-  return markup`<figure><figcaption><b>${caption}</b>${!isAll && ` (${String(drawn.length)} of ${String(flows.length)} pairs; all are in the data)`}</figcaption>
+  return markup`<figure><figcaption><b>${caption}</b>${!isAll && ` (${String(drawn.length)} of ${String(flows.length)} pairs)`}</figcaption>
 <div class="flow"><svg viewBox="0 0 ${String(WIDTH)} ${String(height)}" aria-hidden="true">${lines}${label(sources, LABEL - 8, "end")}${label(targets, WIDTH - LABEL + 8, "start")}</svg></div>
 ${dataTable({
   caption,
   columns: ["From", "To", "Copies", "Which"],
-  rows: flows.map(({ from, to, names }) => [from, to, String(names.length), names.join(", ")]),
+  rows: flows.map(({ from, to, names }) => [from, to, String(names.length), listOf(names)]),
   numeric: ["Copies"],
 })}</figure>`;
+}
+
+/** The first names in order, each once. */
+function firstOf(names: readonly string[]): readonly string[] {
+  return [...new Set(names)].sort().slice(0, MOST_ROWS);
 }
 
 function cut(name: string): string {

@@ -42,7 +42,7 @@ export interface LanesChart {
   readonly timezone: string;
 }
 
-/** More rows than this are not read one by one; the table has them all. */
+/** More rows than this are not read one by one. */
 const MOST_LANES = 120;
 /** Bars shorter than this have no room for text. */
 const TEXT_SHARE = 0.08;
@@ -54,8 +54,7 @@ export function lanesChart({ caption, span, lanes, legend, timezone }: LanesChar
   const time = timeFormat(span, timezone, true);
   const rules = ticks.map(({ share }) => markup`<span class="rules" style="left:${percent(share)}"></span>`);
   return markup`<figure><figcaption><b>${caption}</b>${
-    drawn.length < lanes.length &&
-    ` (the first ${String(drawn.length)} of ${String(lanes.length)}; all are in the data)`
+    drawn.length < lanes.length && ` (the first ${String(drawn.length)} of ${String(lanes.length)})`
   }</figcaption>
 <ul class="legend" aria-hidden="true">${legend.map((style) => markup`<li>${barOf(style)}${style.name}</li>`)}</ul>
 <div class="plot" aria-hidden="true">${drawn.map(

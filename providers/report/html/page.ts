@@ -2,10 +2,13 @@
  * The frame of every page, and the parts it is made of: the answer first, then numbers, then sections.
  *
  * Not for: styles (style.ts) and charts.
- * Invariant: no request leaves the page: no script, font or image from elsewhere.
+ * Invariants
+ * 1. No request leaves the page: no script, font or image from elsewhere.
+ * 2. Tables and lists are bounded, so that pages of large fleets open at once; where rows are left out it says so.
  */
 import { Markup, markup, type MarkupValue } from "./markup";
 import { STYLE } from "./style";
+import { countOf } from "./words";
 
 /** How good or bad something is; always said in words as well. */
 export type Tone = "good" | "bad" | "warn" | "plain";
@@ -88,17 +91,22 @@ export interface Table {
   /** For those who hear it; tables stand below a heading that says the same to those who see it. */
   readonly caption: string;
   readonly columns: readonly string[];
-  /** The first cell of each row names it. Cells are text or markup. */
+  /** The first cell of each row names it. Cells are text or markup. Of many, the first {@link MOST_ROWS} are shown. */
   readonly rows: readonly (readonly MarkupValue[])[];
+  /** How many rows there are, where only the first ones are given. @default as many as are given */
+  readonly rowCount?: number;
   /** Columns that are aligned to the right. */
   readonly numeric?: readonly string[];
 }
+
+/** Rows of a table and items of a list that a page has. */
+export const MOST_ROWS = 200;
 
 /** Cells up to this length stay on one line: names of hosts and times read badly in pieces. */
 const SHORT_CELL = 24;
 
 /** A table with a caption and headers for columns and rows. */
-export function table({ caption, columns, rows, numeric = [] }: Table): Markup {
+export function table({ caption, columns, rows, rowCount = rows.length, numeric = [] }: Table): Markup {
   const classOf = (index: number, cell?: MarkupValue): Markup | false => {
     if (numeric.includes(columns[index] ?? "")) return markup` class="number"`;
     return typeof cell === "string" && cell.length <= SHORT_CELL && markup` class="short"`;
@@ -110,7 +118,9 @@ export function table({ caption, columns, rows, numeric = [] }: Table): Markup {
   return markup`<div class="scroll" tabindex="0" role="group" aria-label="${caption}"><table>
 <caption class="hidden">${caption}</caption>
 <thead><tr>${columns.map((column, index) => markup`<th scope="col"${classOf(index)}>${column}</th>`)}</tr></thead>
-<tbody>${rows.map((row) => markup`<tr>${row.map(cellOf)}</tr>\n`)}</tbody></table></div>`;
+<tbody>${rows.slice(0, MOST_ROWS).map((row) => markup`<tr>${row.map(cellOf)}</tr>\n`)}</tbody></table></div>${
+    rowCount > MOST_ROWS && markup`<p class="note">The first ${String(MOST_ROWS)} of ${countOf(rowCount, "row")}.</p>`
+  }`;
 }
 
 /** The numbers behind a chart, folded away. */
@@ -120,7 +130,10 @@ export function dataTable(content: Table): Markup {
 
 /** Lines of text, one below the other. */
 export function plainList(items: readonly MarkupValue[]): Markup {
-  return markup`<ul class="plain">${items.map((item) => markup`<li>${item}</li>`)}</ul>`;
+  const more = items.length - MOST_ROWS;
+  return markup`<ul class="plain">${items.slice(0, MOST_ROWS).map((item) => markup`<li>${item}</li>`)}${
+    more > 0 && markup`<li>and ${more.toLocaleString("en-US")} more</li>`
+  }</ul>`;
 }
 
 /** A short coloured word. */
