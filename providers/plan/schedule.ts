@@ -192,25 +192,29 @@ function durationOfLanes(
   lanes: WaveLanes,
 ): DurationQuantiles {
   const stepsOf = new Map<string, PlanStep[]>(hosts.map((host) => [host, []]));
-  const laneOfStep = new Map<string, string>();
   const fromOf = new Map(moves.map(({ move }) => [move.id, move.from]));
   const before: PlanStep[] = [];
   for (const step of steps) {
     const host = "move" in step ? fromOf.get(step.move) : "host" in step ? step.host : step.hosts[0];
     const own = step.kind === "reserve" ? undefined : stepsOf.get(host ?? "");
-    if (own === undefined || host === undefined) before.push(step);
-    else {
-      own.push(step);
-      laneOfStep.set(step.id, host);
-    }
+    if (own === undefined) before.push(step);
+    else own.push(step);
   }
+  const laneOf = new Map<string, string>();
+  for (const [host, own] of stepsOf) for (const { id } of endsOfLane(own)) laneOf.set(id, host);
   const timed = hosts.map((host): Lane => {
     const own = stepsOf.get(host) ?? [];
     // The steps of a lane wait for each other; for other lanes its first one does.
-    const after = new Set(own[0]?.after.flatMap((id) => laneOfStep.get(id) ?? []));
+    const after = new Set(own[0]?.after.flatMap((id) => laneOf.get(id) ?? []));
     return { host, uses: lanes.uses[host] ?? [], after: [...after], duration: laneDuration(own) };
   });
   return sumDurations([waveDuration(before), lanesDuration(timed, lanes)]);
+}
+
+/** Steps that other lanes may wait for: the soak where there is one. */
+function endsOfLane(steps: readonly PlanStep[]): readonly PlanStep[] {
+  const last = steps.at(-1);
+  return last?.kind === "soak" ? [last] : steps;
 }
 
 /** Options of steps for a context. */
