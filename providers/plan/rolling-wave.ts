@@ -8,9 +8,11 @@
  * 1. A copy goes to a host that is updated in the wave only behind that host's lane, so that its old copies are gone in
  *    every order; a host that got copies begins behind the lanes that they came from.
  * 2. Lanes wait only for lanes that stand before them: there is no circle.
+ * 3. A lane that pauses a workload comes after those before it that pause one that it calls or that calls it.
  */
 import type { DurationQuantiles, WaveLanes } from "../../sdk/model";
 
+import { isPausing } from "./dependency-order";
 import { LaneClock, lanesAhead, limitsOfHost, meanDuration, placesOf, transferTime, type LaneDuration } from "./lanes";
 import type { Placement } from "./placement";
 import type { Problem } from "./problem";
@@ -124,6 +126,8 @@ class WaveInProgress {
   private readonly searches: Uint8Array;
   /** By host that has yet to come: hosts of the wave that have sent copies to it. */
   private readonly sources = new Map<number, number[]>();
+  /** By workload that pauses in the wave: the hosts that it leaves. */
+  private readonly paused = new Map<string, readonly number[]>();
   private readonly limits: (Int32Array | undefined)[] = [];
   private readonly allHosts: Int32Array;
   /** By island: hosts that come into question until a time. */
@@ -278,6 +282,7 @@ class WaveInProgress {
     const before = [
       ...found.map(({ arrived }) => arrived.site).filter((target) => placement.isVacated(target)),
       ...(this.sources.get(site) ?? []),
+      ...this.pausedWith(found),
     ];
     const extraMs = transferTime(context, found);
     const beginsMs = Math.max(startMs - aheadMs - extraMs, ...before.map((target) => this.readyAt[target] as number));
@@ -302,6 +307,20 @@ class WaveInProgress {
     this.after.set(host, [...new Set(before)].map((target) => this.hostOf(target)).sort());
     this.transferMs.set(host, extraMs);
     this.transfersMs += extraMs;
+  }
+
+  /** Hosts of the wave that pause what these moves' workloads call, or what calls those: their pauses stay apart. */
+  private pausedWith(found: readonly PlacedMove[]): readonly number[] {
+    const { dependencies } = this.context;
+    if (!dependencies.isAny) return [];
+    const pausing = found.filter(({ move }) => isPausing(move)).map(({ move }) => move.workload);
+    const hosts = [...this.paused].flatMap(([other, sites]) =>
+      pausing.some((workload) => dependencies.areRelated(workload, other)) ? sites : [],
+    );
+    for (const { move, gone } of found) {
+      if (isPausing(move)) this.paused.set(move.workload, [...(this.paused.get(move.workload) ?? []), gone.site]);
+    }
+    return hosts;
   }
 
   /** Time that the transfers of a lane of the wave have taken so far, on average. */

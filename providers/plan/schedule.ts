@@ -7,6 +7,7 @@ import type { DurationQuantiles, MigrationScore, Move, PlanStep, Wave, WaveLanes
 
 import { createIslandTotals, peakQuantile, stepRange, type CellLoad, type StepRange } from "./capacity";
 import { sumDurations, totalDuration, waveDuration, type StepDurations } from "./durations";
+import { DependencyOrder } from "./dependency-order";
 import { laneDuration, lanesDuration, type Lane } from "./lanes";
 import type { Overload, Placement } from "./placement";
 import type { PlanInput } from "./plan-input";
@@ -27,6 +28,8 @@ export interface ScheduleContext {
   /** How busy islands are, and what each host's copies would carry over the network; absent: nothing. */
   readonly business: Business;
   readonly transfers: Float64Array | undefined;
+  /** Who calls whom among the workloads. */
+  readonly dependencies: DependencyOrder;
   /** Quantile at which loads are compared and shown: the pool's. */
   readonly quantile: number;
   /** Filled while waves are planned: scores of copies that may stay while their host is updated, as last judged. */
@@ -74,6 +77,7 @@ export function createScheduleContext(
     totals,
     business: createBusiness({ problem, totals }),
     transfers: createTransfers(problem),
+    dependencies: new DependencyOrder(input.fleet.workloads),
     quantile: quantileOfPool(input),
     stays: new Map(),
   };
@@ -218,8 +222,8 @@ function endsOfLane(steps: readonly PlanStep[]): readonly PlanStep[] {
 }
 
 /** Options of steps for a context. */
-export function stepOptions({ input, durations }: ScheduleContext): StepOptions {
-  return { spec: input.spec, durations };
+export function stepOptions({ input, durations, dependencies }: ScheduleContext): StepOptions {
+  return { spec: input.spec, durations, dependencies };
 }
 
 /** Moves with their workloads, for the steps. */

@@ -10,9 +10,11 @@
  * 3. A copy that serves leaves traffic only after its replacement has been admitted (surge before evict).
  * 4. Where hosts follow each other, a host is cordoned when the new copies of its moves serve: until then it works, so
  *    that it has to count as out of service only from then on.
+ * 5. Of workloads that call each other never two pause at a time in a wave: what comes later in the list waits.
  */
 import type { DurationQuantiles, HostUpdateSpec, Move, PlanStep, Workload } from "../../sdk/model";
 
+import { isPausing, type DependencyOrder } from "./dependency-order";
 import type { StepDurations } from "./durations";
 
 /** A move with what its steps need. */
@@ -25,6 +27,8 @@ export interface WorkloadMove {
 export interface StepOptions {
   readonly spec: HostUpdateSpec;
   readonly durations: StepDurations;
+  /** Who calls whom: absent, nobody. */
+  readonly dependencies?: DependencyOrder;
   /** What is to know of a host's lane where hosts follow each other; absent: all go at once. */
   readonly laneOf?: (host: string) => LaneSteps;
   /** Time that the transfers of a host's moves take, ms. @default 0 */
@@ -52,7 +56,7 @@ export function createUpdateSteps(
   }
   const ends: string[] = [];
   const movesOf = new Map<string, WorkloadMove[]>();
-  for (const move of moves) {
+  for (const move of calledFirst(moves, options)) {
     const list = movesOf.get(move.move.from);
     if (list) list.push(move);
     else movesOf.set(move.move.from, [move]);
@@ -135,7 +139,7 @@ export function createUpdateSteps(
       expected: durations.soak,
     });
   }
-  return steps;
+  return keepApart(steps, moves, options);
 }
 
 /** Steps of a failback wave: copies move, then the reserve is released where `release` names hosts. */
@@ -147,7 +151,7 @@ export function createFailbackSteps(
 ): PlanStep[] {
   const steps: PlanStep[] = [];
   const ends: string[] = [];
-  for (const move of moves) {
+  for (const move of calledFirst(moves, options)) {
     const id = (kind: string): string => `w${String(index)}/${move.move.from}/${kind}`;
     const leave = createMoveSteps(id, move, [], options);
     steps.push(...leave);
@@ -162,7 +166,7 @@ export function createFailbackSteps(
       expected: options.durations.release,
     });
   }
-  return steps;
+  return keepApart(steps, moves, options);
 }
 
 /**
@@ -177,7 +181,7 @@ export function createRebalanceSteps(
   const { durations } = options;
   const steps: PlanStep[] = [];
   for (const host of sources) {
-    const here = moves.filter(({ move }) => move.from === host);
+    const here = calledFirst(moves, options).filter(({ move }) => move.from === host);
     const id = (kind: string): string => `w${String(index)}/${host}/${kind}`;
     steps.push({ id: id("cordon"), kind: "cordon", host, after: [], expected: durations.cordon });
     const ends = here.flatMap((move) => {
@@ -192,7 +196,40 @@ export function createRebalanceSteps(
     });
     steps.push({ id: id("uncordon"), kind: "uncordon", host, after: checks, expected: durations.uncordon });
   }
-  return steps;
+  return keepApart(steps, moves, options);
+}
+
+/** Moves of what is called before those of its callers. */
+function calledFirst(moves: readonly WorkloadMove[], { dependencies }: StepOptions): readonly WorkloadMove[] {
+  if (!dependencies?.isAny) return moves;
+  return moves.toSorted((a, b) => dependencies.depthOf(a.workload.name) - dependencies.depthOf(b.workload.name));
+}
+
+/**
+ * Lets moves that pause a workload wait for those before them in the list that pause one that it calls or that calls it.
+ * Steps wait for earlier ones only, so that there is no circle.
+ */
+function keepApart(steps: PlanStep[], moves: readonly WorkloadMove[], { dependencies }: StepOptions): PlanStep[] {
+  if (!dependencies?.isAny) return steps;
+  const pausing = new Map(
+    moves.filter(({ move }) => isPausing(move)).map(({ move, workload }) => [move.id, workload.name]),
+  );
+  if (pausing.size < 2) return steps;
+  /** By workload: ids of the last steps of its moves so far. */
+  const ends = new Map<string, Map<string, string>>();
+  const begun = new Set<string>();
+  return steps.map((step) => {
+    const workload = "move" in step ? pausing.get(step.move) : undefined;
+    if (workload === undefined || !("move" in step)) return step;
+    const isFirst = !begun.has(step.move);
+    begun.add(step.move);
+    const own = ends.get(workload) ?? new Map<string, string>();
+    ends.set(workload, own.set(step.move, step.id));
+    if (!isFirst) return step;
+    const others = [...ends].filter(([other]) => dependencies.areRelated(workload, other));
+    const before = others.flatMap(([, last]) => [...last.values()]);
+    return before.length === 0 ? step : { ...step, after: [...new Set([...step.after, ...before])] };
+  });
 }
 
 /** Steps of a whole move: the new copy comes, then the old one goes. */

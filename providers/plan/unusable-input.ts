@@ -4,6 +4,7 @@
  * Not for: what is true and in the way (blockers.ts), and what people write (sdk/arguments).
  */
 import type { Blocker, Fleet, Forecast, Host, Workload } from "../../sdk/model";
+import { findCycle } from "../../sdk/model";
 
 /** A blocker for each fact that cannot be true, all at once, naming the item. */
 export function findUnusable(fleet: Fleet, forecast: Forecast): readonly Blocker[] {
@@ -18,6 +19,7 @@ export function findUnusable(fleet: Fleet, forecast: Forecast): readonly Blocker
       ...amount(name, "share of memory of each host", share.memory, 0, 1),
     ]),
     ...judgeWorkloads(fleet),
+    ...judgeCalls(fleet),
     ...judgeDemand(forecast),
   ];
 }
@@ -87,6 +89,19 @@ function judgeWorkloads({ hosts, workloads }: Fleet): Blocker[] {
     const fix = `correct the memory request of ${name}, or add a host that is large enough`;
     return [{ code: "input", subject: name, reason: `one copy needs ${sizes}`, fix }];
   });
+}
+
+/** Calls that go round have no order. */
+function judgeCalls({ workloads }: Fleet): Blocker[] {
+  const cycle = findCycle(
+    workloads.flatMap(({ name: caller, dependsOn = [] }) =>
+      dependsOn.map(({ workload: called }) => ({ caller, called })),
+    ),
+  );
+  if (!cycle) return [];
+  const reason = `its calls go round: ${cycle.join(" -> ")}; a change would never end, and none of them could be first`;
+  const fix = `leave one call out of dependsOn, usually the rarest`;
+  return [{ code: "input", subject: cycle[0] ?? "", reason, fix }];
 }
 
 /** A gap in a path would count as no demand at all. */

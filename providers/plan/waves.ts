@@ -243,7 +243,7 @@ function pickHosts(context: ScheduleContext, order: readonly number[], width: nu
 
 /**
  * Hosts whose data is moved best at this time come first, then those that are least disruptive: without exclusive
- * workloads, with little load, with few copies.
+ * workloads, with workloads that others call before those that call them, with little load, with few copies.
  */
 function orderHosts(
   context: ScheduleContext,
@@ -252,7 +252,7 @@ function orderHosts(
   left: ReadonlySet<number>,
   width: number,
 ): number[] {
-  const { problem, transfers, business } = context;
+  const { problem, transfers, business, dependencies } = context;
   const partMs = problem.demand.stepMs / partsOfStep(problem);
   const from = Math.max(0, Math.floor((context.startMs + timeline.total.p50Ms - problem.demand.startMs) / partMs));
   const { p95Ms } = restTime(left.size, width, longestUpdateWave(context, false));
@@ -261,17 +261,27 @@ function orderHosts(
     [...left].map((site) => {
       const copies = placement.copiesAt(site);
       const exclusive = copies.filter((copy) => problem.works[copy.work]?.workload.exclusive).length;
+      const depth = dependencies.isAny
+        ? Math.max(0, ...copies.map(({ work }) => dependencies.depthOf(problem.works[work]?.workload.name ?? "")))
+        : 0;
       const regret = transfers ? regretOf(business, transfers, site, from, to) : 0;
       return [
         site,
-        { regret, exclusive, load: Math.round(placement.loadOf(site) * 1e6), copies: copies.length },
+        { regret, exclusive, depth, load: Math.round(placement.loadOf(site) * 1e6), copies: copies.length },
       ] as const;
     }),
   );
   return [...left].sort((a, b) => {
     const [x, y] = [keys.get(a), keys.get(b)];
     if (!x || !y) return 0;
-    return x.regret - y.regret || x.exclusive - y.exclusive || x.load - y.load || x.copies - y.copies || a - b;
+    return (
+      x.regret - y.regret ||
+      x.exclusive - y.exclusive ||
+      x.depth - y.depth ||
+      x.load - y.load ||
+      x.copies - y.copies ||
+      a - b
+    );
   });
 }
 

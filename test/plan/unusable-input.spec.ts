@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 
 import { plan } from "../../providers/plan/plan";
-import type { Fleet } from "../../sdk/model";
+import { NO_UPDATE, type Fleet } from "../../sdk/model";
 import { sampleInput } from "./sample-fleets";
 
 const input = sampleInput({
@@ -98,5 +98,41 @@ describe("plan, with facts that cannot be true", () => {
         [["web", "input"]],
       );
     }
+  });
+
+  it("names calls that go round", () => {
+    const called = (workload: string): Pick<typeof web, "dependsOn"> => ({ dependsOn: [{ workload }] });
+    assert.deepEqual(
+      reasonsWith(() => ({
+        workloads: [
+          { ...web, ...called("cart") },
+          { ...web, name: "cart", copies: 0, ...called("web") },
+        ],
+      })),
+      [
+        "web: its calls go round: web -> cart -> web; a change would never end, and none of them could be first",
+        "cart: workload cart of island shop runs on no host, and no command says how to start it",
+      ],
+    );
+  });
+
+  it("judges the facts of a rebalance as well, all at once", () => {
+    const rebalance = { horizonMs: 3_600_000, target: 0.8, tolerance: 0.3, maximumMoves: 10, restMs: 0 };
+    const spec = { ...input.spec, update: NO_UPDATE, rebalance };
+    const { decision, blockers, waves } = plan({
+      ...input,
+      spec,
+      fleet: {
+        ...input.fleet,
+        hosts: [{ ...first, capacity: { cpuMillis: 0, memoryBytes: Number.NaN } }, second, second],
+        workloads: [{ ...web, request: { cpuMillis: Number.NaN, memoryBytes: 2 ** 50 } }],
+      },
+    });
+    assert.equal(decision, "blocked");
+    assert.deepEqual(waves, []);
+    assert.deepEqual(
+      blockers.filter(({ code }) => code === "input").map(({ subject }) => subject),
+      ["host-2", "host-1", "host-1", "web"],
+    );
   });
 });

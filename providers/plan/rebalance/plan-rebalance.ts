@@ -36,6 +36,7 @@ import { decideUnits, type JudgeStay } from "../scores/unit-decisions";
 import { stageBlockers } from "../stages";
 import { isTooCostly, isWorthMoving } from "../stay";
 import { createRebalanceSteps } from "../steps";
+import { findUnusable } from "../unusable-input";
 import { searchWave, type PlacedMove } from "../wave-search";
 import { findBalance, type Balance, type WantedMove } from "./balance";
 import { findCalmTime, firstTimeAbove } from "./calm";
@@ -54,8 +55,12 @@ export function planRebalance(declared: PlanInput): MigrationPlan {
   const input = inputIn(opening, declared);
   const startMs = startIn(opening, input);
   const problem = createProblem(input, [], startMs, startMs + rebalance.horizonMs);
+  const unusable = findUnusable(input.fleet, input.forecast);
   const judgement = judgeFleet(input, problem, NO_SCOPE);
-  const blockers = opening ? [...judgement.blockers, ...stageBlockers(declared)] : [windowBlocker(input)];
+  const blockers = [
+    ...unusable,
+    ...(opening ? [...judgement.blockers, ...stageBlockers(declared)] : [windowBlocker(input)]),
+  ];
   const quantile = input.spec.pool?.quantile ?? Math.max(input.spec.confidence, 0.5);
   const mostMoves = rebalance.maximumMoves - movesMade(input);
   const balance = findBalance(problem, rebalance, quantile, input.spec.seed, blockers.length > 0 ? 0 : mostMoves);
