@@ -4,6 +4,7 @@ import { createPlanView, renderPlanTable, type Bundle, type MigrationPlan } from
 import { systemClock } from "../clock";
 import { defineCommand, UsageError } from "./command";
 import { EXIT_CODES } from "./exit-codes";
+import { renderDemand } from "./demand-explanation";
 import { renderExplanation, renderWorkload } from "./explanation";
 import { watchInterrupts } from "./interrupts";
 import { chooseFamily, openStore, STORE_OPTIONS } from "./store";
@@ -26,7 +27,7 @@ Nothing is changed. The plan is one of:
   options: {
     ...STORE_OPTIONS,
     bundle: { value: "FILE", about: "bundle, such as the report folder's <run>.bundle.json" },
-    explain: { about: "show the reason of every move, with the scores of the hosts that were looked at" },
+    explain: { about: "show the reason of every move with its scores, and what is known of the demand ahead" },
     workload: { value: "NAME", about: "show what the plan decides about one workload, with the reason of every move" },
     "what-if": {
       value: "CHANGES",
@@ -73,7 +74,10 @@ Nothing is changed. The plan is one of:
     );
     if (supposed) terminal.print(`\n${renderAnswer(supposed.answer)}`);
     if (options.workload !== undefined) terminal.print(`\n${renderWorkload(plan, options.workload)}`);
-    if (options.explain) terminal.print(`\n${renderExplanation(plan)}`);
+    if (options.explain) {
+      const demand = renderDemand(forecast, planned.bundle.fleet);
+      terminal.print(`\n${renderExplanation(plan)}\n\n${demand}`);
+    }
     return EXIT_CODES.done;
   },
 });

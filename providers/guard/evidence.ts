@@ -8,11 +8,13 @@
  * 1. A second of traffic counts once, with what the switch said of it last.
  * 2. A step of the forecast counts only when it was watched for most of its length, and is compared with the forecast
  *    that was known when it began.
+ * 3. A value that comes late is no drop: a step for which a workload's samples are missing is judged one step later, and
+ *    never where samples of it came after that step.
  */
 import type { Fleet, Forecast, JointDemand, RunState, StepRecord } from "../../sdk/model";
 import { quantileOfSorted, sumAtStep, sumPaths, wholeShares } from "../../sdk/model";
 import type { ReplicaUsage, ServiceTraffic } from "../drivers/contracts";
-import { persistenceOf, trackDemand, type TrackedStep } from "../forecast/tracker/track-demand";
+import { limitsOf, trackDemand, type TrackLimits, type TrackedStep } from "../forecast/tracker/track-demand";
 import type { Evidence, TrafficSecond } from "./stop-rules";
 
 /** The switch is asked again for its last seconds: requests that end late count where they belong. */
@@ -56,9 +58,12 @@ export class DemandEvidence {
   /** Core-milliseconds by start of the step and workload. */
   private readonly used = new Map<number, Map<string, number>>();
   private readonly watchedMs = new Map<number, number>();
+  /** Sampled time by start of the step, workload and copy. */
+  private readonly covered = new Map<number, Map<string, Map<string, number>>>();
   private readonly takenUntil = new Map<string, number>();
+  private firstMs: number | undefined;
   private seenMs: number | undefined;
-  private readonly persistence = new WeakMap<JointDemand, ReadonlyMap<string, number>>();
+  private readonly limits = new WeakMap<JointDemand, ReadonlyMap<string, TrackLimits>>();
 
   constructor(private readonly fleet: Pick<Fleet, "workloads">) {}
 
@@ -68,8 +73,12 @@ export class DemandEvidence {
     if (this.forecasts.length > FORECASTS_KEPT) this.forecasts.shift();
   }
 
+  /** From when on hosts are to be asked: a copy whose samples are late is asked again for a step. */
   nextSinceMs(nowMs: number): number {
-    return this.seenMs ?? nowMs;
+    const seenMs = this.seenMs ?? nowMs;
+    const earliestMs = seenMs - (this.stepMs() ?? 0);
+    const late = [...this.takenUntil.values()].filter((untilMs) => untilMs >= earliestMs);
+    return Math.max(this.firstMs ?? nowMs, Math.min(seenMs, ...late));
   }
 
   /** Adds the samples that the hosts gave at `nowMs`. */
@@ -77,6 +86,7 @@ export class DemandEvidence {
     const stepMs = this.stepMs();
     const fromMs = this.seenMs ?? nowMs;
     this.seenMs = nowMs;
+    const firstMs = (this.firstMs ??= nowMs);
     if (stepMs === undefined) return;
     for (let atMs = fromMs; atMs < nowMs;) {
       const startMs = floorTo(atMs, stepMs);
@@ -87,11 +97,13 @@ export class DemandEvidence {
     for (const { replica, workload, startMs, stepMs: sampleMs, cpuMillis } of usage) {
       cpuMillis.forEach((value, index) => {
         const atMs = startMs + index * sampleMs;
-        if (value === null || atMs < Math.max(fromMs, this.takenUntil.get(replica) ?? 0)) return;
+        if (value === null || atMs < Math.max(firstMs, this.takenUntil.get(replica) ?? 0)) return;
         const step = floorTo(atMs, stepMs);
         const byWorkload = this.used.get(step) ?? new Map<string, number>();
         this.used.set(step, byWorkload);
         byWorkload.set(workload, (byWorkload.get(workload) ?? 0) + value * sampleMs);
+        const copies = this.coveredBy(step, workload);
+        copies.set(replica, (copies.get(replica) ?? 0) + sampleMs);
         this.takenUntil.set(replica, atMs + sampleMs);
       });
     }
@@ -116,12 +128,12 @@ export class DemandEvidence {
   track(nowMs: number, sinceOf: (island: string) => number): Evidence["tracks"] {
     return this.passedSteps(nowMs).map(({ island, workloads, steps }) => {
       const latest = this.forecasts.at(-1);
-      const persistence = latest ? this.persistenceOf(latest.demand, workloads) : 0;
+      const limits = latest ? this.limitsOf(latest.demand, workloads) : { persistence: 0 };
       return {
         island,
         verdict: trackDemand(
           steps.filter(({ startMs }) => startMs >= sinceOf(island)),
-          persistence,
+          limits,
         ),
       };
     });
@@ -143,25 +155,50 @@ export class DemandEvidence {
       const steps = passed.flatMap(([startMs, watchedMs]): readonly TrackedStep[] => {
         const paths = this.pathsAt(startMs, workloads);
         if (paths === undefined) return [];
+        const isNewest = nowMs < startMs + 2 * stepMs;
+        if (workloads.some((name) => this.isLate(name, startMs, watchedMs, isNewest))) return [];
         const used = this.used.get(startMs);
         const usedMs = workloads.reduce((sum, name) => sum + (used?.get(name) ?? 0), 0);
-        return [{ startMs, actualCpuMillis: usedMs / watchedMs, paths }];
+        // A sample of a whole step that was watched for a part of it tells of the whole.
+        const toldMs = Math.max(watchedMs, ...workloads.map((name) => this.coverageOf(name, startMs)));
+        return [{ startMs, actualCpuMillis: usedMs / toldMs, paths }];
       });
       return { island, workloads, steps };
     });
+  }
+
+  /** Whether samples of a workload that runs are missing in a step: one that has none any more no longer runs. */
+  private isLate(workload: string, startMs: number, watchedMs: number, isNewest: boolean): boolean {
+    if (this.coverageOf(workload, startMs) >= watchedMs * WATCHED_SHARE) return false;
+    const sampled = [...this.covered].filter(([, workloads]) => workloads.has(workload)).map(([step]) => step);
+    const isKnownBefore = sampled.some((step) => step <= startMs);
+    return isKnownBefore && (isNewest || sampled.some((step) => step > startMs));
+  }
+
+  /** Time of a step that samples tell of, by the copy that has most of them. */
+  private coverageOf(workload: string, startMs: number): number {
+    return Math.max(0, ...(this.covered.get(startMs)?.get(workload)?.values() ?? []));
+  }
+
+  private coveredBy(step: number, workload: string): Map<string, number> {
+    const workloads = this.covered.get(step) ?? new Map<string, Map<string, number>>();
+    this.covered.set(step, workloads);
+    const copies = workloads.get(workload) ?? new Map<string, number>();
+    workloads.set(workload, copies);
+    return copies;
   }
 
   private stepMs(): number | undefined {
     return this.forecasts.at(-1)?.demand.stepMs;
   }
 
-  /** What a step says of the next one, by island's paths; kept, for it takes all of them. */
-  private persistenceOf(demand: JointDemand, workloads: readonly string[]): number {
+  /** What chance does, by island's paths; kept, for it takes all of them. */
+  private limitsOf(demand: JointDemand, workloads: readonly string[]): TrackLimits {
     const key = workloads.join();
-    const known = this.persistence.get(demand)?.get(key);
+    const known = this.limits.get(demand)?.get(key);
     if (known !== undefined) return known;
-    const found = persistenceOf(sumPaths(demand, wholeShares(workloads)), demand.steps);
-    this.persistence.set(demand, new Map([...(this.persistence.get(demand) ?? []), [key, found]]));
+    const found = limitsOf(sumPaths(demand, wholeShares(workloads)), demand.steps);
+    this.limits.set(demand, new Map([...(this.limits.get(demand) ?? []), [key, found]]));
     return found;
   }
 

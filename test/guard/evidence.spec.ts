@@ -75,6 +75,43 @@ describe("guard: evidence", () => {
     assert.equal(evidence.list(0.95, START_MS + STEP_MS)[0]?.steps[0]?.actualCpuMillis, 700);
   });
 
+  it("takes a value that comes late for no drop: its step waits for it, and is left out if it never comes", () => {
+    const evidence = new DemandEvidence({ workloads: sampleWorkloads() });
+    evidence.noteForecast(twoPaths(), START_MS);
+    evidence.add([], START_MS);
+    /** One sample for a whole step, as a metrics system has them. */
+    const sample = (step: number, cpuMillis: number): ReplicaUsage => ({
+      ...usage("a", START_MS + step * STEP_MS, START_MS + step * STEP_MS, 0),
+      ...{ stepMs: STEP_MS, cpuMillis: [cpuMillis] },
+    });
+    const stepsAt = (count: number): readonly (readonly number[])[] =>
+      (evidence.list(0.95, START_MS + count * STEP_MS)[0]?.steps ?? []).map(({ startMs, actualCpuMillis }) => [
+        (startMs - START_MS) / STEP_MS,
+        actualCpuMillis,
+      ]);
+    evidence.add([sample(0, 1500)], START_MS + STEP_MS);
+    evidence.add([], START_MS + 2 * STEP_MS);
+    assert.deepEqual(stepsAt(2), [[0, 1500]]);
+    // Asked for again, it comes.
+    assert.equal(evidence.nextSinceMs(0), START_MS + STEP_MS);
+    evidence.add([sample(1, 1600)], START_MS + 2 * STEP_MS + 30_000);
+    assert.deepEqual(stepsAt(2.1), [
+      [0, 1500],
+      [1, 1600],
+    ]);
+    evidence.add([], START_MS + 3 * STEP_MS);
+    evidence.add([sample(3, 1700)], START_MS + 4 * STEP_MS);
+    assert.deepEqual(stepsAt(4), [
+      [0, 1500],
+      [1, 1600],
+      [3, 1700],
+    ]);
+    // Nothing comes any more: it no longer runs.
+    evidence.add([], START_MS + 5 * STEP_MS);
+    evidence.add([], START_MS + 6 * STEP_MS);
+    assert.deepEqual(stepsAt(6).at(-1), [4, 0]);
+  });
+
   it("counts a second of traffic once, with what was said of it last, and forgets what is too old", () => {
     const evidence = new TrafficEvidence();
     const bucket = (atMs: number, requests: number, failed: number) => ({

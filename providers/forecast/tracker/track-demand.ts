@@ -5,11 +5,17 @@
  * normal score. What a step has from the one before, as much as the paths themselves say, is taken out, and two
  * cumulative sums look for a lasting shift up or down. One step far out says little; many that lean say a lot.
  *
+ * How far a sum may rise is read from the paths too: they put whole days of the series' own backtest errors, in their
+ * order in time, into the calibrated quantiles (joint-paths.ts), so that what their sums reach is what sums reach by
+ * chance on this load (a block bootstrap). Loads whose errors last longer than one step says get wider limits.
+ *
  * Not for: gathering measurements (providers/guard/evidence.ts) and acting (providers/runner).
  *
  * Sources: Page, "Continuous Inspection Schemes", Biometrika 41, 1954 (CUSUM; k = 0.5 is tuned to shifts of one
  * deviation); Rosenblatt, "Remarks on a Multivariate Transformation", 1952 (the transform); residuals of autocorrelated
- * data in control charts, Alwan and Roberts, "Time-Series Modeling for Statistical Process Control", JBES 6(1), 1988.
+ * data in control charts, Alwan and Roberts, "Time-Series Modeling for Statistical Process Control", JBES 6(1), 1988;
+ * control limits from a bootstrap, Chatterjee and Qiu, "Distribution-free Cumulative Sum Control Charts Using
+ * Bootstrap-Based Control Limits", Annals of Applied Statistics 3(1), 2009.
  *
  * Invariants
  * 1. The same steps give the same verdict.
@@ -38,6 +44,15 @@ export interface TrackVerdict {
   readonly evidence: string;
 }
 
+/** What an island's paths say of chance; see {@link limitsOf}. */
+export interface TrackLimits {
+  /** How much of a step's score comes from the step before, 0..1. */
+  readonly persistence: number;
+  /** Sums from which on demand is planned again, and the run stopped. @default REPLAN_SUM, STOP_SUM */
+  readonly replanSum?: number;
+  readonly stopSum?: number;
+}
+
 /** Shift that is looked for, in deviations, halved. */
 const SLACK = 0.5;
 /** With forecasts that are right a sum passes these about once in 1,000 steps, and once in 10,000 to 30,000. */
@@ -45,37 +60,43 @@ const REPLAN_SUM = 6;
 const STOP_SUM = 8;
 /** Farther out than all paths, scores go on with the paths' own deviation, up to this. */
 const LARGEST_SCORE = 8;
+/** A step counts no more than this unless the one before was as far out on the same side: a spike is no shift. */
+const LARGEST_ALONE = 4;
+/** Paths that judged by the others pass the limits within so many steps, as shares. */
+const CHANCE = { replan: 0.02, stop: 0.002 } as const;
+/** Steps that chance is measured over: some hours. */
+const CHANCE_STEPS = 36;
+/** Beyond this share of the paths the tail is taken as exponential, as that of a cumulative sum is. */
+const TAIL_FROM = 0.9;
+/** Fewer paths tell nothing of a tail. */
+const FEWEST_PATHS = 40;
 /** Deviations that are said to last for ever would never count again after the first step. */
 const MOST_PERSISTENT = 0.95;
 /** One step far out may be a spike of five minutes. */
 const FEWEST_TO_STOP = 2;
 const MOST_SHOWN = 4;
 
-/**
- * Judges the steps of a run, oldest first.
- * @param persistence how much of a step's score comes from the step before, 0..1; see {@link persistenceOf}
- */
-export function trackDemand(steps: readonly TrackedStep[], persistence: number): TrackVerdict {
-  const keep = Math.min(MOST_PERSISTENT, Math.max(0, persistence));
-  const scores = steps.map(({ actualCpuMillis, paths }) => scoreOf(actualCpuMillis, paths));
+/** Judges the steps of a run, oldest first. */
+export function trackDemand(
+  steps: readonly TrackedStep[],
+  { persistence, replanSum = REPLAN_SUM, stopSum = STOP_SUM }: TrackLimits,
+): TrackVerdict {
+  const scores = withoutSpikes(steps.map(({ actualCpuMillis, paths }) => scoreOf(actualCpuMillis, paths)));
   let [above, below] = [0, 0];
   let [aboveFrom, belowFrom] = [0, 0];
-  scores.forEach((score, i) => {
-    const before = scores[i - 1];
-    const fresh = before === undefined ? score : (score - keep * before) / Math.sqrt(1 - keep ** 2);
+  addUp(scores, persistence, (sums, i) => {
     if (above === 0) aboveFrom = i;
     if (below === 0) belowFrom = i;
-    above = Math.max(0, above + fresh - SLACK);
-    below = Math.max(0, below - fresh - SLACK);
+    [above, below] = sums;
   });
   const isAbove = above >= below;
   const sum = Math.max(above, below);
-  if (sum < REPLAN_SUM)
+  if (sum < replanSum)
     return { state: "within band", direction: undefined, sum, evidence: describeCalm(steps, scores) };
   const from = isAbove ? aboveFrom : belowFrom;
   const isLasting = steps.length - from >= FEWEST_TO_STOP;
   return {
-    state: isAbove && isLasting && sum >= STOP_SUM ? "stop" : "re-plan",
+    state: isAbove && isLasting && sum >= stopSum ? "stop" : "re-plan",
     direction: isAbove ? "above" : "below",
     sum,
     sinceMs: steps[from]?.startMs ?? 0,
@@ -83,15 +104,75 @@ export function trackDemand(steps: readonly TrackedStep[], persistence: number):
   };
 }
 
-/** Lag-1 correlation of the scores within the paths: how much a step says of the next one. @param paths `paths[p][h]` */
-export function persistenceOf(paths: readonly ArrayLike<number>[], steps: number): number {
-  if (steps < 2 || paths.length < 3) return 0;
-  const scores = Array.from({ length: steps }, (_, h) => {
+/** Scores with those held down that stand out alone. */
+function withoutSpikes(scores: readonly number[]): readonly number[] {
+  return scores.map((score, i) => {
+    const before = scores[i - 1] ?? 0;
+    const most = Math.max(LARGEST_ALONE, score * before > 0 ? Math.abs(before) : 0);
+    return Math.max(-most, Math.min(most, score));
+  });
+}
+
+/** The two cumulative sums of scores after each of them. */
+function addUp(
+  scores: readonly number[],
+  persistence: number,
+  onStep: (sums: readonly [above: number, below: number], index: number) => void,
+): void {
+  const keep = Math.min(MOST_PERSISTENT, Math.max(0, persistence));
+  let [above, below] = [0, 0];
+  scores.forEach((score, i) => {
+    const before = scores[i - 1];
+    const fresh = before === undefined ? score : (score - keep * before) / Math.sqrt(1 - keep ** 2);
+    above = Math.max(0, above + fresh - SLACK);
+    below = Math.max(0, below - fresh - SLACK);
+    onStep([above, below], i);
+  });
+}
+
+/**
+ * What chance does to the sums of an island, from its paths: each is judged by all of them.
+ * @param paths `paths[p][h]`, for `steps` steps
+ */
+export function limitsOf(paths: readonly ArrayLike<number>[], steps: number): TrackLimits {
+  if (steps < 2 || paths.length < 3) return { persistence: 0 };
+  const scores = scorePaths(paths, steps);
+  const persistence = persistenceOf(scores);
+  if (paths.length < FEWEST_PATHS) return { persistence };
+  const highest = paths
+    .map((_, p) => {
+      let most = 0;
+      addUp(
+        scores.slice(0, CHANCE_STEPS).map((row) => row[p] ?? 0),
+        persistence,
+        ([above, below]) => (most = Math.max(most, above, below)),
+      );
+      return most;
+    })
+    .sort((a, b) => a - b);
+  const from = quantileOfSorted(highest, TAIL_FROM);
+  const beyond = highest.filter((sum) => sum > from);
+  const scale = beyond.reduce((sum, one) => sum + one - from, 0) / Math.max(1, beyond.length);
+  const limit = (chance: number): number => from + scale * Math.log((1 - TAIL_FROM) / chance);
+  return {
+    persistence,
+    replanSum: Math.max(REPLAN_SUM, limit(CHANCE.replan)),
+    stopSum: Math.max(STOP_SUM, limit(CHANCE.stop)),
+  };
+}
+
+/** `scores[h][p]`: of each path among all of them at a step. */
+function scorePaths(paths: readonly ArrayLike<number>[], steps: number): readonly (readonly number[])[] {
+  return Array.from({ length: steps }, (_, h) => {
     const sorted = Float64Array.from(paths, (path) => path[h] ?? 0).sort();
     return paths.map((path) => scoreOf(path[h] ?? 0, sorted));
   });
+}
+
+/** Lag-1 correlation of the scores within the paths: how much a step says of the next one. */
+function persistenceOf(scores: readonly (readonly number[])[]): number {
   let [products, squares] = [0, 0];
-  for (let h = 1; h < steps; h++) {
+  for (let h = 1; h < scores.length; h++) {
     scores[h]?.forEach((score, p) => {
       const before = scores[h - 1]?.[p] ?? 0;
       products += score * before;

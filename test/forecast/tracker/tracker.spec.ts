@@ -4,7 +4,12 @@ import { describe, it } from "mocha";
 import type { DependencyEstimate, QuantileForecast } from "../../../sdk/model";
 import { createRandom } from "../../../providers/forecast/random";
 import { explainMisses, type MeasuredWorkload } from "../../../providers/forecast/tracker/explain-misses";
-import { persistenceOf, trackDemand, type TrackedStep } from "../../../providers/forecast/tracker/track-demand";
+import {
+  limitsOf,
+  trackDemand,
+  type TrackLimits,
+  type TrackedStep,
+} from "../../../providers/forecast/tracker/track-demand";
 
 const STEP_MS = 300_000;
 const STEPS = 36;
@@ -32,9 +37,9 @@ function world(seed: number, shift: number): { readonly paths: Float64Array[]; r
 }
 
 /** Steps until that state is reached; infinite when it is not. */
-function stepsUntil(state: "re-plan" | "stop", steps: readonly TrackedStep[], persistence: number): number {
+function stepsUntil(state: "re-plan" | "stop", steps: readonly TrackedStep[], limits: TrackLimits): number {
   for (let count = 1; count <= steps.length; count++) {
-    const verdict = trackDemand(steps.slice(0, count), persistence);
+    const verdict = trackDemand(steps.slice(0, count), limits);
     if (verdict.state === state || verdict.state === "stop") return count;
   }
   return Number.POSITIVE_INFINITY;
@@ -43,14 +48,14 @@ function stepsUntil(state: "re-plan" | "stop", steps: readonly TrackedStep[], pe
 describe("the tracker of demand", () => {
   it("learns from the paths how lasting deviations are", () => {
     const { paths } = world(1, 0);
-    const found = persistenceOf(paths, STEPS);
+    const found = limitsOf(paths, STEPS).persistence;
     assert.ok(Math.abs(found - PERSISTENCE) < 0.05, String(found));
     const apart = Array.from({ length: 200 }, (_, p) => {
       const random = createRandom(p + 1);
       return Float64Array.from({ length: STEPS }, () => 2000 + 200 * random.normal());
     });
-    assert.ok(persistenceOf(apart, STEPS) < 0.1);
-    assert.equal(persistenceOf([], 0), 0);
+    assert.ok(limitsOf(apart, STEPS).persistence < 0.1);
+    assert.deepEqual(limitsOf([], 0), { persistence: 0 });
   });
 
   it("leaves runs alone whose demand behaves as it was forecast, and finds those that do not", () => {
@@ -58,10 +63,11 @@ describe("the tracker of demand", () => {
     const delays: number[] = [];
     // Seeds that the thresholds were not chosen on.
     for (let seed = 900_001; seed <= 900_300; seed++) {
-      const calm = world(seed, 0).steps;
-      replanned += Number.isFinite(stepsUntil("re-plan", calm, PERSISTENCE)) ? 1 : 0;
-      stopped += Number.isFinite(stepsUntil("stop", calm, PERSISTENCE)) ? 1 : 0;
-      const delay = stepsUntil("stop", world(seed, 6).steps, PERSISTENCE);
+      const { steps: calm, paths } = world(seed, 0);
+      const limits = limitsOf(paths, STEPS);
+      replanned += Number.isFinite(stepsUntil("re-plan", calm, limits)) ? 1 : 0;
+      stopped += Number.isFinite(stepsUntil("stop", calm, limits)) ? 1 : 0;
+      const delay = stepsUntil("stop", world(seed, 6).steps, limits);
       if (Number.isFinite(delay)) delays.push(delay);
       else missed++;
     }
@@ -72,21 +78,51 @@ describe("the tracker of demand", () => {
     assert.ok(median <= 12, `stops after ${String(median)} steps`);
   });
 
+  it("allows loads whose errors last longer than a step says more, and no load less", () => {
+    const limits = { short: limitsOf(world(3, 0).paths, STEPS), long: { replanSum: 0, stopSum: 0 } as TrackLimits };
+    const random = createRandom(5);
+    // Half of each path's deviation lasts for the whole of it, so that one step tells little of the next.
+    const lasting = Array.from({ length: 200 }, () => {
+      const level = random.normal();
+      return Float64Array.from({ length: STEPS }, () => 2000 + 150 * level + 150 * random.normal());
+    });
+    limits.long = limitsOf(lasting, STEPS);
+    assert.ok((limits.short.replanSum ?? 0) >= 6 && (limits.short.stopSum ?? 0) >= 8);
+    assert.ok((limits.long.replanSum ?? 0) > 8, JSON.stringify(limits.long));
+    assert.ok((limits.long.stopSum ?? 0) > (limits.long.replanSum ?? 0) + 2);
+    const alarms = lasting.filter((path) => {
+      const steps = Array.from(path, (actualCpuMillis, h) => ({
+        startMs: h * STEP_MS,
+        actualCpuMillis,
+        paths: Float64Array.from(lasting, (other) => other[h] ?? 0).sort(),
+      }));
+      return Number.isFinite(stepsUntil("re-plan", steps, limits.long));
+    });
+    assert.ok(alarms.length <= 8, `${String(alarms.length)} of 200 paths`);
+  });
+
+  it("takes a spike of one step for no shift", () => {
+    const { steps, paths } = world(4, 0);
+    const spike = steps.map((step, h) => (h === 20 ? { ...step, actualCpuMillis: 90_000 } : step));
+    assert.equal(trackDemand(steps, limitsOf(paths, STEPS)).state, "within band");
+    assert.equal(stepsUntil("stop", spike, limitsOf(paths, STEPS)), Number.POSITIVE_INFINITY);
+  });
+
   it("plans again for less demand than forecast, and stops for more alone", () => {
     for (let seed = 1; seed <= 30; seed++) {
-      const low = trackDemand(world(seed, -8).steps, 0.3);
+      const low = trackDemand(world(seed, -8).steps, { persistence: 0.3 });
       assert.deepEqual([low.state, low.direction], ["re-plan", "below"]);
-      const high = trackDemand(world(seed, 8).steps, 0.3);
+      const high = trackDemand(world(seed, 8).steps, { persistence: 0.3 });
       assert.deepEqual([high.state, high.direction], ["stop", "above"]);
       assert.match(high.evidence, /^more demand than forecast for \d+ steps, cumulative sum \d+\.\d: needed cores/);
     }
   });
 
   it("is within the band for nothing, for one step, and for demand at the median", () => {
-    assert.equal(trackDemand([], 0.5).state, "within band");
+    assert.equal(trackDemand([], { persistence: 0.5 }).state, "within band");
     const steps = world(2, 0).steps.map((step) => ({ ...step, actualCpuMillis: step.paths[100] ?? 0 }));
-    assert.equal(trackDemand(steps, 0.5).state, "within band");
-    assert.match(trackDemand(steps, 0.5).evidence, /^36 of 36 steps within P5 to P95$/);
+    assert.equal(trackDemand(steps, { persistence: 0.5 }).state, "within band");
+    assert.match(trackDemand(steps, { persistence: 0.5 }).evidence, /^36 of 36 steps within P5 to P95$/);
   });
 
   it("says more of a larger demand, whatever the paths are, and never NaN", () => {
@@ -100,7 +136,7 @@ describe("the tracker of demand", () => {
           const paths = Float64Array.from(values).sort();
           const sumOf = (actualCpuMillis: number): number => {
             const step = { startMs: 0, actualCpuMillis, paths };
-            const { sum, direction } = trackDemand([step, step, step], persistence);
+            const { sum, direction } = trackDemand([step, step, step], { persistence });
             assert.ok(Number.isFinite(sum));
             return direction === "below" ? -sum : direction === "above" ? sum : 0;
           };
