@@ -85,7 +85,7 @@ export class SimulatedPlan {
     for (const wave of this.waves) {
       const played = playWave(wave, wave.wave.startMs, () => 0);
       wave.wave.steps.forEach((step, index) => {
-        if (step.kind !== "stop-copy" && step.kind !== "hand-over") return;
+        if (step.kind !== "stop-copy" && step.kind !== "hand-over" && step.kind !== "live-migrate") return;
         const moved = bytesOf.get(step.workload) ?? 0;
         const source = sources.get(step.workload);
         bytes += moved;

@@ -145,6 +145,18 @@ export interface WorkloadDriver {
     token: HandOverToken,
     context: CallContext,
   ): Promise<{ readonly sha256: string }>;
+  /**
+   * Moves a healthy copy with its memory to another host while it runs; it keeps its id and address. Returns when it runs
+   * there, and for how long it stood still. A copy that is there already is success. When it fails the copy is where it
+   * was. Absent: not offered; hosts that it can be used between say so (`Host.offers`), and copies for how long it would
+   * stop them (`Replica.blackoutMs`).
+   */
+  readonly migrate?: (
+    host: string,
+    replica: string,
+    to: string,
+    context: CallContext,
+  ) => Promise<{ readonly pauseMs: number }>;
   /** Makes a quiesced or standby copy active. */
   activate(host: string, replica: string, context: CallContext): Promise<void>;
 }

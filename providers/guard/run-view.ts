@@ -63,7 +63,7 @@ export function createRunView(entries: readonly JournalEntry[]): RunView {
 export function hostsOf(step: PlanStep): readonly string[] {
   if ("hosts" in step) return step.hosts;
   if ("host" in step) return [step.host];
-  if (step.kind === "hand-over") return [step.fromHost, step.toHost];
+  if (step.kind === "hand-over" || step.kind === "live-migrate") return [step.fromHost, step.toHost];
   return [];
 }
 

@@ -214,8 +214,15 @@ function createWorkload(
     copies,
     exclusive: policy.exclusive,
     maxPauseMs: policy.maxPauseMs,
-    maxUnavailable: policy.exclusive ? 0 : (policy.maxUnavailable ?? Math.floor(copies / 2)),
+    // Copies that end by themselves come and go: there is no number that must be there.
+    maxUnavailable:
+      policy.lifetimeMs !== undefined
+        ? copies
+        : policy.exclusive
+          ? 0
+          : (policy.maxUnavailable ?? Math.floor(copies / 2)),
     request,
+    ...(policy.lifetimeMs === undefined ? {} : { lifetimeMs: policy.lifetimeMs }),
     ...(policy.process === undefined ? {} : { process: policy.process }),
     ...(service === undefined ? {} : { service }),
     hooks: policy.hooks,

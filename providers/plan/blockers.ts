@@ -20,7 +20,7 @@ export interface FleetJudgement {
 
 /** Judges hosts, workloads and metrics before anything is planned. */
 export function judgeFleet(input: PlanInput, problem: Problem, scope: HostsToUpdate): FleetJudgement {
-  const unknown = findUnknownWorkloads(input.fleet);
+  const unknown = findUnknownWorkloads(input);
   // A name that means nothing has no metrics and no copies either; one blocker for it is enough.
   const unknownNames = new Set(unknown.map(({ subject }) => subject));
   const blockers: Blocker[] = [...unknown, ...scope.blockers];

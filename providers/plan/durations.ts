@@ -21,6 +21,8 @@ const DEFAULTS = {
   uncordon: { p50Ms: 200, p95Ms: 1_000 },
   "start-copy": { p50Ms: 4_000, p95Ms: 20_000 },
   admit: { p50Ms: 1_000, p95Ms: 5_000 },
+  "live-migrate": { p50Ms: 10_000, p95Ms: 60_000 },
+  "await-end": { p50Ms: 0, p95Ms: 0 },
   "stop-copy": { p50Ms: 1_000, p95Ms: 10_000 },
   snapshot: { p50Ms: 1_000, p95Ms: 5_000 },
   reboot: { p50Ms: 30_000, p95Ms: 120_000 },
@@ -69,8 +71,8 @@ export function sumDurations(durations: readonly DurationQuantiles[]): DurationQ
 /** Upper bound of the time of one move of whatever method. */
 export function longestMove({ durations }: { readonly durations: StepDurations }): DurationQuantiles {
   const surge = sumDurations([durations["start-copy"], durations.admit, durations.drain, durations["stop-copy"]]);
-  const handOver = durations["hand-over"];
-  return { p50Ms: Math.max(surge.p50Ms, handOver.p50Ms), p95Ms: Math.max(surge.p95Ms, handOver.p95Ms) };
+  const ways = [surge, durations["hand-over"], durations["live-migrate"]];
+  return { p50Ms: Math.max(...ways.map(({ p50Ms }) => p50Ms)), p95Ms: Math.max(...ways.map(({ p95Ms }) => p95Ms)) };
 }
 
 /**

@@ -80,12 +80,17 @@ function chooseAction(
   copies: number,
 ): { readonly action: HostAction; readonly reason: string } {
   const of = (method: Move["method"]): number => moves.filter((move) => move.method === method).length;
-  const [shed, restarted] = [of("shed"), of("restart")];
-  const leaving = moves.length - shed - restarted;
+  const [shed, restarted, live, ending] = [of("shed"), of("restart"), of("live"), of("end")];
+  const leaving = moves.length - shed - restarted - ending;
   const parts = [
+    ...(ending > 0
+      ? [
+          `${plural(ending, "copy", "copies")} ${ending === 1 ? "ends" : "end"} by ${ending === 1 ? "itself" : "themselves"} before it`,
+        ]
+      : []),
     ...(leaving > 0
       ? [
-          `${String(leaving)} ${leaving === 1 ? "copy" : "copies"} ${leaving === 1 ? "goes" : "go"} to other hosts before it`,
+          `${plural(leaving, "copy", "copies")} ${leaving === 1 ? "goes" : "go"} to other hosts before it${live === 0 ? "" : live === leaving ? " while running" : `, ${String(live)} of them while running`}`,
         ]
       : []),
     ...(restarted > 0 ? [`${String(restarted)} restarted in place after it`] : []),
@@ -100,7 +105,9 @@ function chooseAction(
     return { action: problem.scoring.disturbance === "host" ? "detached" : "live-patch", reason };
   }
   if (disturbance === "copies" && leaving === 0) return { action: "restart", reason: parts[0] ?? "nothing runs on it" };
-  return { action: "move", reason: isEmpty ? "nothing runs on it" : parts.join(", ") };
+  const reason = isEmpty ? "nothing runs on it" : parts.join(", ");
+  if (leaving === 0 && ending > 0 && ending === copies) return { action: "leave-to-end", reason };
+  return { action: leaving > 0 && live === leaving ? "live-migration" : "move", reason };
 }
 
 function rejectedBefore(
@@ -130,6 +137,8 @@ function whyNot(
   switch (action) {
     case "leave":
       return host.probe?.error ?? `the probe prints "${host.probe?.output ?? ""}", wanted is "${spec.update.expect}"`;
+    case "leave-to-end":
+      return "what runs on it does not end by itself soon";
     case "live-patch":
       if (disturbance === "copies") return "copies have to be restarted to take the update";
       return disturbance === "nothing" ? room : disturbs;
@@ -143,6 +152,7 @@ function whyNot(
     case "move":
       return `no other host has room for ${String(moves.filter(({ method }) => method === "shed").length)} of its copies`;
     case "live-migration":
+      return host.offers?.includes("live-migration") === true ? whyNotLive(problem, moves) : NOT_OFFERED;
     case "replacement":
     case "burst":
       return NOT_OFFERED;
@@ -150,4 +160,20 @@ function whyNot(
     case "defer":
       return "more disruptive";
   }
+}
+
+/** Why copies of a host that offers live migration go in another way. */
+function whyNotLive({ workOf, works }: Problem, moves: readonly Move[]): string {
+  const others = moves.filter(({ method, to }) => method !== "live" && to !== undefined);
+  const isFlexible = ({ workload }: Move): boolean => {
+    const found = works[workOf.get(workload) ?? -1]?.workload;
+    return found !== undefined && !found.exclusive && found.service !== undefined;
+  };
+  if (others.length === 0) return "no copy of it goes to another host";
+  if (others.every(isFlexible)) return "a second copy is started first, which pauses nobody";
+  return "the pause would be longer than allowed, or where its copies go does not offer it";
+}
+
+function plural(count: number, one: string, many: string): string {
+  return `${String(count)} ${count === 1 ? one : many}`;
 }

@@ -56,6 +56,10 @@ export interface Copy {
   readonly site: number;
   /** Its part of the workload's traffic; 0 when it does not serve. */
   readonly weight: number;
+  /** How long a live migration would stop it, P95; absent: it cannot be migrated so. */
+  readonly blackoutMs?: number;
+  /** Time from the problem's beginning until it ends by itself, P95; absent: it does not. */
+  readonly endsInMs?: number;
 }
 
 export interface Problem {
@@ -109,7 +113,7 @@ export function createProblem(
   const siteOf = new Map(sites.map((site, index) => [site.host.id, index]));
   const islands = fleet.islands.map((island) => island.name);
   const workOf = new Map(fleet.workloads.map((workload, index) => [workload.name, index]));
-  const copies = createCopies(fleet, siteOf, workOf);
+  const copies = createCopies(fleet, siteOf, workOf, fromMs);
   const { cells, cellAt } = createCells(fleet, sites, copies);
   const held = new Set(input.progress?.reservedHosts);
   // A standby host that runs copies and is not held by this run is in somebody else's hands.
@@ -219,7 +223,12 @@ function orderStandby(standby: readonly (readonly [number, Site])[]): number[] {
   return order;
 }
 
-function createCopies(fleet: Fleet, siteOf: ReadonlyMap<string, number>, workOf: ReadonlyMap<string, number>): Copy[] {
+function createCopies(
+  fleet: Fleet,
+  siteOf: ReadonlyMap<string, number>,
+  workOf: ReadonlyMap<string, number>,
+  fromMs: number,
+): Copy[] {
   const services = new Map(fleet.services.map((service) => [service.name, service]));
   const weights = new Map<string, number>();
   for (const service of fleet.services) {
@@ -246,8 +255,25 @@ function createCopies(fleet: Fleet, siteOf: ReadonlyMap<string, number>, workOf:
               ? 1
               : 0
             : (weights.get(`${service.name}\n${replica.id}`) ?? 0);
-      return [{ id: replica.id, work, site, weight }];
+      const { blackoutMs } = replica;
+      const endsInMs = timeToEnd(replica, workload, fromMs);
+      return [
+        {
+          id: replica.id,
+          work,
+          site,
+          weight,
+          ...(blackoutMs === undefined ? {} : { blackoutMs }),
+          ...(endsInMs === undefined ? {} : { endsInMs }),
+        },
+      ];
     });
+}
+
+/** Only jobs are left to end: who has traffic or is the only one is missed. */
+function timeToEnd(replica: Replica, workload: Workload | undefined, fromMs: number): number | undefined {
+  if (workload?.lifetimeMs === undefined || workload.exclusive || workload.service !== undefined) return undefined;
+  return replica.endsAtMs === undefined ? workload.lifetimeMs : Math.max(0, replica.endsAtMs - fromMs);
 }
 
 function createCells(

@@ -17,7 +17,8 @@ import { LaneClock, lanesAhead, limitsOfHost, meanDuration, placesOf, transferTi
 import type { Placement } from "./placement";
 import type { Problem } from "./problem";
 import type { ScheduleContext } from "./schedule";
-import { searchWave, type PlacedMove, type SearchOptions, type Task } from "./wave-search";
+import { taskOf } from "./stay";
+import { searchWave, type PlacedMove, type SearchOptions } from "./wave-search";
 
 /** Waves narrower than this go all at once: few hosts hold each other up little, and planning anew is worth more. */
 export const ROLLING_FROM = 4;
@@ -236,7 +237,7 @@ class WaveInProgress {
     const aheadMs = startMs - this.aheadMs - this.meanTransferMs();
     const byMs = search === MOST_SEARCHES - 1 ? Number.POSITIVE_INFINITY : aheadMs + (search - 1) * laneMs;
     placement.setLeaving(new Set([site]));
-    const tasks = placement.copiesAt(site).map((copy): Task => ({ copy }));
+    const tasks = placement.copiesAt(site).map(taskOf);
     const isReady = (target: number): boolean =>
       placement.isPending(target)
         ? search > 0 || (this.ranks[target] as number) >= group.begun + rules.keptFreeRounds * group.atOnce

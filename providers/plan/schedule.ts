@@ -231,13 +231,14 @@ export function withWorkloads(problem: Problem, moves: readonly PlacedMove[]): W
   return moves.map(({ move, gone }: { readonly move: Move; readonly gone: PlacedMove["gone"] }) => ({
     move,
     workload: problem.works[gone.work]?.workload as Workload,
+    ...(move.method === "end" && gone.endsInMs !== undefined ? { endsInMs: gone.endsInMs } : {}),
   }));
 }
 
-/** Ends a wave in the placement: what moved is where it went, what was shed or restarted is back. */
+/** Ends a wave in the placement: what moved is where it went, what was shed or restarted is back, what was left to end is gone. */
 export function settleMoves(placement: Placement, moves: readonly PlacedMove[]): void {
   placement.endWave(
     moves.map(({ gone }) => gone),
-    moves.filter(({ move }) => move.to === undefined).map(({ arrived }) => arrived),
+    moves.filter(({ move }) => move.to === undefined && move.method !== "end").map(({ arrived }) => arrived),
   );
 }

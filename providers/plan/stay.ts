@@ -24,10 +24,19 @@ export function mayStay(problem: Problem, site: number): boolean {
   return disturbance === "nothing" || disturbance === "copies";
 }
 
+/** What ends by itself within this time is waited for: longer, a wave that waits holds the run up more than a move costs. */
+const LEFT_TO_END_MS = 10 * 60_000;
+
+/** What has to be done about a copy that has to leave its host. */
+export function taskOf(copy: Copy): Task {
+  const isLeftToEnd = copy.endsInMs !== undefined && copy.endsInMs <= LEFT_TO_END_MS;
+  return isLeftToEnd ? { copy, isLeftToEnd } : { copy };
+}
+
 /** What has to be done about the copies of a host in the wave that updates it; those that just stay are not in it. */
 export function tasksOf({ problem, stays }: ScheduleContext, placement: Placement, site: number): readonly Task[] {
   const copies = placement.copiesAt(site);
-  if (!mayStay(problem, site)) return copies.map((copy) => ({ copy }));
+  if (!mayStay(problem, site)) return copies.map(taskOf);
   const way = disturbanceOn(problem, site) === "copies" ? "restart" : "stay";
   const { staying, allFit } = chooseStaying(problem, placement, copies, site, stays);
   return copies.flatMap((copy): Task[] => {

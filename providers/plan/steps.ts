@@ -21,7 +21,12 @@ import type { StepDurations } from "./durations";
 export interface WorkloadMove {
   readonly move: Move;
   readonly workload: Workload;
+  /** Time until the copy ends by itself, P95; where it is left to end. */
+  readonly endsInMs?: number;
 }
+
+/** What takes so many times longer to end than it does 19 times of 20 is not waited for any more. */
+const PATIENCE_FACTOR = 2;
 
 /** Settings of all steps. */
 export interface StepOptions {
@@ -263,11 +268,12 @@ function lastOfMoves(steps: readonly PlanStep[]): string[] {
 /** Steps after which a copy no longer runs on its host. */
 function createLeaveSteps(
   id: (kind: string) => string,
-  { move, workload }: WorkloadMove,
+  leaving: WorkloadMove,
   after: readonly string[],
   options: StepOptions,
   transferMs = 0,
 ): PlanStep[] {
+  const { move, workload } = leaving;
   const { durations, spec } = options;
   const part = { move: move.id, workload: workload.name };
   if (move.method === "hand-over" && move.to !== undefined) {
@@ -285,6 +291,28 @@ function createLeaveSteps(
         expected: longerBy(durations["hand-over"], transferMs),
       },
     ];
+  }
+  if (move.method === "live" && move.to !== undefined) {
+    return [
+      {
+        ...part,
+        id: id(`live-migrate/${move.replica}`),
+        kind: "live-migrate",
+        replica: move.replica,
+        fromHost: move.from,
+        toHost: move.to,
+        maxPauseMs: workload.maxPauseMs,
+        after,
+        expected: longerBy(durations["live-migrate"], transferMs),
+      },
+    ];
+  }
+  if (move.method === "end") {
+    const { endsInMs = 0 } = leaving;
+    const expected = { p50Ms: Math.round(endsInMs / 2), p95Ms: endsInMs };
+    const [replica, host] = [move.replica, move.from];
+    const deadlineMs = PATIENCE_FACTOR * endsInMs + spec.limits.drainMs;
+    return [{ ...part, id: id(`await-end/${replica}`), kind: "await-end", replica, host, deadlineMs, after, expected }];
   }
   const steps: PlanStep[] = [];
   let before = after;

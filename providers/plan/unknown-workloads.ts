@@ -3,17 +3,20 @@
  *
  * Not for: workloads that are down but startable; those start with their first copy.
  */
-import type { Blocker, Fleet, Workload } from "../../sdk/model";
+import type { Blocker, Workload } from "../../sdk/model";
 import { didYouMean } from "../../sdk/model";
 
 import { names } from "./explain";
+import type { PlanInput } from "./plan-input";
 
 /** A blocker for each declared workload that was neither found nor can be started; usually a slip in its name. */
-export function findUnknownWorkloads(fleet: Fleet): readonly Blocker[] {
+export function findUnknownWorkloads({ fleet, progress }: Pick<PlanInput, "fleet" | "progress">): readonly Blocker[] {
   const running = new Set(fleet.replicas.map((replica) => replica.workload));
   const silent = fleet.hosts.filter((host) => host.state === "unreachable").map((host) => host.id);
+  // In the middle of a run its name is known to be right: all copies have ended by themselves.
+  const isOver = ({ lifetimeMs }: Workload): boolean => progress !== undefined && lifetimeMs !== undefined;
   return fleet.workloads
-    .filter((workload) => !running.has(workload.name) && workload.process === undefined)
+    .filter((workload) => !running.has(workload.name) && workload.process === undefined && !isOver(workload))
     .map((workload) => ({
       code: "input",
       subject: workload.name,

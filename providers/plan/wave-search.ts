@@ -6,7 +6,7 @@
  *
  * Not for: choosing the hosts of the wave (waves.ts).
  */
-import type { Move } from "../../sdk/model";
+import { formatDurationShort, type Move } from "../../sdk/model";
 
 import { shortDigest } from "./digest";
 import { describeChoice } from "./explain";
@@ -22,6 +22,8 @@ export interface Task {
   readonly home?: number;
   /** True when it goes there or stays. */
   readonly onlyHome?: boolean;
+  /** True where it ends by itself soon and is waited for. */
+  readonly isLeftToEnd?: boolean;
   /**
    * What it may do where it is instead: be restarted, as far as its budget allows, or just stay; `first` before other hosts
    * are looked at, else where none can take it.
@@ -93,6 +95,14 @@ export function searchWave(
     const task = ordered[depth];
     if (!task) return true;
     const weight = weightOfNew(problem, task.copy);
+    // What it did is done by the others then, or by new ones beside them.
+    const end = task.isLeftToEnd ? placement.shed(task.copy.work, task.copy.weight, false) : undefined;
+    if (end) {
+      choices.push({ task, arrived: task.copy });
+      if (settle(depth + 1)) return true;
+      choices.pop();
+      end();
+    }
     const stayFirst = task.inPlace?.first === true;
     if (stayFirst && settleInPlace(task, depth)) return true;
     const list = findTargets(problem, placement, {
@@ -221,13 +231,28 @@ function tryPause(
 
 /** The copy that a move brings. Its id comes from what it is, not from the run or the time. */
 function createCopy(problem: Problem, copy: Copy, site: number, weight: number, options: SearchOptions): Copy {
+  // What moves with its memory is the same copy afterwards.
+  if (site !== copy.site && isMovedLive(problem, copy, site)) return { ...copy, site, weight };
   const name = problem.works[copy.work]?.workload.name ?? "";
   const host = problem.sites[site]?.host.id ?? "";
   let id = "";
   for (let salt = 0; id === "" || options.ids.has(id); salt++) {
     id = `${name}-${shortDigest([name, copy.id, host, options.index, ...(salt === 0 ? [] : [salt])])}`;
   }
-  return { id, work: copy.work, site, weight };
+  const { blackoutMs } = copy;
+  return { id, work: copy.work, site, weight, ...(blackoutMs === undefined ? {} : { blackoutMs }) };
+}
+
+/**
+ * True where a copy goes to a host with its memory while it runs: both hosts offer it, it stops the copy no longer than
+ * it may pause, and a second copy beside it is impossible or would have to begin its work anew. What serves with others
+ * is better off with a second copy, which pauses nobody.
+ */
+function isMovedLive(problem: Problem, { work, site, blackoutMs }: Copy, to: number): boolean {
+  const workload = problem.works[work]?.workload;
+  if (!workload || blackoutMs === undefined || blackoutMs > workload.maxPauseMs) return false;
+  if (!workload.exclusive && workload.service !== undefined) return false;
+  return [site, to].every((at) => problem.sites[at]?.host.offers?.includes("live-migration") === true);
 }
 
 function renderMove(
@@ -262,19 +287,29 @@ function renderMove(
       ? {
           ...shared,
           to: problem.sites[target.site]?.host.id ?? "",
-          method: workload?.exclusive ? "hand-over" : "surge",
-          reason: describeChoice(problem, list, target, options.quantile),
+          method: arrived.id === copy.id ? "live" : workload?.exclusive ? "hand-over" : "surge",
+          reason:
+            describeChoice(problem, list, target, options.quantile) +
+            (arrived.id === copy.id
+              ? `; it moves while it runs, stopped for ${String(copy.blackoutMs ?? 0)} ms at P95`
+              : ""),
         }
-      : !list
+      : task.isLeftToEnd && !list
         ? {
             ...shared,
-            method: "restart",
-            reason: `it has to be restarted to take the update; its budget allows that where it is`,
+            method: "end",
+            reason: `it ends by itself within ${formatDurationShort(copy.endsInMs ?? 0)} (P95), so nothing is moved`,
           }
-        : {
-            ...shared,
-            method: "shed",
-            reason: `no host has room for it while ${from} is updated; it is sheddable and its budget allows it to pause`,
-          };
+        : !list
+          ? {
+              ...shared,
+              method: "restart",
+              reason: `it has to be restarted to take the update; its budget allows that where it is`,
+            }
+          : {
+              ...shared,
+              method: "shed",
+              reason: `no host has room for it while ${from} is updated; it is sheddable and its budget allows it to pause`,
+            };
   return { move, gone: copy, arrived };
 }

@@ -122,7 +122,8 @@ function serviceReport({ service, buckets }: ServiceTraffic, startMs: number, en
 }
 
 function pauseReport({ step, result, intentAt, endAt }: StepRecord, seen: Recordings["pauses"]): PauseReport[] {
-  if (step.kind !== "hand-over" || typeof result !== "object" || result === null || !("pauseMs" in result)) return [];
+  if (step.kind !== "hand-over" && step.kind !== "live-migrate") return [];
+  if (typeof result !== "object" || result === null || !("pauseMs" in result)) return [];
   const measured = result as { readonly pauseMs: number | null; readonly parkedRequests?: number };
   const during = seen.filter(
     ({ workload, atMs }) => workload === step.workload && atMs >= intentAt && atMs <= (endAt ?? atMs),

@@ -22,6 +22,8 @@ const STEP_STYLES: Readonly<Record<StepKind, BarStyle>> = {
   drain: STYLES.move,
   "stop-copy": STYLES.move,
   "hand-over": STYLES.handOver,
+  "live-migrate": STYLES.move,
+  "await-end": STYLES.move,
   cordon: STYLES.cordon,
   uncordon: STYLES.cordon,
   snapshot: STYLES.cordon,

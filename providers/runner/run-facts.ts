@@ -4,7 +4,7 @@
  *
  * Not for: what the platform looks like; that is observed.
  */
-import type { Fleet, Move, RunState, StepRecord, Wave } from "../../sdk/model";
+import type { Fleet, Move, RunState, StepKind, StepRecord, Wave } from "../../sdk/model";
 
 /** The last wave when it has not ended yet. */
 export function openWave(state: RunState): Wave | undefined {
@@ -45,16 +45,18 @@ export function updatedHosts(state: RunState): readonly string[] {
  * One entry per replica, sorted.
  */
 export function originsOf(state: RunState, fleet: Fleet): Readonly<Record<string, readonly string[]>> {
-  const cameFrom = new Map(movesMade(state).map((move) => [move.newReplica, move]));
+  const moves = [...movesMade(state)].reverse();
   const origins: Record<string, string[]> = Object.fromEntries(fleet.workloads.map((workload) => [workload.name, []]));
+  const byCopy = Map.groupBy(moves, ({ newReplica }) => newReplica);
   for (const replica of fleet.replicas) {
     if (replica.state === "stopped") continue;
-    let host = replica.host;
-    const seen = new Set<string>();
-    for (let id = replica.id; !seen.has(id);) {
-      seen.add(id);
-      const move = cameFrom.get(id);
+    let { id, host } = replica;
+    // A copy that moves with its memory keeps its id, so each move is followed back once, the last one first.
+    const followed = new Set<Move>();
+    for (;;) {
+      const move = byCopy.get(id)?.find((made) => !followed.has(made));
       if (!move) break;
+      followed.add(move);
       host = move.from;
       id = move.replica;
     }
@@ -64,11 +66,14 @@ export function originsOf(state: RunState, fleet: Fleet): Readonly<Record<string
   return origins;
 }
 
+/** Steps after which a copy has left its host. */
+const LEAVES: ReadonlySet<StepKind> = new Set(["stop-copy", "hand-over", "live-migrate"]);
+
 /** Moves whose old copy has left and that were not undone. */
 function movesMade(state: RunState): readonly Move[] {
   const left = new Set(
     state.steps.flatMap(({ step, status }) =>
-      status === "done" && (step.kind === "stop-copy" || step.kind === "hand-over") ? [step.move] : [],
+      status === "done" && LEAVES.has(step.kind) && "move" in step ? [step.move] : [],
     ),
   );
   return state.waves.flatMap((wave) => wave.moves.filter((move) => left.has(move.id)));

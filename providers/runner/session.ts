@@ -232,7 +232,7 @@ function hostsOfWaves(state: RunState): readonly string[] {
 
 function hostsOf(wave: Wave): readonly string[] {
   const hosts = wave.steps.flatMap((step) => {
-    if (step.kind === "hand-over") return [step.fromHost, step.toHost];
+    if (step.kind === "hand-over" || step.kind === "live-migrate") return [step.fromHost, step.toHost];
     if ("hosts" in step) return step.hosts;
     return "host" in step ? [step.host] : [];
   });

@@ -77,6 +77,15 @@ export type FleetHappening =
       readonly parkedRequests: number;
       readonly outcome: "ended" | "reverted" | "completed-at-deadline";
     }
+  /** A copy went to another host while it ran. */
+  | {
+      readonly kind: "migrated";
+      readonly replica: string;
+      readonly workload: string;
+      readonly from: string;
+      readonly to: string;
+      readonly pauseMs: number;
+    }
   /** A host's load went over its capacity. */
   | {
       readonly kind: "overload";

@@ -18,11 +18,18 @@ export function createObservations(
     loads: eventsOf(events, "overload")
       .filter((event) => event.resource === "cpuMillis")
       .map(({ atMs, host, load, capacity }) => ({ atMs, host, cpuMillis: load, capacityCpuMillis: capacity })),
-    pauses: eventsOf(events, "unparked").map(({ atMs, service, pauseMs }) => ({
-      atMs: atMs - pauseMs,
-      workload: workloadOf(service),
-      pauseMs,
-    })),
+    pauses: [
+      ...eventsOf(events, "unparked").map(({ atMs, service, pauseMs }) => ({
+        atMs: atMs - pauseMs,
+        workload: workloadOf(service),
+        pauseMs,
+      })),
+      ...eventsOf(events, "migrated").map(({ atMs, workload, pauseMs }) => ({
+        atMs: atMs - pauseMs,
+        workload,
+        pauseMs,
+      })),
+    ],
     effects: eventsOf(events, "effect")
       .map(({ atMs, call, subject, scope, key, epoch, owner }) => ({ atMs, call, subject, scope, key, epoch, owner }))
       .sort((a, b) => a.atMs - b.atMs),

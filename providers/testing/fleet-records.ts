@@ -38,6 +38,8 @@ export interface ReplicaRecord {
   readonly workload: ResolvedWorkloadSpec;
   readonly host: string;
   readonly address: string;
+  /** When it ends by itself; absent: it does not. */
+  readonly endsAtMs?: number;
   state: ReplicaState;
   /** Asked to stop: finishes what it has, takes nothing new. */
   isStopping: boolean;

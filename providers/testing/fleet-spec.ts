@@ -46,6 +46,10 @@ export interface MemoryWorkloadSpec {
   readonly slowRequestMs?: number;
   /** Time in which a quiesced copy writes its state out, and a standby copy reads it, each. @default 100 ms */
   readonly transferMs?: number;
+  /** How long a live migration stops a copy; null: it cannot be migrated so. @default 100 ms */
+  readonly blackoutMs?: number | null;
+  /** Time after the fleet's beginning at which its first copies end by themselves; null: they do not. @default null */
+  readonly endsAfterMs?: number | null;
   /** Answers of hooks by path: `notNow` this many times, then `ok`. @default always ok */
   readonly notNow?: Readonly<Record<string, number>>;
   /** @default `/healthz` each 500 ms within 250 ms */
@@ -125,6 +129,8 @@ export function normalizeWorkloadSpec(spec: MemoryWorkloadSpec): ResolvedWorkloa
     slowShare: 0,
     slowRequestMs: 2000,
     transferMs: 100,
+    blackoutMs: 100,
+    endsAfterMs: null,
     notNow: {},
     health: { path: "/healthz", intervalMs: 500, timeoutMs: 250 },
     ...spec,

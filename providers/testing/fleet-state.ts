@@ -99,6 +99,20 @@ export class FleetState {
     this.setReplicaState(copy, "stopped");
   }
 
+  private endByItself({ spec }: ReplicaRecord): void {
+    const copy = this.allCopies().find((other) => other.spec.replica === spec.replica);
+    if (copy) this.removeCopy(copy, `copy ${spec.replica} has done its work`);
+  }
+
+  /** A copy with all that it holds runs on another host from now on, at the same address. */
+  migrate(copy: ReplicaRecord, to: string): void {
+    const from = copy.host;
+    const pauseMs = copy.workload.blackoutMs ?? 0;
+    this.copies.delete(`${from}/${copy.spec.replica}`);
+    this.addCopy({ ...copy, host: to });
+    this.log({ kind: "migrated", replica: copy.spec.replica, workload: copy.workload.name, from, to, pauseMs });
+  }
+
   /** Takes power away: every process ends. */
   powerOff(host: HostRecord, byItself: boolean): void {
     host.power = "off";
@@ -170,7 +184,16 @@ export class FleetState {
       host: copy.host,
       state: copy.state,
       ...(copy.workload.service === null ? {} : { address: copy.address }),
+      ...(this.offersMigration(copy) ? { blackoutMs: copy.workload.blackoutMs } : {}),
+      ...(copy.endsAtMs === undefined ? {} : { endsAtMs: copy.endsAtMs }),
     };
+  }
+
+  private offersMigration(
+    copy: ReplicaRecord,
+  ): copy is ReplicaRecord & { readonly workload: { readonly blackoutMs: number } } {
+    const offers = this.hosts.get(copy.host)?.spec.offers ?? [];
+    return copy.workload.blackoutMs !== null && offers.includes("live-migration");
   }
 
   private logReplica(copy: ReplicaRecord): void {
@@ -200,8 +223,13 @@ export class FleetState {
       const host = this.hosts.get(hostId);
       if (!host) throw new RangeError(`workload ${workload.name}: there is no host ${hostId}`);
       const replica = `${workload.name}-${String(index)}`;
-      const copy = createCopy(host, workload, createStartSpec(workload, replica), "healthy");
+      const { endsAfterMs } = workload;
+      const copy = {
+        ...createCopy(host, workload, createStartSpec(workload, replica), "healthy"),
+        ...(endsAfterMs === null ? {} : { endsAtMs: this.clock.now() + endsAfterMs }),
+      };
       this.addCopy(copy);
+      if (endsAfterMs !== null) this.changeAfter(endsAfterMs, () => this.endByItself(copy));
       service?.backends.set(replica, {
         replica,
         address: copy.address,

@@ -6,7 +6,7 @@
  */
 import { DriverError } from "../../sdk/model";
 import type { HandOverToken, StartSpec, StateReference, WorkloadDriver } from "../drivers/contracts";
-import type { CallGate } from "./call-gate";
+import type { CallGate, EffectMode } from "./call-gate";
 import { createCopy } from "./fleet-records";
 import type { HostRecord, ReplicaRecord } from "./fleet-records";
 import type { FleetState } from "./fleet-state";
@@ -16,6 +16,8 @@ import { WriteLog } from "./write-log";
 const RESUME_AFTER_DEADLINE_MS = 20;
 /** A simulated process ends this long after its last request. */
 const STOP_MS = 50;
+/** Time in which a copy's memory goes to another host while it runs. */
+const PRE_COPY_MS = 3000;
 /** Size of one write in a snapshot. */
 const BYTES_PER_WRITE = 64;
 
@@ -108,6 +110,8 @@ export function createMemoryWorkloads(state: FleetState, gate: CallGate): Worklo
           return { sha256: copy.log.hash() };
         });
       }),
+    migrate: (host, replica, to, context) =>
+      gate.mutate(target("migrate", host, replica), context, (mode) => migrate(state, host, replica, to, mode)),
     activate: (host, replica, context) =>
       gate.mutate(target("activate", host, replica), context, () => {
         const copy = findCopy(state, host, replica);
@@ -116,6 +120,33 @@ export function createMemoryWorkloads(state: FleetState, gate: CallGate): Worklo
         state.setReplicaState(copy, "healthy");
       }),
   };
+}
+
+async function migrate(
+  state: FleetState,
+  from: string,
+  replica: string,
+  to: string,
+  mode: EffectMode,
+): Promise<{ readonly pauseMs: number }> {
+  if (state.copyOn(to, replica)) return { pauseMs: 0 };
+  const copy = findCopy(state, from, replica);
+  const target = state.hosts.get(to);
+  const pauseMs = copy.workload.blackoutMs;
+  const isOffered = [from, to].every((id) => state.hosts.get(id)?.spec.offers.includes("live-migration") === true);
+  if (!target || !isOffered || pauseMs === null) {
+    throw new DriverError("unsupported", replica, `it cannot be moved from ${from} to ${to} while it runs`);
+  }
+  if (copy.state !== "healthy") throw wrongState(copy, "moved while it runs");
+  await state.clock.sleep(PRE_COPY_MS + pauseMs);
+  if (mode === "partial") throw new DriverError("failed", replica, "it wrote faster than its memory was copied");
+  return state.change(() => {
+    const isStill = state.copyOn(from, replica) === copy && copy.state === "healthy";
+    if (!isStill || !state.isReachable(target))
+      throw new DriverError("failed", replica, `${to} could not take it over`);
+    state.migrate(copy, to);
+    return { pauseMs };
+  });
 }
 
 function start(state: FleetState, hostId: string, spec: StartSpec, isBroken: boolean): ReplicaRecord {

@@ -70,6 +70,8 @@ export interface UnitDecision {
 export const HOST_ACTIONS = [
   /** It is as wanted already. */
   "leave",
+  /** What runs on it ends soon by itself, and is waited for. */
+  "leave-to-end",
   /** The update disturbs nothing that runs: every copy stays. */
   "live-patch",
   /** Copies stay and are restarted one by one, as far as budgets allow. */

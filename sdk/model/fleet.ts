@@ -45,8 +45,11 @@ export interface Host {
   readonly offers?: readonly HostOffer[];
 }
 
-/** `detached`: copies run on in memory and cores of their own while the rest of the host is updated. */
-export type HostOffer = "detached";
+/**
+ * `detached`: copies run on in memory and cores of their own while the rest of the host is updated. `live-migration`:
+ * copies move with their memory, while they run, to another host that offers it too.
+ */
+export type HostOffer = "detached" | "live-migration";
 
 /** What a probe command printed and whether it matches what is wanted. */
 export interface ProbeResult {
@@ -75,6 +78,8 @@ export interface Workload {
   readonly maxUnavailable: number;
   /** What one replica holds at the very least. */
   readonly request: Resources;
+  /** Copies of a job end by themselves within this time, P95; they have no budget. Absent: they do not end so. */
+  readonly lifetimeMs?: number;
   /** What a move of one copy carries from host to host. Absent: nothing to speak of. */
   readonly transferBytes?: number;
   /** How a copy is started; absent when it was discovered and its platform knows how. */
@@ -140,6 +145,10 @@ export interface Replica {
   readonly state: ReplicaState;
   /** `host:port` where it serves; absent for jobs without a port. */
   readonly address?: string;
+  /** How long a live migration would stop it, P95. Absent: it cannot be migrated so. */
+  readonly blackoutMs?: number;
+  /** When it ends by itself, ms since the epoch, P95. Absent: it does not, or nobody knows. */
+  readonly endsAtMs?: number;
   /** Its threads with the share of its CPU that each used lately, the busiest first. Absent: the host reports none. */
   readonly threads?: readonly ThreadUse[];
 }

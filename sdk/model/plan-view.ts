@@ -271,10 +271,13 @@ function waveRow(wave: Wave): string {
   return `${moves}; demand ${cores(wave.demandCpuMillis)} of ${cores(wave.capacityCpuMillis)} cores`;
 }
 
+/** What becomes of a copy that goes to no other host. */
+const ENDS_HERE: Readonly<Partial<Record<Move["method"], string>>> = { restart: "restarted", end: "left to end" };
+
 function renderMove(move: Move): string {
-  return move.to === undefined
-    ? `${move.workload} ${move.method === "restart" ? "restarted" : "shed"}`
-    : `${move.workload} > ${move.to}${move.method === "hand-over" ? " (hand-over)" : ""}`;
+  if (move.to === undefined) return `${move.workload} ${ENDS_HERE[move.method] ?? "shed"}`;
+  const isPlain = move.method === "surge";
+  return `${move.workload} > ${move.to}${isPlain ? "" : ` (${move.method})`}`;
 }
 
 function formatTime(ms: number, timezone: string): string {

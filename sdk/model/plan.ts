@@ -33,6 +33,23 @@ export type PlanStep =
         readonly toHost: string;
         readonly maxPauseMs: number;
       })
+  /** Move a copy with its memory while it runs; it keeps its id and address. */
+  | (StepBase &
+      MoveStep & {
+        readonly kind: "live-migrate";
+        readonly replica: string;
+        readonly fromHost: string;
+        readonly toHost: string;
+        readonly maxPauseMs: number;
+      })
+  /** Wait until a copy has ended by itself; until `deadlineMs` after the step's beginning. */
+  | (StepBase &
+      MoveStep & {
+        readonly kind: "await-end";
+        readonly replica: string;
+        readonly host: string;
+        readonly deadlineMs: number;
+      })
   /** Record version, configuration and placement before the first change. */
   | (StepBase & { readonly kind: "snapshot"; readonly host: string })
   | (StepBase & { readonly kind: "update"; readonly host: string })
@@ -69,9 +86,9 @@ export interface Move {
   readonly replica: string;
   readonly newReplica: string;
   readonly from: string;
-  /** Absent when the copy is shed for the time of the host's update, or restarted after it, on the same host. */
+  /** Absent when the copy is shed for the time of the host's update or restarted after it, on the same host, or ends. */
   readonly to?: string;
-  readonly method: "surge" | "hand-over" | "shed" | "restart";
+  readonly method: "surge" | "hand-over" | "live" | "shed" | "restart" | "end";
   readonly reason: string;
   /** Score of the chosen target and of the best others, highest first. */
   readonly scores: readonly TargetScore[];

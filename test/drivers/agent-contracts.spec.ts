@@ -76,6 +76,7 @@ describe("drivers: agents on real processes", () => {
         otherHost: ["host-01", "host-02", "host-03"].find((id) => !used.includes(id)) ?? "",
         hooks: { ok: "/hooks/ok", notNow: "/hooks/busy" },
         health: FIXTURE_HEALTH,
+        migrates: false,
       };
     },
     OPTIONS,

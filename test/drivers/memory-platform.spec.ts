@@ -63,6 +63,7 @@ describeHostDriver("the in-memory fleet", () => {
 describeWorkloadDriver("the in-memory fleet", () => {
   const { fleet, base } = createSimulation((spec) => ({
     ...spec,
+    hosts: spec.hosts.map((host) => ({ ...host, offers: ["live-migration"] as const })),
     workloads: spec.workloads.map((workload) => ({ ...workload, notNow: { "/busy": 1 } })),
   }));
   return Promise.resolve({
@@ -74,6 +75,7 @@ describeWorkloadDriver("the in-memory fleet", () => {
     otherHost: "host-03",
     hooks: { ok: "/before-move", notNow: "/busy" },
     health: HEALTH,
+    migrates: true,
   });
 });
 

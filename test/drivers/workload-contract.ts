@@ -20,6 +20,8 @@ export interface WorkloadContractFixture extends ContractFixture {
   /** Paths of hooks of the plain workload: one that agrees, one that answers "not now". */
   readonly hooks: { readonly ok: string; readonly notNow: string };
   readonly health: HealthCheck;
+  /** True where its copies move with their memory while they run, from the plain copy's host to the other one. */
+  readonly migrates: boolean;
 }
 
 /** Tests a WorkloadDriver. The tests share one fixture and run in order. */
@@ -111,6 +113,24 @@ export function describeWorkloadDriver(
         const { driver, plain, hooks } = fixture;
         assert.equal(await driver.hook(plain.host, plain.replica, hooks.ok, next()), "ok");
         assert.equal(await driver.hook(plain.host, plain.replica, hooks.notNow, next()), "notNow");
+      }));
+
+    it("moves a copy with its memory while it runs, once for a key, or offers nothing of the kind", () =>
+      fixture.run(async () => {
+        const { driver, plain, otherHost, migrates } = fixture;
+        assert.equal(driver.migrate !== undefined, migrates);
+        const before = await find(plain.replica);
+        assert.equal(before?.blackoutMs !== undefined, migrates, "copies say how long it would stop them");
+        if (!driver.migrate) return;
+        const context = next();
+        const moved = await driver.migrate(plain.host, plain.replica, otherHost, context);
+        assert.deepEqual(await driver.migrate(plain.host, plain.replica, otherHost, context), moved);
+        assert.ok(moved.pauseMs <= (before?.blackoutMs ?? 0));
+        assert.deepEqual(await find(plain.replica), { ...before, host: otherHost });
+        await driver.migrate(plain.host, plain.replica, otherHost, next());
+        await rejectsWith("not-found", driver.migrate(otherHost, "no-such", plain.host, next()));
+        await driver.migrate(otherHost, plain.replica, plain.host, next());
+        assert.equal((await find(plain.replica))?.host, plain.host);
       }));
 
     it("stops a copy; one that is not there is stopped already", () =>

@@ -78,6 +78,47 @@ describe("plan, over random fleets", function () {
     assert.ok(stayed > 10, `copies stayed in only ${String(stayed)} plans`);
   });
 
+  it("keeps all that where hosts offer live migration and jobs end by themselves", () => {
+    const ways = { live: 0, end: 0 };
+    fc.assert(
+      fc.property(
+        randomSample(),
+        fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 10, maxLength: 10 }),
+        fc.constantFrom(100, 5000),
+        fc.constantFrom(60_000, 3_600_000),
+        fc.nat(),
+        (sample, offering, blackoutMs, lifetimeMs, seed) => {
+          const before = sampleInput(sample);
+          const fleet = {
+            ...before.fleet,
+            hosts: before.fleet.hosts.map((host, at) =>
+              offering[at] !== 0 ? { ...host, offers: ["live-migration"] as const } : host,
+            ),
+            replicas: before.fleet.replicas.map((replica) => ({ ...replica, blackoutMs })),
+            workloads: before.fleet.workloads.map((workload) => ({ ...workload, lifetimeMs })),
+          };
+          const input = { ...before, fleet };
+          const result = plan(input);
+          if (result.decision !== "run") return;
+          for (const { method, workload, from, to } of result.waves.flatMap(({ moves }) => moves)) {
+            const { service, exclusive = false } = fleet.workloads.find(({ name }) => name === workload) ?? {};
+            if (method === "end") assert.ok(service === undefined && !exclusive && lifetimeMs === 60_000);
+            if (method === "live") {
+              assert.ok((exclusive || service === undefined) && blackoutMs === 100);
+              const offers = [from, to].map((id) => fleet.hosts.find((host) => host.id === id));
+              assert.ok(offers.every((host) => host !== undefined && "offers" in host));
+            }
+            if (method === "live" || method === "end") ways[method]++;
+          }
+          const simulation = simulate(input, result, pickFrom(seed));
+          assert.deepEqual([...simulation.updated].sort(), updatedHosts(result));
+        },
+      ),
+      RUNS,
+    );
+    assert.ok(ways.live > 0 && ways.end > 0, JSON.stringify(ways));
+  });
+
   it("puts every member host in a wave, skips it, or is blocked", () => {
     fc.assert(
       fc.property(randomSample(), (sample) => {

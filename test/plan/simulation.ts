@@ -25,6 +25,8 @@ export class Simulation {
   /** Paths on which some host was over its share at any time. */
   readonly overPaths = new Set<number>();
   private readonly cordoned = new Set<string>();
+  /** Workloads of which copies have ended by themselves. */
+  readonly ended = new Set<string>();
   private wave: Wave | undefined;
   private readonly workloads: ReadonlyMap<string, Workload>;
   private readonly memoryAtStart: ReadonlyMap<string, number>;
@@ -124,6 +126,18 @@ export class Simulation {
         this.start(step.toReplica, step.workload, step.toHost, 1);
         this.copies.delete(step.fromReplica);
         return;
+      case "live-migrate": {
+        const copy = this.copy(step.replica);
+        assert.equal(copy.host, step.fromHost);
+        assert.ok(!this.cordoned.has(step.toHost), `${step.replica} goes to ${step.toHost}, which is cordoned`);
+        this.copies.set(step.replica, { ...copy, host: step.toHost });
+        return;
+      }
+      case "await-end":
+        assert.equal(this.serviceOf(step.workload), undefined);
+        this.copies.delete(step.replica);
+        this.ended.add(step.workload);
+        return;
       case "update":
         assert.deepEqual(this.idsToLeave(step.host), [], `${step.host} is updated with copies on it`);
         assert.ok(this.cordoned.has(step.host), `${step.host} is updated and was not cordoned`);
@@ -153,7 +167,7 @@ export class Simulation {
         (copy) => copy.workload === workload.name && copy.weight > 0,
       ).length;
       if (workload.exclusive) assert.equal(serving, 1, `${workload.name} has one active copy (${when})`);
-      else {
+      else if (!this.ended.has(workload.name)) {
         const required = workload.copies - workload.maxUnavailable;
         assert.ok(serving >= required, `${workload.name} has ${String(serving)} of ${String(required)} (${when})`);
       }

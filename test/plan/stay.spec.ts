@@ -108,7 +108,7 @@ describe("what stays on a host while it is updated", () => {
     assert.equal(action, "move");
     assert.deepEqual(
       rejected.map((one) => one.action),
-      ["leave", "live-patch", "restart", "detached", "live-migration"],
+      ["leave", "leave-to-end", "live-patch", "restart", "detached", "live-migration"],
     );
     assert.match(rejected.find((one) => one.action === "detached")?.reason ?? "", /no driver of it offers that/);
     const hosts = fleet.hosts.map((one) => ({ ...one, host: { offers: ["detached"] as const } }));

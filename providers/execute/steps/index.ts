@@ -2,9 +2,11 @@
 import type { PlanStep, StepKind } from "../../../sdk/model";
 import type { Step, StepOf } from "../step";
 import { admitStep } from "./admit";
+import { awaitEndStep } from "./await-end";
 import { cordonStep, uncordonStep } from "./cordon";
 import { drainStep } from "./drain";
 import { handOverStep } from "./hand-over";
+import { liveMigrateStep } from "./live-migrate";
 import { rebootStep } from "./reboot";
 import { releaseStep } from "./release";
 import { reserveStep } from "./reserve";
@@ -25,6 +27,8 @@ const STEPS: { readonly [K in StepKind]: Step<StepOf<K>> } = {
   drain: drainStep,
   "stop-copy": stopCopyStep,
   "hand-over": handOverStep,
+  "live-migrate": liveMigrateStep,
+  "await-end": awaitEndStep,
   snapshot: snapshotStep,
   update: updateStep,
   reboot: rebootStep,

@@ -28,7 +28,7 @@ export const keepsBudgets: Rule = (view, observations) => {
     });
 };
 
-/** No hand-over pauses an exclusive workload beyond what it allows. */
+/** No hand-over or live migration pauses an exclusive workload beyond what it allows. */
 export const keepsPauses: Rule = (view, observations) =>
   view.workloads
     .filter((workload) => workload.exclusive)
@@ -90,6 +90,8 @@ function touches({ step }: StepSpan, copy: ServingCopy): boolean {
     case "start-copy":
     case "admit":
       return step.replica === copy.replica;
+    case "live-migrate":
+      return step.replica === copy.replica;
     case "hand-over":
       return step.fromReplica === copy.replica || step.toReplica === copy.replica;
     case "update":
@@ -103,6 +105,7 @@ function touches({ step }: StepSpan, copy: ServingCopy): boolean {
     case "snapshot":
     case "validate":
     case "soak":
+    case "await-end":
       return false;
   }
 }
@@ -122,7 +125,9 @@ function observedPauses(workload: Workload, observations: Observations): readonl
 
 function journaledPauses(view: RunView, workload: Workload): readonly Violation[] {
   const handOvers = new Set(
-    view.spans.flatMap(({ step }) => (step.kind === "hand-over" && step.workload === workload.name ? [step.id] : [])),
+    view.spans.flatMap(({ step }) =>
+      (step.kind === "hand-over" || step.kind === "live-migrate") && step.workload === workload.name ? [step.id] : [],
+    ),
   );
   return view.entries.flatMap((entry) => {
     if (entry.kind !== "step-done" || !handOvers.has(entry.id)) return [];

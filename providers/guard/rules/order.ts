@@ -1,5 +1,5 @@
 /** Order: legal phases, steps only while running, surge before eviction, nothing outside of the envelope. */
-import type { Move, Phase, PlanStep, Violation } from "../../../sdk/model";
+import type { Move, Phase, PlanStep, StepKind, Violation } from "../../../sdk/model";
 import { hostsOf, isDoneBefore } from "../run-view";
 import type { RunView, StepSpan } from "../run-view";
 import type { Rule } from "./rule";
@@ -61,6 +61,9 @@ export const surgesFirst: Rule = (view) =>
     return missing.map((other) => violationOf(span, `was started before ${other.kind} of ${move.newReplica} was done`));
   });
 
+/** Steps that take a copy off its host by themselves. */
+const LEAVES_ALONE: ReadonlySet<StepKind> = new Set(["hand-over", "live-migrate", "await-end"]);
+
 /** A host is changed only when it is cordoned and every copy that had to leave it has left. */
 export const emptiesHostsFirst: Rule = (view) =>
   view.spans.flatMap((span): readonly Violation[] => {
@@ -73,7 +76,7 @@ export const emptiesHostsFirst: Rule = (view) =>
       .filter((move) => move.from === step.host && move.method !== "restart")
       .flatMap((move) =>
         stepsOfMove(view, move).filter(
-          (other) => other.kind === "hand-over" || (other.kind === "stop-copy" && other.replica === move.replica),
+          (other) => LEAVES_ALONE.has(other.kind) || (other.kind === "stop-copy" && other.replica === move.replica),
         ),
       );
     const cordons = wave.steps.filter((other) => other.kind === "cordon" && other.host === step.host);

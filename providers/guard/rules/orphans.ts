@@ -55,6 +55,8 @@ function findMarks(view: RunView, last: PlatformState, first: PlatformState | un
 }
 
 function findCopies(view: RunView, last: PlatformState): readonly Leftover[] {
+  // What ends by itself is started again by whoever started it, not by the run.
+  const ended = new Set([...view.moves.values()].flatMap((move) => (move.method === "end" ? [move.workload] : [])));
   return view.workloads.flatMap((workload): readonly Leftover[] => {
     const copies = last.replicas.filter((copy) => copy.workload === workload.name && copy.state !== "stopped");
     const inactive = copies.filter((copy) => copy.state === "standby" || copy.state === "quiesced");
@@ -62,7 +64,9 @@ function findCopies(view: RunView, last: PlatformState): readonly Leftover[] {
     return [
       ...inactive.map((copy) => ({ subject: copy.id, text: `is left ${copy.state} on ${copy.host}` })),
       ...(extra > 0 ? [{ subject: workload.name, text: `has ${String(extra)} more copies than it wants` }] : []),
-      ...(extra < 0 ? [{ subject: workload.name, text: `lacks ${String(-extra)} copies` }] : []),
+      ...(extra < 0 && !ended.has(workload.name)
+        ? [{ subject: workload.name, text: `lacks ${String(-extra)} copies` }]
+        : []),
     ];
   });
 }
