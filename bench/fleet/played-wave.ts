@@ -1,0 +1,235 @@
+/**
+ * Plays one wave with drawn durations, as the executor carries it out: compiled once, played many times.
+ *
+ * Not for: judging what happened (simulated-run.ts).
+ */
+import type { PlanStep, Wave } from "../../sdk/model";
+
+/** Standard normal deviate of the 95th percentile. */
+const Z95 = 1.645;
+
+/** A wave with numbers for names. */
+export interface CompiledWave {
+  readonly wave: Wave;
+  readonly p50Ms: Float64Array;
+  readonly spread: Float64Array;
+  /** Steps that each waits for, as indexes. */
+  readonly after: readonly Int32Array[];
+  /** Lane of each step, -1: none. */
+  readonly lane: Int32Array;
+  readonly laneHosts: readonly string[];
+  /** Steps of each lane, in order. */
+  readonly laneSteps: readonly Int32Array[];
+  /** Lanes that each lane waits for. */
+  readonly laneAfter: readonly Int32Array[];
+  readonly uses: readonly Int32Array[];
+  /** Limits that every lane counts against. */
+  readonly usedByAll: Int32Array;
+  readonly places: Int32Array;
+  /** Lanes beside those with places that may start new copies, by limit; absent: none. */
+  readonly ahead?: Int32Array;
+  /** By step: 1 for those that go before the lane has a place, and for soaks. */
+  readonly isAhead: Uint8Array;
+  readonly isSoak: Uint8Array;
+  /** By step: it takes no longer than this. */
+  readonly mostMs: Float64Array;
+  /** Duration of each step in the run that is being played. */
+  readonly lastTimes: Float64Array;
+}
+
+/** Compiles a wave. */
+export function compileWave(wave: Wave): CompiledWave {
+  const index = new Map(wave.steps.map(({ id }, at) => [id, at]));
+  const after = wave.steps.map((step) => Int32Array.from(step.after.flatMap((id) => index.get(id) ?? [])));
+  const fromOf = new Map(wave.moves.map(({ id, from }) => [id, from]));
+  const laneHosts = wave.lanes ? wave.hosts : [];
+  const laneOf = new Map(laneHosts.map((host, lane) => [host, lane]));
+  const hostOfStep = (step: PlanStep): string | undefined =>
+    "move" in step
+      ? fromOf.get(step.move)
+      : "host" in step
+        ? step.host
+        : step.kind === "soak"
+          ? step.hosts[0]
+          : undefined;
+  const lane = Int32Array.from(wave.steps, (step) => laneOf.get(hostOfStep(step) ?? "") ?? -1);
+  const laneSteps = groupSteps(lane, laneHosts.length);
+  const names = Object.keys(wave.lanes?.limits ?? {});
+  const numberOf = new Map(names.map((name, at) => [name, at]));
+  const uses = laneHosts.map((host) =>
+    Int32Array.from(wave.lanes?.uses[host]?.flatMap((name) => numberOf.get(name) ?? []) ?? []),
+  );
+  return {
+    wave,
+    p50Ms: Float64Array.from(wave.steps, ({ expected }) => expected.p50Ms),
+    spread: Float64Array.from(wave.steps, ({ expected: { p50Ms, p95Ms } }) =>
+      p50Ms > 0 ? Math.log(Math.max(p95Ms, p50Ms) / p50Ms) / Z95 : 0,
+    ),
+    after,
+    lane,
+    laneHosts,
+    laneSteps,
+    laneAfter: laneSteps.map((steps, at) =>
+      Int32Array.from(
+        new Set(
+          Array.from(steps).flatMap((step) =>
+            Array.from(after[step] ?? [], (before) => lane[before] ?? -1).filter((other) => other >= 0 && other !== at),
+          ),
+        ),
+      ),
+    ),
+    uses,
+    usedByAll: (uses[0] ?? new Int32Array()).filter((use) => uses.every((own) => own.includes(use))),
+    places: Int32Array.from(names, (name) => wave.lanes?.limits[name] ?? 1),
+    ...(wave.lanes?.ahead ? { ahead: Int32Array.from(names, (name) => wave.lanes?.ahead?.[name] ?? 0) } : {}),
+    isAhead: Uint8Array.from(wave.steps, ({ kind }) =>
+      wave.lanes?.ahead !== undefined && (kind === "start-copy" || kind === "admit") ? 1 : 0,
+    ),
+    isSoak: Uint8Array.from(wave.steps, ({ kind }) => (kind === "soak" ? 1 : 0)),
+    // A drain is over at its deadline, one way or the other.
+    mostMs: Float64Array.from(wave.steps, (step) =>
+      step.kind === "drain" ? step.deadlineMs : Number.POSITIVE_INFINITY,
+    ),
+    lastTimes: new Float64Array(wave.steps.length),
+  };
+}
+
+/** Steps by lane in one pass: a filter for each lane would take as long as lanes times steps. */
+function groupSteps(lane: Int32Array, count: number): readonly Int32Array[] {
+  const lists: number[][] = Array.from({ length: count }, () => []);
+  lane.forEach((at, step) => lists[at]?.push(step));
+  return lists.map((list) => Int32Array.from(list));
+}
+
+/** How a wave went. */
+export interface PlayedWave {
+  readonly endMs: number;
+  /** End of each step, ms since the epoch. */
+  readonly ends: Float64Array;
+  /** By lane. */
+  readonly laneStart: Float64Array;
+  readonly laneEnd: Float64Array;
+}
+
+/** What ends next in a lane. */
+type LaneEvent = { readonly lane: number; readonly endMs: number; readonly what: "ahead" | "placed" | "through" };
+
+/** Carries a wave out as the executor does: what may begin does, lanes in the order of the list. */
+export function playWave(wave: CompiledWave, startMs: number, normal: () => number): PlayedWave {
+  const steps = wave.p50Ms.length;
+  const ends = new Float64Array(steps);
+  for (let at = 0; at < steps; at++) {
+    const spread = wave.spread[at] as number;
+    const drawn = (wave.p50Ms[at] as number) * (spread === 0 ? 1 : Math.exp(spread * normal()));
+    wave.lastTimes[at] = Math.min(drawn, wave.mostMs[at] as number);
+  }
+  let endMs = startMs;
+  const finish = (step: number, notBefore: number): number => {
+    let begin = notBefore;
+    for (const before of wave.after[step] as Int32Array) begin = Math.max(begin, ends[before] as number);
+    const end = begin + (wave.lastTimes[step] as number);
+    ends[step] = end;
+    endMs = Math.max(endMs, end);
+    return end;
+  };
+  const isAhead = (step: number): boolean => wave.isAhead[step] === 1;
+  const lanes = wave.laneHosts.length;
+  const laneStart = new Float64Array(lanes);
+  const laneEnd = new Float64Array(lanes);
+  for (let step = 0; step < steps; step++) if ((wave.lane[step] as number) < 0) finish(step, startMs);
+  const room = Int32Array.from(wave.places);
+  const unbegun = Int32Array.from(wave.places, (places, use) => places + (wave.ahead?.[use] ?? 0));
+  const done = new Uint8Array(lanes);
+  const waiting = Array.from({ length: lanes }, (_, lane) => lane);
+  const ready: number[] = [];
+  const running: LaneEvent[] = [];
+  let nowMs = lanes > 0 ? endMs : startMs;
+  const usesOf = (lane: number): Int32Array => wave.uses[lane] as Int32Array;
+  const take = (counts: Int32Array, lane: number, by: number): void => {
+    for (const use of usesOf(lane)) counts[use] = (counts[use] as number) - by;
+  };
+  const hasRoom = (counts: Int32Array, lane: number): boolean => {
+    for (const use of usesOf(lane)) if ((counts[use] as number) <= 0) return false;
+    return true;
+  };
+  const isAfterAll = (lane: number): boolean => {
+    for (const other of wave.laneAfter[lane] as Int32Array) if (done[other] !== 1) return false;
+    return true;
+  };
+  /** Begins what may, until a limit that counts for every lane has no room left. */
+  const takeFirst = (
+    list: number[],
+    counts: Int32Array,
+    mayBegin: (lane: number) => boolean,
+    begin: (lane: number) => void,
+  ): void => {
+    for (let at = 0; at < list.length;) {
+      for (const use of wave.usedByAll) if ((counts[use] as number) <= 0) return;
+      const lane = list[at] as number;
+      if (!hasRoom(counts, lane) || !mayBegin(lane)) at++;
+      else {
+        list.splice(at, 1);
+        begin(lane);
+      }
+    }
+  };
+  let unplaced = lanes;
+  while (unplaced > 0) {
+    takeFirst(
+      ready,
+      room,
+      () => true,
+      (lane) => {
+        take(room, lane, 1);
+        unplaced--;
+        laneStart[lane] = nowMs;
+        let end = nowMs;
+        let through = nowMs;
+        for (const step of wave.laneSteps[lane] as Int32Array) {
+          if (isAhead(step)) continue;
+          through = Math.max(through, finish(step, nowMs));
+          // A host that soaks works again and holds no place; what waits for it waits for its soak.
+          if (wave.isSoak[step] !== 1) end = Math.max(end, ends[step] as number);
+        }
+        laneEnd[lane] = end;
+        insertByEnd(running, { lane, endMs: end, what: "placed" });
+        insertByEnd(running, { lane, endMs: through, what: "through" });
+      },
+    );
+    takeFirst(waiting, unbegun, isAfterAll, (lane) => {
+      take(unbegun, lane, 1);
+      let end = nowMs;
+      for (const step of wave.laneSteps[lane] as Int32Array)
+        if (isAhead(step)) end = Math.max(end, finish(step, nowMs));
+      insertByEnd(running, { lane, endMs: end, what: "ahead" });
+    });
+    const next = running.shift();
+    if (!next) {
+      if (unplaced === 0) break;
+      throw new Error(`wave ${String(wave.wave.index)}: ${String(unplaced)} lanes never begin`);
+    }
+    nowMs = next.endMs;
+    if (next.what === "through") done[next.lane] = 1;
+    else if (next.what === "ahead") {
+      // The executor looks at lanes in the order of the plan.
+      let at = ready.length;
+      while (at > 0 && (ready[at - 1] as number) > next.lane) at--;
+      ready.splice(at, 0, next.lane);
+    } else {
+      take(room, next.lane, -1);
+      take(unbegun, next.lane, -1);
+    }
+  }
+  return { endMs, ends, laneStart, laneEnd };
+}
+
+function insertByEnd<T extends { readonly endMs: number }>(sorted: T[], item: T): void {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((sorted[middle] as T).endMs <= item.endMs) low = middle + 1;
+    else high = middle;
+  }
+  sorted.splice(low, 0, item);
+}
