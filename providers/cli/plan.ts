@@ -6,6 +6,7 @@ import { defineCommand, UsageError } from "./command";
 import { EXIT_CODES } from "./exit-codes";
 import { renderDemand } from "./demand-explanation";
 import { renderExplanation, renderWorkload } from "./explanation";
+import { renderIslands } from "./island-proposals";
 import { watchInterrupts } from "./interrupts";
 import { chooseFamily, openStore, STORE_OPTIONS } from "./store";
 import { renderAnswer, suppose } from "./supposed";
@@ -28,6 +29,7 @@ Nothing is changed. The plan is one of:
     ...STORE_OPTIONS,
     bundle: { value: "FILE", about: "bundle, such as the report folder's <run>.bundle.json" },
     explain: { about: "show the reason of every move with its scores, and what is known of the demand ahead" },
+    islands: { about: "propose islands for the workloads as they were found, as a declaration with the reasons" },
     workload: { value: "NAME", about: "show what the plan decides about one workload, with the reason of every move" },
     "what-if": {
       value: "CHANGES",
@@ -44,6 +46,7 @@ Nothing is changed. The plan is one of:
       "archipelago plan kernel --what-if checkout=200%",
       "whether it would still fit if checkout had twice as much to do",
     ],
+    ["archipelago plan kernel --islands", "which islands the workloads of kernel could be in, with their shares"],
     ["archipelago plan --bundle kernel-1.bundle.json --page plan.html", "the same plan on another machine"],
   ],
   async run({ options, positionals: [word], isJson, terminal }) {
@@ -66,6 +69,11 @@ Nothing is changed. The plan is one of:
     }
     if (isJson) {
       terminal.printJson(supposed ? { plan, peaks: supposed.answer.peaks, notes: supposed.answer.notes } : plan);
+      return EXIT_CODES.done;
+    }
+    if (options.islands) {
+      const { proposeIslands } = await import("../plan/islands/propose-islands.js");
+      terminal.print(renderIslands(proposeIslands(planned.bundle.fleet, forecast, spec)));
       return EXIT_CODES.done;
     }
     const timezone = spec.windows[0]?.timezone ?? "UTC";

@@ -222,6 +222,7 @@ function createWorkload(
           ? 0
           : (policy.maxUnavailable ?? Math.floor(copies / 2)),
     request,
+    ...(policy.boost === undefined ? {} : { boost: policy.boost }),
     ...(policy.lifetimeMs === undefined ? {} : { lifetimeMs: policy.lifetimeMs }),
     ...(policy.process === undefined ? {} : { process: policy.process }),
     ...(service === undefined ? {} : { service }),

@@ -129,9 +129,9 @@ function transferItems({ moves }: Wave, around: Surroundings): CostItem[] {
   return [item("transfer", within + across, "GiB", amount)];
 }
 
-/** A hand-over carries the copy's memory at most; a surge copy starts afresh. */
+/** A hand-over or live migration carries the copy's memory at most; a surge copy starts afresh. */
 function bytesOf(move: Move, { memoryBytes, workloads }: Surroundings): number {
-  if (move.method !== "hand-over") return 0;
+  if (move.method !== "hand-over" && move.method !== "live") return 0;
   return memoryBytes.get(move.workload) ?? workloads.get(move.workload)?.request.memoryBytes ?? 0;
 }
 

@@ -64,5 +64,5 @@ export class DependencyOrder {
 
 /** True for moves while which their copy does not serve and no other one serves for it. */
 export function isPausing({ method }: Pick<Move, "method">): boolean {
-  return method === "hand-over" || method === "restart";
+  return method === "hand-over" || method === "live" || method === "restart";
 }

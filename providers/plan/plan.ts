@@ -24,6 +24,7 @@ import { isMovesOnly } from "../../sdk/model";
 
 import { findCheaper } from "./alternatives";
 import { judgeFleet } from "./blockers";
+import { describeBoosts, withBoosts } from "./boosts";
 import { findConflict, promisesOf } from "./conflict";
 import { planCost } from "./cost";
 import { envelopeDigest } from "./digest";
@@ -78,7 +79,8 @@ interface Draft {
 }
 
 /** Plans a host update or a rebalance, or what is left of one. */
-export function plan(input: PlanInput): MigrationPlan {
+export function plan(declared: PlanInput): MigrationPlan {
+  const input = withBoosts(declared);
   return input.spec.rebalance ? planRebalance(input) : planUpdate(input);
 }
 
@@ -116,7 +118,7 @@ function planUpdate(input: PlanInput): MigrationPlan {
     digest: envelopeDigest(envelope),
     reserve: {
       hosts: draft.schedule?.reserve ?? input.progress?.reservedHosts ?? [],
-      reason: describeReserve(draft.schedule, scope),
+      reason: describeReserve(draft.schedule, scope, input.fleet),
     },
     waves,
     skipped: [...scope.skipped, ...draft.deferred],
@@ -290,12 +292,17 @@ function describeCapacity(
   return { blockers: [capacityBlocker(problem, failure, conflict, fixes)], warnings: [] };
 }
 
-function describeReserve(schedule: Schedule | undefined, scope: HostsToUpdate): string {
+function describeReserve(
+  schedule: Schedule | undefined,
+  scope: HostsToUpdate,
+  { workloads }: PlanInput["fleet"],
+): string {
   if (!schedule) return "no number of hosts up to the pool's maximum is enough";
   if (scope.hosts.length === 0) {
     return schedule.reserve.length === 0 ? "nothing is left to update" : "held until its copies are back";
   }
-  return schedule.reserveReason;
+  const boosts = describeBoosts(workloads);
+  return `${schedule.reserveReason}${boosts === undefined ? "" : `; room for boosts is kept: ${boosts}`}`;
 }
 
 /** A forecast that does not reach over the whole run is stretched; people should know. */

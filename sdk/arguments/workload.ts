@@ -45,6 +45,12 @@ export interface WorkloadArgs {
    */
   maxPause?: string;
   /**
+   * Room that plans keep for it beside its forecast, as a share of that, such as "20%": wherever its copies go, they find it
+   * unused when they want more for a while.
+   * @default none
+   */
+  boost?: string;
+  /**
    * Copies of a job without traffic end by themselves within this time, 19 times of 20. An update waits for those that end
    * within 10 minutes instead of moving them; whoever starts such jobs finds the host cordoned meanwhile. They have no
    * budget, since they come and go by themselves.
@@ -165,6 +171,7 @@ const fields = {
     undefined,
   ),
   maxPause: optional(duration(100), DEFAULT_MAX_PAUSE_MS),
+  boost: optional(percentage, undefined),
   lifetime: optional(duration(1000), undefined),
   request: optional(object({ cpu: optional(cpu, 0), memory: optional(byteSize, 0) }), undefined),
   command: optional(list(text, 1), undefined),
@@ -287,6 +294,7 @@ export function normalizeWorkload(workload: CheckedWorkload): WorkloadPolicy {
     criticality: workload.criticality,
     exclusive,
     maxPauseMs: workload.maxPause,
+    ...(workload.boost === undefined ? {} : { boost: workload.boost }),
     ...(workload.lifetime === undefined ? {} : { lifetimeMs: workload.lifetime }),
     ...(copies === undefined ? {} : { copies }),
     ...(exclusive

@@ -78,6 +78,8 @@ export interface Workload {
   readonly maxUnavailable: number;
   /** What one replica holds at the very least. */
   readonly request: Resources;
+  /** Room that is kept for it beside its demand, as a share of that. Absent: none. */
+  readonly boost?: number;
   /** Copies of a job end by themselves within this time, P95; they have no budget. Absent: they do not end so. */
   readonly lifetimeMs?: number;
   /** What a move of one copy carries from host to host. Absent: nothing to speak of. */

@@ -39,6 +39,8 @@ export interface WorkloadPolicy {
   readonly copies?: number;
   readonly exclusive: boolean;
   readonly maxPauseMs: number;
+  /** See `Workload.boost`. */
+  readonly boost?: number;
   /** See `Workload.lifetimeMs`. */
   readonly lifetimeMs?: number;
   /** Absent: half of the copies, rounded down, at least 0. */

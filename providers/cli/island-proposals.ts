@@ -1,0 +1,64 @@
+/** Proposed islands as a declaration that can be pasted into a program, with why and with numbers. Pure. */
+import { formatDuration, formatPercentage, type Workload } from "../../sdk/model";
+import type { IslandProposal, IslandProposals } from "../plan/islands/propose-islands";
+
+const GIB = 2 ** 30;
+
+/** Renders the proposals; what the hosts are is taken over from the island that the workloads are in now. */
+export function renderIslands({ islands, fits, left }: IslandProposals): string {
+  const sum = fits
+    ? `// ${formatPercentage(left.cpu)} of CPU and ${formatPercentage(left.memory)} of memory of each host are left, promised to nobody`
+    : `// TOO MUCH for these hosts: ${missingOf(left)} of each host is missing; add hosts, or fewer at once`;
+  return [sum, ...islands.map(renderIsland)].join("\n\n");
+}
+
+function missingOf({ cpu, memory }: IslandProposals["left"]): string {
+  return [
+    ...(cpu < 0 ? [`${formatPercentage(-cpu)} of CPU`] : []),
+    ...(memory < 0 ? [`${formatPercentage(-memory)} of memory`] : []),
+  ].join(" and ");
+}
+
+function renderIsland({
+  name,
+  from,
+  workloads,
+  share,
+  needCpuMillis,
+  needMemoryBytes,
+  reason,
+}: IslandProposal): string {
+  const need = `${(needCpuMillis / 1000).toFixed(2)} cores and ${(needMemoryBytes / GIB).toFixed(2)} GiB`;
+  return [
+    `// ${reason}; needs ${need}`,
+    `new archipelago.ResourceIsland(${JSON.stringify(name)}, {`,
+    `  hosts: ${/^[A-Za-z_$][\w$]*$/.test(from) ? `${from}Hosts` : "hosts"}, // those of ${from}`,
+    `  guarantee: { cpu: "${formatPercentage(share.cpu)}", memory: "${formatPercentage(share.memory)}" },`,
+    "  workloads: [",
+    ...workloads.map((workload) => `    ${renderWorkload(workload)},`),
+    "  ],",
+    "});",
+  ].join("\n");
+}
+
+function renderWorkload({
+  name,
+  criticality,
+  exclusive,
+  copies,
+  maxPauseMs,
+  maxUnavailable,
+  dependsOn,
+}: Workload): string {
+  const parts = [
+    `name: ${JSON.stringify(name)}`,
+    ...(criticality === "normal" ? [] : [`criticality: "${criticality}"`]),
+    ...(exclusive
+      ? [`copies: "exclusive"`, `maxPause: "${formatDuration(maxPauseMs)}"`]
+      : [`copies: ${String(copies)}`, `budget: { maxUnavailable: ${String(maxUnavailable)} }`]),
+    ...(dependsOn && dependsOn.length > 0
+      ? [`dependsOn: [${dependsOn.map(({ workload }) => JSON.stringify(workload)).join(", ")}]`]
+      : []),
+  ];
+  return `{ ${parts.join(", ")} }`;
+}
