@@ -8,7 +8,7 @@ import { stepRange } from "../../providers/plan/capacity";
 import { resolveDurations, waveDuration } from "../../providers/plan/durations";
 import { Placement } from "../../providers/plan/placement";
 import type { PlanInput } from "../../providers/plan/plan";
-import { transferTime } from "../../providers/plan/lanes";
+import { byHostLeft, transferTimes } from "../../providers/plan/links";
 import { createProblem } from "../../providers/plan/problem";
 import { marginOf } from "../../providers/plan/reserve";
 import { createScheduleContext, withWorkloads } from "../../providers/plan/schedule";
@@ -89,11 +89,11 @@ function planFixed(input: PlanInput, count: number): readonly Wave[] | undefined
     );
     placement.markUpdated(sites);
     for (const { arrived } of moves) ids.add(arrived.id);
-    const movesOf = (host: string): PlacedMove[] => moves.filter(({ move }) => move.from === host);
+    const transferMs = transferTimes(problem, fleet, byHostLeft(moves));
     const steps = createUpdateSteps(waves.length + 1, hosts, withWorkloads(problem, moves), [], {
       spec,
       durations,
-      transferOf: (host) => transferTime(context, movesOf(host)),
+      transferOf: (host) => transferMs.get(host) ?? 0,
     });
     const endMs = nowMs + waveDuration(steps).p50Ms;
     waves.push({

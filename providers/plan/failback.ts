@@ -6,11 +6,12 @@
  *
  * Invariant: no copy is left on a reserved host.
  */
-import { longestMove, sumDurations } from "./durations";
+import { sumDurations } from "./durations";
 import { cellOfCopy } from "./capacity";
 import type { Placement } from "./placement";
 import { compareText, type Copy, type Problem } from "./problem";
 import {
+  longestOfMoves,
   settleMoves,
   stepOptions,
   withWorkloads,
@@ -48,10 +49,13 @@ export function planFailback(
   const release = reserved.map((site) => problem.sites[site]?.host.id ?? "").sort(compareText);
   let returns = Math.max(FEWEST_RETURNS, Math.floor(RETURNS_SHARE * problem.copies.length));
   for (let wave = 1; wave <= MAXIMUM_WAVES; wave++) {
-    const range = timeline.rangeOfNext(sumDurations([longestMove(context), context.durations.release]));
+    const displaced = findDisplaced(context, placement, standby);
+    const copies = displaced.map(({ copy }) => copy);
+    const most = returns + copies.filter(({ site }) => standby.has(site)).length;
+    const longest = longestOfMoves(context, copies, most);
+    const range = timeline.rangeOfNext(sumDurations([longest, context.durations.release]));
     const overload = placement.beginWave(range, standby);
     if (overload) return { cause: { kind: "overload", overload }, left: [], waves: timeline.waves };
-    const displaced = findDisplaced(context, placement, standby);
     const search = { ...options, index: timeline.nextIndex, failback: true };
 
     const leaving = searchWave(
@@ -79,7 +83,7 @@ export function planFailback(
         timeline.nextIndex,
         withWorkloads(problem, moves),
         releaseNow,
-        stepOptions(context),
+        stepOptions(context, moves),
       );
       const hosts = [...new Set(moves.flatMap(({ move }) => move.to ?? []))].sort(compareText);
       timeline.append("failback", hosts, moves, steps, range);

@@ -9,10 +9,7 @@ import type { DurationQuantiles, PlanStep, StepKind, WaveLanes } from "../../sdk
 import { sumDurations } from "./durations";
 import type { Problem } from "./problem";
 import type { ScheduleContext } from "./schedule";
-import type { PlacedMove } from "./wave-search";
 
-/** Each lane's transfers are taken to get this part of every link: copies leave for a small part of a lane's time. */
-const LINK_PARTS = 8;
 /** Draws from which the time of a wave with lanes is estimated; fewer of many lanes, whose sum varies less. */
 const MOST_DRAWS = 24;
 const FEWEST_DRAWS = 6;
@@ -79,8 +76,14 @@ export function expectedLane(
 ): LaneDuration {
   const { update, limits } = input.spec;
   return sumOfKinds((kind) => {
-    // Most copies surge; hand-overs are few.
-    if (kind === "hand-over" || (kind === "reboot" && !update.reboot)) return NOTHING;
+    // Most copies surge; other ways are few.
+    if (
+      kind === "hand-over" ||
+      kind === "live-migrate" ||
+      kind === "await-end" ||
+      (kind === "reboot" && !update.reboot)
+    )
+      return NOTHING;
     const isOfCopy = kind === "start-copy" || kind === "admit" || kind === "drain" || kind === "stop-copy";
     return isOfCopy ? slowestOf(durations[kind], Math.max(1, copies)) : durations[kind];
   }, limits.drainMs);
@@ -89,10 +92,10 @@ export function expectedLane(
 /** @param of time of all steps of one kind @param drainMs deadline of drains: none takes longer, however many there are */
 function sumOfKinds(of: (kind: StepKind) => DurationQuantiles, drainMs: number): LaneDuration {
   const leaving = sumDurations([atMost(of("drain"), drainMs), of("stop-copy")]);
-  const handOver = of("hand-over");
+  const ways = [leaving, of("hand-over"), of("live-migrate"), of("await-end")];
   const gone = {
-    p50Ms: Math.max(leaving.p50Ms, handOver.p50Ms),
-    p95Ms: Math.max(leaving.p95Ms, handOver.p95Ms),
+    p50Ms: Math.max(...ways.map(({ p50Ms }) => p50Ms)),
+    p95Ms: Math.max(...ways.map(({ p95Ms }) => p95Ms)),
   };
   const host = (["cordon", "snapshot", "update", "reboot", "validate", "uncordon"] as const).map(of);
   return {
@@ -144,36 +147,6 @@ export function placesOf({ input }: Pick<ScheduleContext, "input">, name: string
   if (name.startsWith("zone/")) return hostsPerZone;
   if (name.startsWith("rack/")) return hostsPerRack ?? hostsPerZone;
   return hostsPerIsland ?? hostsAtOnce;
-}
-
-/** Time that the transfers of a host's moves take, all at once, with this lane's part of each shared link. */
-export function transferTime({ problem, input }: ScheduleContext, moves: readonly PlacedMove[]): number {
-  const loads = new Map<string, { bytes: number; readonly bytesPerSecond: number }>();
-  const add = (name: string, bytes: number, bytesPerSecond: number | undefined): void => {
-    if (bytesPerSecond === undefined) return;
-    const load = loads.get(name);
-    if (load) load.bytes += bytes;
-    else loads.set(name, { bytes, bytesPerSecond });
-  };
-  const rackRate = input.fleet.network?.rackBytesPerSecond;
-  const part = rackRate === undefined ? undefined : rackRate / LINK_PARTS;
-  for (const { gone, arrived } of moves) {
-    const [from, to] = [problem.sites[gone.site]?.host, problem.sites[arrived.site]?.host];
-    const bytes = bytesOf(problem, gone.work);
-    if (!from || !to || from === to || bytes === 0) continue;
-    add(from.id, bytes, from.linkBytesPerSecond);
-    add(`to ${to.id}`, bytes, to.linkBytesPerSecond === undefined ? undefined : to.linkBytesPerSecond / LINK_PARTS);
-    if (from.rack === to.rack) continue;
-    add(`out ${from.rack}`, bytes, part);
-    add(`in ${to.rack}`, bytes, part);
-  }
-  let longest = 0;
-  for (const { bytes, bytesPerSecond } of loads.values()) longest = Math.max(longest, bytes / bytesPerSecond);
-  return Math.ceil(longest * 1000);
-}
-
-function bytesOf(problem: Problem, work: number): number {
-  return problem.works[work]?.workload.transferBytes ?? 0;
 }
 
 function islandsOf(problem: Problem, site: number): string[] {

@@ -16,7 +16,14 @@ import type { Kept } from "./cell-loads";
 import { longestMove, sumDurations } from "./durations";
 import type { Placement } from "./placement";
 import { compareText } from "./problem";
-import { settleMoves, stepOptions, withWorkloads, type ScheduleContext, type Timeline } from "./schedule";
+import {
+  longestOfMoves,
+  settleMoves,
+  stepOptions,
+  withWorkloads,
+  type ScheduleContext,
+  type Timeline,
+} from "./schedule";
 import { createFailbackSteps } from "./steps";
 import { searchWave, type SearchOptions } from "./wave-search";
 
@@ -213,9 +220,10 @@ export class ReserveTrack {
   private release(waves: TrackedWaves<WaveAttempt>, sites: readonly number[]): boolean {
     const { context, placement, timeline } = waves;
     const { problem, durations } = context;
-    const range = timeline.rangeOfNext(sumDurations([longestMove(context), durations.release]));
-    if (placement.beginWave(range, new Set(sites), waves.restRange().to)) return false;
     const tasks = sites.flatMap((site) => placement.copiesAt(site).map((copy) => ({ copy })));
+    const copies = tasks.map(({ copy }) => copy);
+    const range = timeline.rangeOfNext(sumDurations([longestOfMoves(context, copies), durations.release]));
+    if (placement.beginWave(range, new Set(sites), waves.restRange().to)) return false;
     const search = { ...waves.searchOptions(), index: timeline.nextIndex, failback: true, isReady: () => false };
     const found = searchWave(problem, placement, tasks, search);
     if ("stuck" in found) return false;
@@ -225,7 +233,7 @@ export class ReserveTrack {
       timeline.nextIndex,
       withWorkloads(problem, found.moves),
       ids,
-      stepOptions(context),
+      stepOptions(context, found.moves),
     );
     timeline.append("failback", hosts, found.moves, steps, range);
     settleMoves(placement, found.moves);

@@ -13,7 +13,8 @@
 import type { DurationQuantiles, WaveLanes } from "../../sdk/model";
 
 import { isPausing } from "./dependency-order";
-import { LaneClock, lanesAhead, limitsOfHost, meanDuration, placesOf, transferTime, type LaneDuration } from "./lanes";
+import { LaneClock, lanesAhead, limitsOfHost, meanDuration, placesOf, type LaneDuration } from "./lanes";
+import { byHostLeft, expectedTransferTime, transferTimes } from "./links";
 import type { Placement } from "./placement";
 import type { Problem } from "./problem";
 import type { ScheduleContext } from "./schedule";
@@ -110,7 +111,6 @@ class WaveInProgress {
   private readonly moves: PlacedMove[] = [];
   private readonly uses = new Map<string, readonly string[]>();
   private readonly after = new Map<string, readonly string[]>();
-  private readonly transferMs = new Map<string, number>();
   private readonly clock: LaneClock;
   /** From a host's cordon until it works again, as expected; before that its copies come elsewhere; after it it soaks. */
   private readonly laneMs: number;
@@ -180,13 +180,16 @@ class WaveInProgress {
     if (this.sites.length === 0) return undefined;
     const names = new Set([...this.uses.values()].flat());
     const limits = Object.fromEntries([...names].sort().map((name) => [name, placesOf(this.context, name)]));
+    const ahead = lanesAhead(limits);
+    const { problem, input } = this.context;
+    const begun = (limits["hosts"] ?? this.sites.length) + (ahead["hosts"] ?? 0);
     return {
       sites: this.sites,
       hosts: this.sites.map((site) => this.hostOf(site)),
       moves: this.moves,
-      lanes: { limits, ahead: lanesAhead(limits), uses: Object.fromEntries(this.uses) },
+      lanes: { limits, ahead, uses: Object.fromEntries(this.uses) },
       after: this.after,
-      transferMs: this.transferMs,
+      transferMs: transferTimes(problem, input.fleet, byHostLeft(this.moves), begun),
     };
   }
 
@@ -285,7 +288,7 @@ class WaveInProgress {
       ...(this.sources.get(site) ?? []),
       ...this.pausedWith(found),
     ];
-    const extraMs = transferTime(context, found);
+    const extraMs = expectedTransferTime(context.problem, context.input.fleet, found);
     const beginsMs = Math.max(startMs - aheadMs - extraMs, ...before.map((target) => this.readyAt[target] as number));
     const endMs = Math.max(startMs, beginsMs + aheadMs + extraMs) + laneMs;
     for (const { arrived } of found) {
@@ -306,7 +309,6 @@ class WaveInProgress {
     for (const move of found) this.moves.push(move);
     this.uses.set(host, limitsOfHost(context, site));
     this.after.set(host, [...new Set(before)].map((target) => this.hostOf(target)).sort());
-    this.transferMs.set(host, extraMs);
     this.transfersMs += extraMs;
   }
 

@@ -6,12 +6,13 @@
 import type { DurationQuantiles, MigrationScore, Move, PlanStep, Wave, WaveLanes, Workload } from "../../sdk/model";
 
 import { createIslandTotals, peakQuantile, stepRange, type CellLoad, type StepRange } from "./capacity";
-import { sumDurations, totalDuration, waveDuration, type StepDurations } from "./durations";
+import { longestMove, sumDurations, totalDuration, waveDuration, type StepDurations } from "./durations";
 import { DependencyOrder } from "./dependency-order";
 import { laneDuration, lanesDuration, type Lane } from "./lanes";
+import { byHostLeft, longestTransferTime, transferTimes } from "./links";
 import type { Overload, Placement } from "./placement";
 import type { PlanInput } from "./plan-input";
-import type { Problem } from "./problem";
+import type { Copy, Problem } from "./problem";
 import { createBusiness, createTransfers, type Business } from "./quiet";
 import type { StepOptions, WorkloadMove } from "./steps";
 import type { PlacedMove, Stuck } from "./wave-search";
@@ -221,9 +222,23 @@ function endsOfLane(steps: readonly PlanStep[]): readonly PlanStep[] {
   return last?.kind === "soak" ? [last] : steps;
 }
 
-/** Options of steps for a context. */
-export function stepOptions({ input, durations, dependencies }: ScheduleContext): StepOptions {
-  return { spec: input.spec, durations, dependencies };
+/** Options of steps for a context; with `moves` the time of their transfers, all at once, by the host that they leave. */
+export function stepOptions(
+  { input, problem, durations, dependencies }: ScheduleContext,
+  moves: readonly PlacedMove[] = [],
+): StepOptions {
+  const transferMs = transferTimes(problem, input.fleet, byHostLeft(moves));
+  return { spec: input.spec, durations, dependencies, transferOf: (host) => transferMs.get(host) ?? 0 };
+}
+
+/** Upper bound of the time of one move of whatever method where so many of these copies move at once. */
+export function longestOfMoves(
+  { problem, input, durations }: ScheduleContext,
+  copies: readonly Copy[],
+  most = copies.length,
+): DurationQuantiles {
+  const transferMs = longestTransferTime(problem, input.fleet, copies, most);
+  return sumDurations([longestMove({ durations }), { p50Ms: transferMs, p95Ms: transferMs }]);
 }
 
 /** Moves with their workloads, for the steps. */

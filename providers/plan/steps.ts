@@ -244,8 +244,9 @@ function createMoveSteps(
   after: readonly string[],
   options: StepOptions,
 ): PlanStep[] {
-  const surge = createSurgeSteps(id, move, after, options);
-  return [...surge, ...createLeaveSteps(id, move, surge.length > 0 ? lastOfMoves(surge) : after, options)];
+  const transferMs = options.transferOf?.(move.move.from);
+  const surge = createSurgeSteps(id, move, after, options, transferMs);
+  return [...surge, ...createLeaveSteps(id, move, surge.length > 0 ? lastOfMoves(surge) : after, options, transferMs)];
 }
 
 /** Steps after which the new copy of a move serves elsewhere; none where the old one goes first or is handed over. */

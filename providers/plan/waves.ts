@@ -13,7 +13,8 @@ import type { DurationQuantiles } from "../../sdk/model";
 
 import { stepCount, type StepRange } from "./capacity";
 import { longestMove, sumDurations } from "./durations";
-import { expectedLane, limitsOfHost, meanDuration, placesOf, transferTime } from "./lanes";
+import { expectedLane, limitsOfHost, meanDuration, placesOf } from "./lanes";
+import { byHostLeft, transferTimes } from "./links";
 import type { Placement } from "./placement";
 import { compareText, type Problem } from "./problem";
 import { partsOfStep, regretOf } from "./quiet";
@@ -86,7 +87,7 @@ export function planUpdateWaves(
       for (const { newReplica } of moves) options.ids.add(newReplica);
 
     const { rolling } = found;
-    const transferMs = rolling?.transferMs ?? transferTimes(context, found.moves);
+    const transferMs = rolling?.transferMs ?? transferTimes(problem, context.input.fleet, byHostLeft(found.moves));
     const ids = rolling ? rolling.hosts : hostIds(problem, found.sites);
     const moves = withWorkloads(problem, found.moves);
     const steps = createUpdateSteps(timeline.nextIndex, ids, moves, hostIds(problem, reserved), {
@@ -163,17 +164,6 @@ function tryWave(
   }
   const isWidest = found.sites.length >= pickHosts(context, order, widest).length;
   return { ...tried, found, width: found.sites.length, isWidest };
-}
-
-/** Time of the transfers off each host of a wave. */
-function transferTimes(context: ScheduleContext, moves: readonly PlacedMove[]): ReadonlyMap<string, number> {
-  const byHost = new Map<string, PlacedMove[]>();
-  for (const placed of moves) {
-    const list = byHost.get(placed.move.from);
-    if (list) list.push(placed);
-    else byHost.set(placed.move.from, [placed]);
-  }
-  return new Map([...byHost].map(([host, list]) => [host, transferTime(context, list)]));
 }
 
 /** Copies on a host that is left, on average, rounded up. */

@@ -26,6 +26,7 @@ import type { PlanInput } from "../plan-input";
 import { compareText, createProblem, type Problem } from "../problem";
 import {
   createScheduleContext,
+  longestOfMoves,
   settleMoves,
   stepOptions,
   Timeline,
@@ -160,7 +161,15 @@ function schedule(
   let left = wanted;
   for (let wave = 1; wave <= MAXIMUM_WAVES && left.length > 0; wave += 1) {
     const sources = chooseSources(problem, left, input);
-    const range = timeline.rangeOfNext(sumDurations([longestMove(context), durations.validate]));
+    const range = timeline.rangeOfNext(
+      sumDurations([
+        longestOfMoves(
+          context,
+          left.map(({ copy }) => copy),
+        ),
+        durations.validate,
+      ]),
+    );
     // A host over its share is why copies move: it is no reason not to.
     placement.beginWave(range, sources);
     const moves: PlacedMove[] = [];
@@ -203,7 +212,7 @@ function appendWave(
     timeline.nextIndex,
     hosts,
     withWorkloads(context.problem, moves),
-    stepOptions(context),
+    stepOptions(context, moves),
   );
   timeline.append("move", hosts, moves, steps, range);
 }
