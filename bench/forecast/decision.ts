@@ -11,6 +11,11 @@ import { LEVELS } from "./scores";
 export interface DecisionScore {
   /** Load in the chosen slot above that in the best one, as a share of the mean load of the horizon. */
   readonly regret: number;
+  /**
+   * The same where the slot was chosen by the median. Choosing by P90 avoids slots that are uncertain, and pays for it
+   * in mean load; a yardstick whose quantiles have one width all over chooses the same slot by either.
+   */
+  readonly regretByMedian: number;
   /** Share of origins at which the peak in the slot passed the reserved P99. */
   readonly exceeded: number;
   /** By what share of the reserve it passed it, mean over those origins; 0 without any. */
@@ -18,11 +23,12 @@ export interface DecisionScore {
 }
 
 const CHOSEN_BY = LEVELS.indexOf(0.9);
+const MEDIAN = LEVELS.indexOf(0.5);
 const RESERVED_BY = LEVELS.indexOf(0.99);
 
 /** Adds up one series' origins. */
 export class DecisionScorer {
-  private readonly sums = { regret: 0, exceeded: 0, excess: 0 };
+  private readonly sums = { regret: 0, regretByMedian: 0, exceeded: 0, excess: 0 };
   private count = 0;
 
   /** @param slotSteps length of the slot */
@@ -40,10 +46,12 @@ export class DecisionScorer {
       starts.reduce((best, start) => (sumFrom(values, start) < sumFrom(values, best) ? start : best), 0);
     const chosen = lowest(rows[CHOSEN_BY] ?? []);
     const mean = actual.reduce((sum, value) => sum + value, 0) / actual.length;
-    const lost = (sumFrom(actual, chosen) - sumFrom(actual, lowest(actual))) / slotSteps;
+    const least = sumFrom(actual, lowest(actual));
+    const regretOf = (start: number): number => (mean > 0 ? (sumFrom(actual, start) - least) / slotSteps / mean : 0);
     const reserve = Math.max(...(rows[RESERVED_BY] ?? []).slice(chosen, chosen + slotSteps));
     const peak = Math.max(...actual.subarray(chosen, chosen + slotSteps));
-    sums.regret += mean > 0 ? lost / mean : 0;
+    sums.regret += regretOf(chosen);
+    sums.regretByMedian += regretOf(lowest(rows[MEDIAN] ?? []));
     if (peak > reserve) {
       sums.exceeded += 1;
       sums.excess += reserve > 0 ? (peak - reserve) / reserve : 1;
@@ -52,9 +60,10 @@ export class DecisionScorer {
   }
 
   result(): DecisionScore {
-    const { regret, exceeded, excess } = this.sums;
+    const { regret, regretByMedian, exceeded, excess } = this.sums;
     return {
       regret: regret / this.count,
+      regretByMedian: regretByMedian / this.count,
       exceeded: exceeded / this.count,
       excess: exceeded === 0 ? 0 : excess / exceeded,
     };

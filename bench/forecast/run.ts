@@ -187,7 +187,12 @@ function meanDecision(decisions: readonly DecisionScore[]): DecisionScore {
   const mean = (key: keyof DecisionScore, among = decisions): number =>
     among.length === 0 ? 0 : round(among.reduce((sum, decision) => sum + decision[key], 0) / among.length);
   const passed = decisions.filter(({ exceeded }) => exceeded > 0);
-  return { regret: mean("regret"), exceeded: mean("exceeded"), excess: mean("excess", passed) };
+  return {
+    regret: mean("regret"),
+    regretByMedian: mean("regretByMedian"),
+    exceeded: mean("exceeded"),
+    excess: mean("excess", passed),
+  };
 }
 
 function printHead(): void {
@@ -219,10 +224,12 @@ function printTask(task: Task, count: number, leftOut: LeftOut, results: Readonl
       );
     }
     if (decision !== undefined) {
-      const { regret, exceeded, excess } = decision;
-      const [lost, share, by] = [regret, exceeded, excess].map((value) => `${(100 * value).toFixed(1)} %`);
+      const { regret, regretByMedian, exceeded, excess } = decision;
+      const [lost, lostByMedian, share, by] = [regret, regretByMedian, exceeded, excess].map(
+        (value) => `${(100 * value).toFixed(1)} %`,
+      );
       console.log(
-        `${"".padEnd(9)}${name}: 2 h slot by P90: regret ${lost ?? ""}; peak above P99 in ${share ?? ""}, then by ${by ?? ""}`,
+        `${"".padEnd(9)}${name}: 2 h slot by P90: regret ${lost ?? ""} (by the median ${lostByMedian ?? ""}); peak above P99 in ${share ?? ""}, then by ${by ?? ""}`,
       );
     }
   }

@@ -254,12 +254,15 @@ export class Blend {
     const dropped = new Uint8Array(this.members.length);
     const quantiles: Float64Array[] = [];
     const size = KEPT_LEVELS.length;
+    const width = this.judges.length * size;
+    // One array for all origins: to make one for each costs as much as some members.
+    const all = new Float64Array(this.origins * width);
     const judgeAt = (turn: number): void => {
       const origin = Math.round(first + ((last - first) * turn) / (this.origins - 1));
       if (measured[origin + horizon] === 0) return;
       const actual = values[origin + horizon] ?? 0;
       actuals.push(actual);
-      const rows = new Float64Array(this.judges.length * size);
+      const rows = all.subarray((actuals.length - 1) * width, actuals.length * width);
       for (let m = 0; m < this.judges.length; m++) {
         if (dropped[m] === 1) continue;
         const row = this.judges[m]?.(origin, horizon);

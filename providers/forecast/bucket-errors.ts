@@ -12,7 +12,7 @@ import type { ErrorDistribution } from "./conformal";
 import { createErrorDistribution, errorQuantile } from "./conformal";
 import type { Bucket } from "./horizon-errors";
 import { strideOffCalendar } from "./running";
-import type { QuantilesAt } from "./shape-model";
+import { onceEach, type Place, type QuantilesAt } from "./shape-model";
 
 /** Origins and targets of past forecasts, as columns. */
 export interface Pairs {
@@ -116,12 +116,13 @@ export function quantilesAround(
 ): QuantilesAt {
   const spreads = fitted.map(({ errors }) => Float64Array.from(levels, (level) => errorQuantile(errors, level)));
   const longest = fitted.at(-1)?.bucket.horizons.at(-1) ?? 1;
+  const placeOf = onceEach((horizon) => locateBucket(fitted, horizon));
+  const quantiles = new Float64Array(levels.length);
   return (origin, horizon) => {
-    const { left, right, share } = locateBucket(fitted, horizon);
+    const { left, right, share } = placeOf(horizon);
     const middle = point(origin, horizon);
     const unit = spread(origin) * Math.min(LARGEST_GROWTH, Math.sqrt(Math.max(1, horizon / longest)));
     const [low, high] = [spreads[left], spreads[right]];
-    const quantiles = new Float64Array(levels.length);
     for (let l = 0; l < quantiles.length; l++) {
       quantiles[l] = middle + unit * ((low?.[l] ?? 0) * (1 - share) + (high?.[l] ?? 0) * share);
     }
@@ -130,10 +131,7 @@ export function quantilesAround(
 }
 
 /** The two buckets whose centres lie around a horizon, and how far it is from left to right on a log scale. */
-export function locateBucket(
-  fitted: readonly { readonly bucket: Bucket }[],
-  horizon: number,
-): { left: number; right: number; share: number } {
+export function locateBucket(fitted: readonly { readonly bucket: Bucket }[], horizon: number): Place {
   const after = fitted.findIndex(({ bucket }) => bucket.centre >= horizon);
   if (after === 0) return { left: 0, right: 0, share: 0 };
   if (after < 0) return { left: fitted.length - 1, right: fitted.length - 1, share: 0 };

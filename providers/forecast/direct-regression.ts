@@ -23,7 +23,7 @@ import { createBuckets } from "./horizon-errors";
 import type { RegressionFeatures } from "./regression-features";
 import { createFeatures } from "./regression-features";
 import { predictLinear, RidgeSums } from "./ridge";
-import type { QuantilesAt } from "./shape-model";
+import { onceEach, type QuantilesAt } from "./shape-model";
 
 /** What a regression is fitted on. */
 export interface RegressionInput {
@@ -76,10 +76,11 @@ export function fitDirectRegression(input: RegressionInput): DirectRegression | 
   });
   if (fitted.length === 0) return undefined;
   const x = new Float64Array(features.size);
+  const placeOf = onceEach((horizon) => locateBucket(fitted, horizon));
   const point = (origin: number, horizon: number): number => {
     features.fill(x, origin, horizon);
     const known = origin >= count - 1 ? borders.length : checkpointOf(borders, origin);
-    const { left, right, share } = locateBucket(fitted, horizon);
+    const { left, right, share } = placeOf(horizon);
     const at = (index: number): number => predictLinear(fitted[index]?.coefficients[known], x, 0);
     const middle = share === 0 ? at(left) : at(left) * (1 - share) + at(right) * share;
     return features.level(origin) + features.spread(origin) * middle;

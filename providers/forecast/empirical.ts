@@ -74,50 +74,53 @@ export function empiricalQuantiles(
   if (seasonSteps <= 1) {
     const candidates = candidatesInWindow(sorted, decay.length);
     // The target's position does not matter, so that all horizons of an origin share one row.
-    let known = -1;
-    let row: Float64Array = new Float64Array(0);
+    const rows = new Map<number, Float64Array>();
     return (origin) => {
-      if (origin === known) return row;
+      const known = rows.get(origin);
+      if (known !== undefined) return known;
       const chosen = candidates(origin);
       let count = 0;
       let total = 0;
       for (const place of chosen) {
-        const age = origin - (order[place] ?? 0);
+        const age = origin - (order[place] as number);
         if (age < 0 || age >= decay.length) continue;
-        const weight = decay[age] ?? 0;
-        seen[count] = values[place] ?? 0;
+        const weight = decay[age] as number;
+        seen[count] = values[place] as number;
         weights[count++] = weight;
         total += weight;
       }
-      known = origin;
-      row = weightedQuantiles(seen, weights, total, levels, count);
+      const row = weightedQuantiles(seen, weights, total, levels, count);
+      rows.set(origin, row);
       return row;
     };
   }
   const candidates = candidatesByPosition(sorted, seasonSteps, widthSteps);
-  const positions = positionWeights(seasonSteps, widthSteps);
+  const offsets = positionWeights(seasonSteps, widthSteps);
+  const positions = order.map((index) => index % seasonSteps);
+  const quantiles = new Float64Array(levels.length);
   return (origin, horizon) => {
     const target = origin + horizon;
+    const position = target % seasonSteps;
     let count = 0;
     let total = 0;
     const chosen = candidates(target);
     for (const place of chosen) {
-      const index = order[place] ?? 0;
-      const age = origin - index;
+      const age = origin - (order[place] as number);
       if (age < 0 || age >= decay.length) continue;
-      const weight = (decay[age] ?? 0) * (positions[(target - index) % seasonSteps] ?? 0);
-      seen[count] = values[place] ?? 0;
+      const apart = position - (positions[place] as number);
+      const weight = (decay[age] as number) * (offsets[apart < 0 ? apart + seasonSteps : apart] as number);
+      seen[count] = values[place] as number;
       weights[count++] = weight;
       total += weight;
     }
-    return weightedQuantiles(seen, weights, total, levels, count);
+    return weightedQuantiles(seen, weights, total, levels, count, quantiles);
   };
 }
 
 /** Places in ascending order among which those of the last `windowSteps` values are: of short windows only those. */
 function candidatesInWindow({ order, places }: SortedValues, windowSteps: number): (origin: number) => Int32Array {
   if (windowSteps * SHORT_WINDOW > places.length) {
-    const all = Int32Array.from(order.keys());
+    const all = order.map((_, place) => place);
     return () => all;
   }
   const window = new Int32Array(windowSteps);
@@ -141,7 +144,7 @@ function candidatesByPosition(
   const isAll = 2 * widthSteps + 1 >= seasonSteps;
   const found = new Int32Array(order.length);
   const find = (position: number): Int32Array => {
-    if (isAll) return Int32Array.from(order.keys());
+    if (isAll) return order.map((_, place) => place);
     let count = 0;
     for (let middle = position - seasonSteps; middle - widthSteps < places.length; middle += seasonSteps) {
       const last = Math.min(places.length - 1, middle + widthSteps);
@@ -160,15 +163,15 @@ function candidatesByPosition(
   };
 }
 
-/** Quantiles of the first `count` sorted values; each value sits in the middle of its weight. */
+/** Quantiles of the first `count` sorted values; each value sits in the middle of its weight. @param result is written */
 export function weightedQuantiles(
   sorted: Float64Array,
   weights: Float64Array,
   total: number,
   levels: readonly number[],
   count: number = sorted.length,
+  result: Float64Array = new Float64Array(levels.length),
 ): Float64Array {
-  const result = new Float64Array(levels.length);
   let before = 0;
   let beforeAt = Number.NEGATIVE_INFINITY;
   let cumulative = 0;

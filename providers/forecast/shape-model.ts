@@ -15,7 +15,10 @@ import type { PreparedSeries } from "./prepare";
 import type { SeasonalProfile, Shape } from "./seasonal-shape";
 import { createProfile } from "./seasonal-shape";
 
-/** Quantiles of the value `horizon` steps after `origin`, one for each level; they may be below 0. */
+/**
+ * Quantiles of the value `horizon` steps after `origin`, one for each level; they may be below 0. Read at once: the next
+ * call may write its own into the same array, for a fit makes ten thousand calls.
+ */
 export type QuantilesAt = (origin: number, horizon: number) => ArrayLike<number>;
 
 /** A fitted shape. */
@@ -109,7 +112,12 @@ export function fitShape(
     isMeasured: fits.length > 0,
     at: (levels) => {
       const spreads = fits.map(({ errors }) => Float64Array.from(levels, (level) => errorQuantile(errors, level)));
-      return (origin, horizon) => predictStep(fitted, spreads, levels, origin, horizon);
+      const placeOf = onceEach((horizon) => locate(fits, horizon));
+      const quantiles = new Float64Array(levels.length);
+      return (origin, horizon) => {
+        predictStep(quantiles, fitted, spreads, levels, origin, horizon, placeOf);
+        return quantiles;
+      };
     },
     residualCycles: (steps) => residualCycles(fitted, steps),
   };
@@ -132,27 +140,30 @@ function longestHorizon(count: number, shape: Shape, testedSeasons: number): num
 }
 
 function predictStep(
+  quantiles: Float64Array,
   fitted: Fitted,
   spreads: readonly Float64Array[],
   levels: readonly number[],
   origin: number,
   horizon: number,
-): ArrayLike<number> {
+  placeOf: (horizon: number) => Place,
+): void {
   const { values, profile, fits, longestTested } = fitted;
   if (fits.length === 0) {
     const point = values[origin] ?? 0;
-    return levels.map((level) => point + normalQuantile(level) * ASSUMED_DEVIATION * point);
+    for (let l = 0; l < quantiles.length; l++) {
+      quantiles[l] = point + normalQuantile(levels[l] ?? 0.5) * ASSUMED_DEVIATION * point;
+    }
+    return;
   }
-  const { left, right, share } = locate(fits, horizon);
+  const { left, right, share } = placeOf(horizon);
   const mix = (a: number, b: number): number => a + (b - a) * share;
   const point =
     profile.shapeAt(origin + horizon, horizon) +
     mix(correction(fitted, left, origin), correction(fitted, right, origin));
   const growth = Math.min(LARGEST_GROWTH, Math.sqrt(Math.max(1, horizon / longestTested)));
   const [low, high] = [spreads[left], spreads[right]];
-  const quantiles = new Float64Array(levels.length);
   for (let l = 0; l < quantiles.length; l++) quantiles[l] = point + mix(low?.[l] ?? 0, high?.[l] ?? 0) * growth;
-  return quantiles;
 }
 
 /** What the level at `origin` adds to the shape, in the bucket's horizon. */
@@ -162,7 +173,22 @@ function correction({ profile, fits }: Fitted, index: number, origin: number): n
 }
 
 /** The two buckets whose centres lie around a horizon, and how far it is from left to right on a log scale. */
-function locate(fits: readonly BucketFit[], horizon: number): { left: number; right: number; share: number } {
+export interface Place {
+  readonly left: number;
+  readonly right: number;
+  readonly share: number;
+}
+
+/** Finds what only depends on the horizon once for many origins in a row: backtests ask for one horizon after the other. */
+export function onceEach<Found>(find: (horizon: number) => Found): (horizon: number) => Found {
+  let known = { horizon: Number.NaN, found: undefined as Found };
+  return (horizon) => {
+    if (known.horizon !== horizon) known = { horizon, found: find(horizon) };
+    return known.found;
+  };
+}
+
+function locate(fits: readonly BucketFit[], horizon: number): Place {
   const after = fits.findIndex((bucketFit) => bucketFit.bucket.centre >= horizon);
   if (after === 0) return { left: 0, right: 0, share: 0 };
   if (after < 0) return { left: fits.length - 1, right: fits.length - 1, share: 0 };

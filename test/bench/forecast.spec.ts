@@ -79,6 +79,8 @@ describe("bench: forecast", () => {
     const rows = LEVELS.map((level) => [3, 2, 1, 4].map((load) => load * (0.5 + level)));
     scorer.add(rows, Float64Array.from([2, 4, 1, 1]));
     assert.equal(scorer.result().regret, (2.5 - 1) / 2);
+    // Every level has the same order of slots here.
+    assert.equal(scorer.result().regretByMedian, scorer.result().regret);
     assert.equal(scorer.result().exceeded, 1);
     assert.ok(Math.abs(scorer.result().excess - (4 / 2.98 - 1)) < 1e-12);
   });
