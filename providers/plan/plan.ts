@@ -13,6 +13,7 @@ import type {
   Blocker,
   CostLine,
   DurationQuantiles,
+  Host,
   JudgedOpening,
   MigrationPlan,
   MigrationScore,
@@ -51,7 +52,7 @@ import { inputIn } from "./opening-limits";
 import { impactWarnings } from "./impact-warnings";
 import type { PlanInput } from "./plan-input";
 import { createProblem, type Problem } from "./problem";
-import { deferForEvents, eventBlocker, eventWarnings } from "./provider-events";
+import { deferForEvents, deferralBlocker, eventWarnings } from "./provider-events";
 import { quietWait } from "./quiet-start";
 import { planRebalance } from "./rebalance/plan-rebalance";
 import { findSchedule } from "./reserve";
@@ -213,8 +214,53 @@ function draftFor(
   durations: StepDurations,
 ): Draft {
   const input = inputIn(opening, declared);
-  const { hosts: clear, deferred } = deferForEvents(scope.hosts, input.fleet, opening);
-  const hosts = clear.map((host) => host.id);
+  const { hosts, deferred } = deferForEvents(scope.hosts, input.fleet, opening);
+  const draft = draftHosts(
+    input,
+    hosts.map(({ id }) => id),
+    deferred,
+    opening,
+    durations,
+  );
+  if (input.spec.whenStuck !== "defer") return draft;
+  return deferStuck(input, draft, hosts, deferred, opening, durations);
+}
+
+/**
+ * Leaves hosts for another opening whose copies find no room in this one, one after the other, until the others can be
+ * updated. Where none is left, a plan is blocked by the first of them, and a run waits.
+ */
+function deferStuck(
+  input: PlanInput,
+  first: Draft,
+  hosts: readonly Host[],
+  forEvents: readonly SkippedHost[],
+  opening: Opening | undefined,
+  durations: StepDurations,
+): Draft {
+  const deferred = [...forEvents];
+  const left = new Set(hosts.map(({ id }) => id));
+  let draft = first;
+  for (let count = 0; count < MOST_STUCK && left.size > 0; count++) {
+    const cause = draft.failure?.cause;
+    if (!draft.failure || cause?.kind !== "stuck") return draft;
+    const host = draft.problem.sites[cause.stuck.copy.site]?.host.id ?? "";
+    // A copy on the reserve is no host's of this update.
+    if (!left.delete(host)) return first;
+    deferred.push({ host, reason: `left for another opening: ${describeFailure(draft.problem, draft.failure)}` });
+    if (left.size === 0 && !input.progress) return first;
+    draft = draftHosts(input, [...left], deferred, opening, durations);
+  }
+  return draft.schedule ? draft : first;
+}
+
+function draftHosts(
+  input: PlanInput,
+  hosts: readonly string[],
+  deferred: readonly SkippedHost[],
+  opening: Opening | undefined,
+  durations: StepDurations,
+): Draft {
   const startMs = startIn(opening, input);
   const endMs = Math.max(startMs + 1, opening?.endMs ?? startMs + 1);
   const problem = createProblem(input, hosts, startMs, endMs);
@@ -232,6 +278,9 @@ function draftFor(
   const quiet = waitMs > 0 ? draftFrom(waitMs) : undefined;
   return quiet?.fits ? quiet : draftFrom(0);
 }
+
+/** Hosts that may be left for another opening, each a plan: with more of them it is the fleet that is too small. */
+const MOST_STUCK = 16;
 
 /** The cost of a plan with the cheaper ones beside it. */
 function withCheaper(
@@ -261,7 +310,7 @@ function timeBlockers(
 ): Blocker[] {
   if (failbackOnly) return [];
   if (openings.candidates.length === 0) return [windowBlocker(input)];
-  if (draft.schedule?.waves.length === 0 && draft.deferred.length > 0) return [eventBlocker(draft.deferred)];
+  if (draft.schedule?.waves.length === 0 && draft.deferred.length > 0) return [deferralBlocker(draft.deferred)];
   if (!draft.schedule || draft.fits) return [];
   const fitsIn = (changed: PlanInput, opening: Opening | undefined): boolean =>
     draftFor(changed, scope, opening, durations).fits;

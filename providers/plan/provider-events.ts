@@ -42,14 +42,14 @@ export function deferForEvents(
   return { hosts: hosts.filter(({ id }) => !left.has(id)), deferred };
 }
 
-/** Says that the provider works on every host that is left, in every opening in question: the run waits. */
-export function eventBlocker(deferred: readonly SkippedHost[]): Blocker {
+/** Says that every host that is left has to wait for another opening: so does the run. */
+export function deferralBlocker(deferred: readonly SkippedHost[]): Blocker {
   const [first] = deferred;
   return {
     code: "window",
     subject: deferred.map(({ host }) => host).join(", "),
     reason: first?.reason ?? "",
-    fix: "wait for an opening after it, or correct the events that were declared",
+    fix: "wait for an opening after it, or correct the events that were declared; where room is missing, give more hosts in reserve",
   };
 }
 

@@ -50,6 +50,12 @@ export interface HostUpdateArgs {
   /** What a blocked plan does to `pulumi up`. @default "show" */
   whenBlocked?: "show" | "fail";
   /**
+   * What becomes of a plan when the copies of some hosts find no room in an opening: it is blocked, with what would help; or
+   * those hosts are left for another opening, and the others are updated. They are tried again before every wave.
+   * @default "block"
+   */
+  whenStuck?: "block" | "defer";
+  /**
    * Who starts the run in a window: `"up"`, any `pulumi up` while one is open, or a runner; or `"runner"`, a runner
    * alone, so that a hotfix `pulumi up` on a Saturday night does not. Without a runner such a plan is blocked.
    * @default "up"

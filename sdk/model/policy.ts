@@ -254,6 +254,8 @@ export interface HostUpdateSpec {
   readonly timing?: "soonest" | "quiet";
   readonly whenClosed: "arm" | "skip" | "fail";
   readonly whenBlocked: "show" | "fail";
+  /** What a host does to a plan whose copies find no room elsewhere: block it, or wait alone. Absent: block. */
+  readonly whenStuck?: "block" | "defer";
   readonly startedBy: "up" | "runner";
   /** How long `pulumi up` stays with the run; absent: to its end. */
   readonly attachForMs?: number;

@@ -119,3 +119,38 @@ describe("a run that leaves short work to end", () => {
     assertKept(fixture);
   });
 });
+
+describe("a run whose hosts do not all find room", () => {
+  it("updates the others and waits for its next opening with those", async () => {
+    const fleet = quickFleet();
+    const [first] = fleet.hosts;
+    assert.ok(first);
+    const { memoryBytes } = first.capacity;
+    const hosts = fleet.hosts.map((host) =>
+      host.id === "host-06" ? { ...host, capacity: { ...host.capacity, memoryBytes: 4 * memoryBytes } } : host,
+    );
+    // A service that only the largest host has room for.
+    const request = { cpuMillis: 200, memoryBytes: 2 * memoryBytes };
+    const workloads = fleet.workloads.map((workload) =>
+      workload.name === "pricing" ? { ...workload, hosts: ["host-06"], request } : workload,
+    );
+    const spec = quickSpec({ whenStuck: "defer" });
+    const islands = spec.islands.map((island) => ({
+      ...island,
+      workloads: island.workloads.map((workload) =>
+        workload.name === "pricing" ? { ...workload, request } : workload,
+      ),
+    }));
+    const { fixture, state } = await runOn({ ...fleet, hosts, workloads }, { ...spec, islands });
+    assert.equal(state.phase, "armed");
+    assert.match(
+      state.phaseReason,
+      /left for another opening: no host can take pricing-0 of pricing while host-06 is emptied/,
+    );
+    assertKept(fixture);
+    const left = Object.entries(fixture.fleet.versions()).filter(
+      ([host, version]) => host.startsWith("host") && version !== "v2",
+    );
+    assert.deepEqual(left, [["host-06", "v1"]]);
+  });
+});
