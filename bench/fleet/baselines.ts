@@ -182,6 +182,7 @@ function byRacksInTurns(hosts: PlanInput["fleet"]["hosts"]): string[] {
 export function withoutForecast(input: PlanInput): PlanInput {
   return {
     ...input,
+    searchesFixes: false,
     forecast: flatten(input.forecast, (values) => Math.max(...values)),
     spec: { ...input.spec, timing: "soonest" },
   };
@@ -191,6 +192,7 @@ export function withoutForecast(input: PlanInput): PlanInput {
 export function withLoadNow(input: PlanInput): PlanInput {
   return {
     ...input,
+    searchesFixes: false,
     forecast: flatten(input.forecast, (values) => values[0] ?? 0),
     spec: { ...input.spec, timing: "soonest" },
   };

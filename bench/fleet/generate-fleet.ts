@@ -4,21 +4,12 @@
  *
  * Not for: demand (demand-process.ts).
  */
-import type {
-  Fleet,
-  Forecast,
-  Host,
-  HostUpdateSpec,
-  Island,
-  LimitsSpec,
-  Replica,
-  Service,
-  Workload,
-} from "../../sdk/model";
+import type { Fleet, Forecast, Host, HostUpdateSpec, Island, LimitsSpec, Replica, Workload } from "../../sdk/model";
 import { createRandom } from "../../providers/testing";
 import type { Random } from "../../providers/testing";
 import type { PlanInput } from "../../providers/plan/plan";
 import { DemandProcess, type DemandSource, type DemandSpan } from "./demand-process";
+import { generateServices } from "./generate-services";
 
 /** How large a fleet is. */
 export interface FleetSize {
@@ -83,7 +74,7 @@ export function generateFleet(size: FleetSize, seed: number): GeneratedFleet {
     hosts,
     workloads,
     replicas,
-    services: generateServices(workloads, replicas),
+    services: generateServices({ workloads, replicas }),
     network: { rackBytesPerSecond: 80 * GBIT },
   };
   const span: DemandSpan = { startMs: OPENING_MS, stepMs: STEP_MS, steps: WINDOW_MS / STEP_MS };
@@ -248,25 +239,6 @@ function place(
     }
   }
   return replicas;
-}
-
-function generateServices(workloads: readonly Workload[], replicas: readonly Replica[]): Service[] {
-  const byWorkload = Map.groupBy(replicas, ({ workload }) => workload);
-  return workloads.map(({ name, exclusive }): Service => {
-    const own = byWorkload.get(name) ?? [];
-    return {
-      name,
-      exclusive,
-      ...(exclusive && own[0] ? { owner: own[0].id } : {}),
-      backends: own.map(({ id, address }) => ({
-        replica: id,
-        address: address ?? "",
-        weight: 100,
-        inFlight: 0,
-        healthy: true,
-      })),
-    };
-  });
 }
 
 function generateForecast(

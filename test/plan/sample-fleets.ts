@@ -1,6 +1,7 @@
 /** Small fleets for the planner's tests: a line of text per host and workload, everything else by default. */
+import { generateServices } from "../../bench/fleet/generate-services";
 import type { PlanInput } from "../../providers/plan/plan";
-import type { Fleet, Forecast, Host, HostUpdateSpec, Replica, Service, Workload } from "../../sdk/model";
+import type { Fleet, Forecast, Host, HostUpdateSpec, Replica, Workload } from "../../sdk/model";
 
 /** Saturday, 7 March 2026, 02:00 UTC: the window opens. */
 export const OPENING_MS = Date.UTC(2026, 2, 7, 2);
@@ -65,6 +66,7 @@ export function sampleInput(sample: Sample): PlanInput {
 }
 
 function sampleFleet({ hosts, workloads, share = 0.5 }: Sample): Fleet {
+  const made = { workloads: workloads.map(createWorkload), replicas: workloads.flatMap(createReplicas) };
   return {
     observedAt: OPENING_MS,
     islands: [
@@ -75,9 +77,8 @@ function sampleFleet({ hosts, workloads, share = 0.5 }: Sample): Fleet {
       },
     ],
     hosts: hosts.map(createHost),
-    workloads: workloads.map(createWorkload),
-    replicas: workloads.flatMap(createReplicas),
-    services: workloads.flatMap(createServices),
+    ...made,
+    services: generateServices(made),
   };
 }
 
@@ -120,26 +121,6 @@ function createReplicas({ name, on, service = true }: SampleWorkload): Replica[]
     state: "healthy",
     ...(service ? { address: `${host}:80` } : {}),
   }));
-}
-
-function createServices(sample: SampleWorkload): Service[] {
-  if (sample.service === false) return [];
-  const replicas = createReplicas(sample);
-  const exclusive = sample.workload?.exclusive === true;
-  return [
-    {
-      name: sample.name,
-      exclusive,
-      ...(exclusive && replicas[0] ? { owner: replicas[0].id } : {}),
-      backends: replicas.map(({ id, address }) => ({
-        replica: id,
-        address: address ?? "",
-        weight: 100,
-        inFlight: 0,
-        healthy: true,
-      })),
-    },
-  ];
 }
 
 function sampleForecast({ workloads, shape = () => 1 }: Sample): Forecast {

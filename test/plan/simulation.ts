@@ -4,8 +4,9 @@
  */
 import assert from "node:assert/strict";
 
+import { generateServices } from "../../bench/fleet/generate-services";
 import type { PlanInput } from "../../providers/plan/plan";
-import type { Fleet, MigrationPlan, PlanStep, Replica, Service, Wave, Workload } from "../../sdk/model";
+import type { Fleet, MigrationPlan, PlanStep, Replica, Wave, Workload } from "../../sdk/model";
 
 /** A copy as the simulation sees it; `weight` 0 gets no traffic. */
 interface SimulatedCopy {
@@ -64,14 +65,7 @@ export class Simulation {
       host,
       state: "healthy",
     }));
-    const services = fleet.services.map((service): Service => {
-      const own = replicas.filter((replica) => this.workloads.get(replica.workload)?.service === service.name);
-      return {
-        ...service,
-        ...(service.exclusive && own[0] ? { owner: own[0].id } : {}),
-        backends: own.map(({ id }) => ({ replica: id, address: "", weight: 100, inFlight: 0, healthy: true })),
-      };
-    });
+    const services = generateServices({ workloads: fleet.workloads, replicas });
     const hosts = fleet.hosts.map((host) => ({
       ...host,
       ...(this.reserved.has(host.id) ? { state: "ready" as const } : {}),
