@@ -47,6 +47,8 @@ const PARTS_WITHOUT_SEASON = 8;
 const WARM_UP_SHARE = 0.35;
 /** What is added before the logarithm, as a share of the mean: an idle minute is not infinitely far from a busy one. */
 const LOG_OFFSET_SHARE = 0.05;
+/** A level that is off today is partly back tomorrow. */
+const HALF_LIFTED = 0.5;
 /** A logarithmic forecast may not pass the largest value seen by more than this factor. */
 const LARGEST_RISE = 4;
 
@@ -84,9 +86,19 @@ function createOthers(input: MembersInput): readonly Unkeyed[] {
       at: (levels: readonly number[]) => empiricalQuantiles(sorted, kernel, levels),
     })),
     ...createRegressions(input),
-    ...(seasons[0] === undefined ? [] : [{ name: "days like the last", at: similarDays(prepared.values, seasons[0]) }]),
+    ...createSimilarDays(input),
     ...createDoubleSeasonal(input),
     ...createClassical(input),
+  ];
+}
+
+function createSimilarDays({ prepared, seasons }: MembersInput): readonly Omit<Member, "key">[] {
+  const [seasonSteps, longSteps = 0] = seasons;
+  if (seasonSteps === undefined) return [];
+  const like = (lifted: number) => similarDays(prepared.values, { seasonSteps, longSteps, lifted });
+  return [
+    { name: "days like the last", at: like(1) },
+    { name: "days like the last, half moved to its level", at: like(HALF_LIFTED) },
   ];
 }
 

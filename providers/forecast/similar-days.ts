@@ -14,7 +14,7 @@ import { cumulativeSums, meanBetween } from "./running";
 import type { QuantilesAt } from "./shape-model";
 
 /** Seasons looked back at most. */
-const MOST_SEASONS = 21;
+const MOST_SEASONS = 35;
 /** Parts of a season by which two of them are compared. */
 const PARTS = 12;
 /** The newest parts count double: what is going on now matters more than what was yesterday. */
@@ -26,6 +26,8 @@ const LEVEL_WEIGHT = 0.5;
 const SHARPNESS = 3;
 /** Age in seasons at which a day counts e times less. */
 const AGE_SEASONS = 20;
+/** A season at the same place in the longer one, as the same day of the week, counts so many times as much. */
+const SAME_PLACE_WEIGHT = 6;
 /** How far around the same time values are taken from, as a part of the season. */
 const REACH_PART = 96;
 const SMALLEST_DISTANCE = 1e-300;
@@ -38,13 +40,26 @@ interface Analogue {
   readonly lift: number;
 }
 
+/** How the past seasons are found and used. */
+export interface SimilarDaysSetting {
+  /** Steps of a season. */
+  readonly seasonSteps: number;
+  /** Steps of a longer season that is made of whole ones, as a week of days; 0: none is known. */
+  readonly longSteps: number;
+  /** Share of the difference between the level at the origin and the level then by which past values are moved. */
+  readonly lifted: number;
+}
+
 /** @param values at least two seasons */
-export function similarDays(values: Float64Array, seasonSteps: number): (levels: readonly number[]) => QuantilesAt {
+export function similarDays(
+  values: Float64Array,
+  { seasonSteps, longSteps, lifted }: SimilarDaysSetting,
+): (levels: readonly number[]) => QuantilesAt {
   const sums = cumulativeSums(values);
   const edges = Array.from({ length: PARTS + 1 }, (_, i) => Math.round((i * seasonSteps) / PARTS));
   const found = new Map<number, readonly Analogue[]>();
   const analoguesAt = (origin: number): readonly Analogue[] => {
-    const known = found.get(origin) ?? findAnalogues(sums, edges, origin, seasonSteps);
+    const known = found.get(origin) ?? findAnalogues(sums, edges, origin, { seasonSteps, longSteps, lifted });
     found.set(origin, known);
     return known;
   };
@@ -81,7 +96,7 @@ function findAnalogues(
   sums: Float64Array,
   edges: readonly number[],
   origin: number,
-  seasonSteps: number,
+  { seasonSteps, longSteps, lifted }: SimilarDaysSetting,
 ): readonly Analogue[] {
   const candidates: { stepsBack: number; distance: number; lift: number }[] = [];
   const level = levelBefore(sums, origin, seasonSteps);
@@ -95,14 +110,16 @@ function findAnalogues(
       const apart = Math.abs((parts[i] ?? 0) - (partOf(sums, edges, end, i) - then));
       distance += i < NEWEST_PARTS ? apart * NEWEST_WEIGHT : apart;
     }
-    candidates.push({ stepsBack: season * seasonSteps, distance, lift: level - then });
+    candidates.push({ stepsBack: season * seasonSteps, distance, lift: lifted * (level - then) });
   }
   const distances = Float64Array.from(candidates, ({ distance }) => distance).sort();
   const typical = (distances[distances.length >> 1] ?? 0) + SMALLEST_DISTANCE;
   return candidates.map(({ stepsBack, distance, lift }) => ({
     stepsBack,
     lift,
-    weight: Math.exp((-SHARPNESS * distance) / typical - stepsBack / seasonSteps / AGE_SEASONS),
+    weight:
+      Math.exp((-SHARPNESS * distance) / typical - stepsBack / seasonSteps / AGE_SEASONS) *
+      (longSteps > 0 && stepsBack % longSteps === 0 ? SAME_PLACE_WEIGHT : 1),
   }));
 }
 

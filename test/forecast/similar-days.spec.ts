@@ -4,6 +4,7 @@ import { similarDays } from "../../providers/forecast/similar-days";
 import { dailySeries } from "./series-builders";
 
 const DAY = 24;
+const SETTING = { seasonSteps: DAY, longSteps: 0, lifted: 1 };
 
 /** Busy days, each followed by a quiet one. */
 function twoKinds(days: number): Float64Array {
@@ -16,7 +17,7 @@ function twoKinds(days: number): Float64Array {
 describe("days like the last", () => {
   it("follow the kind of day that came after such days", () => {
     const values = twoKinds(21);
-    const forecast = similarDays(values, DAY)([0.5]);
+    const forecast = similarDays(values, SETTING)([0.5]);
     for (const horizon of [3, 6, 18]) {
       const median = forecast(values.length - 1, horizon)[0] ?? 0;
       const expected = 100 + 10 * Math.sin((2 * Math.PI * (horizon - 1)) / DAY);
@@ -26,7 +27,7 @@ describe("days like the last", () => {
 
   it("read nothing after an origin, and scale and move with their series", () => {
     const { values } = dailySeries({ days: 12, seed: 2 });
-    const at = (series: Float64Array): number => similarDays(series, DAY)([0.3])(200, 7)[0] ?? 0;
+    const at = (series: Float64Array): number => similarDays(series, SETTING)([0.3])(200, 7)[0] ?? 0;
     assert.equal(at(values), at(values.map((value, t) => (t > 200 ? 0 : value))));
     assert.ok(Math.abs(at(values.map((value) => 4 * value + 9)) - (4 * at(values) + 9)) < 1e-6);
   });
