@@ -22,6 +22,8 @@ export interface Member {
   readonly name: string;
   /** See FittedMember.key. */
   readonly key: string;
+  /** How much it is believed before the backtest, against the others. @default 1 */
+  readonly prior?: number;
   readonly at: (levels: readonly number[]) => QuantilesAt;
 }
 
@@ -54,8 +56,8 @@ const WARM_UP_SHARE = 0.4;
 const SHARPNESS = { rootNear: 4, rootAround: 2, plainAround: 2 } as const;
 /** Members below this share of the best weight are left out. */
 const LEAST_SHARE = 0.1;
-/** Share of the weight on each side that is trimmed off: what is left is close to the weighted median. */
-const TRIMMED = 0.4;
+/** Share of the weight on each side that is trimmed off: what is left lies between the weighted median and mean. */
+const TRIMMED = 0.3;
 /** A member may not look better than this share of the worst: on a constant past several are perfect. */
 const LEAST_RELATIVE_LOSS = 1e-6;
 /**
@@ -178,7 +180,8 @@ export class Blend {
     const raw = rootNear.map((loss, m) =>
       this.isDropped(position, m)
         ? 0
-        : loss ** -SHARPNESS.rootNear *
+        : (this.members[m]?.prior ?? 1) *
+          loss ** -SHARPNESS.rootNear *
           (rootAround[m] ?? 1) ** -SHARPNESS.rootAround *
           (plainAround[m] ?? 1) ** -SHARPNESS.plainAround,
     );

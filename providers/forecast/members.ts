@@ -49,6 +49,11 @@ const WARM_UP_SHARE = 0.35;
 const LOG_OFFSET_SHARE = 0.05;
 /** A level that is off today is partly back tomorrow. */
 const HALF_LIFTED = 0.5;
+/**
+ * Belief in members of which nothing is fitted, beside those whose error quantiles were measured on the past that judges
+ * them too, and who look better there than they are.
+ */
+const UNFITTED_PRIOR = 2;
 /** A logarithmic forecast may not pass the largest value seen by more than this factor. */
 const LARGEST_RISE = 4;
 
@@ -81,8 +86,9 @@ function createOthers(input: MembersInput): readonly Unkeyed[] {
   const { prepared, seasons } = input;
   const sorted = sortValues(prepared);
   return [
-    ...kernelsFor(prepared.values.length, seasons[0] ?? 0).map(({ name, kernel }) => ({
+    ...kernelsFor(prepared.values.length, seasons[0] ?? 0).map(({ name, kernel, prior = 1 }) => ({
       name,
+      prior,
       at: (levels: readonly number[]) => empiricalQuantiles(sorted, kernel, levels),
     })),
     ...createRegressions(input),
@@ -92,13 +98,13 @@ function createOthers(input: MembersInput): readonly Unkeyed[] {
   ];
 }
 
-function createSimilarDays({ prepared, seasons }: MembersInput): readonly Omit<Member, "key">[] {
+function createSimilarDays({ prepared, seasons }: MembersInput): readonly Unkeyed[] {
   const [seasonSteps, longSteps = 0] = seasons;
   if (seasonSteps === undefined) return [];
   const like = (lifted: number) => similarDays(prepared.values, { seasonSteps, longSteps, lifted });
   return [
-    { name: "days like the last", at: like(1) },
-    { name: "days like the last, half moved to its level", at: like(HALF_LIFTED) },
+    { name: "days like the last", prior: UNFITTED_PRIOR, at: like(1) },
+    { name: "days like the last, half scaled to its level", prior: UNFITTED_PRIOR, at: like(HALF_LIFTED) },
   ];
 }
 
@@ -142,7 +148,10 @@ function createRegressions({ prepared, seasons, isWanted = () => true }: Members
   const robust = { largest: 5, isMedian: true } as const;
   const fits = [
     { name: REGRESSIONS.plain, fit: () => fitDirectRegression(base) },
-    { name: REGRESSIONS.median, fit: () => fitDirectRegression({ ...base, ...robust, seasons: [] }) },
+    // With a season the others know all that it does.
+    ...(seasons.length > 0
+      ? []
+      : [{ name: REGRESSIONS.median, fit: () => fitDirectRegression({ ...base, ...robust }) }]),
     { name: REGRESSIONS.logarithmic, fit: () => fitLogarithmic({ ...base, ...robust }) },
   ];
   return fits.flatMap(({ name, fit }) => {
@@ -196,8 +205,12 @@ function longestFitted(count: number, seasons: readonly number[]): number {
 function kernelsFor(
   count: number,
   season: number,
-): readonly { readonly name: string; readonly kernel: EmpiricalKernel }[] {
-  const any = (name: string, ageSteps: number) => ({ name, kernel: { ageSteps, seasonSteps: 1, widthSteps: 0 } });
+): readonly { readonly name: string; readonly kernel: EmpiricalKernel; readonly prior?: number }[] {
+  const any = (name: string, ageSteps: number, prior = 1) => ({
+    name,
+    prior,
+    kernel: { ageSteps, seasonSteps: 1, widthSteps: 0 },
+  });
   if (season === 0) {
     return [any("newest values", count / 12), any("recent values", count / 4), any("all values", count)];
   }
@@ -206,12 +219,10 @@ function kernelsFor(
     kernel: { ageSteps: days * season, seasonSteps: season, widthSteps: Math.max(1, Math.round(widthSteps)) },
   });
   return [
-    any("values of the last hours", season / 4),
-    any("values of the last day", season),
-    any("values of the last days", 4 * season),
+    any("values of the last hours", season / 4, UNFITTED_PRIOR),
+    any("values of the last day", season, UNFITTED_PRIOR),
     any("values of the last weeks", 30 * season),
     daily("that hour in the last days", 3, season / 16),
     daily("that hour in the last weeks", 10, season / 16),
-    daily("those hours in the last weeks", 30, season / 8),
   ];
 }

@@ -1,6 +1,7 @@
 /**
- * Forecasts that are what came after the past days most like the last one, moved to the present level and weighted by
- * how alike they are: holidays, batch days and quiet days find their own kind.
+ * Forecasts that are what came after the past days most like the last one, scaled to the present level and weighted
+ * by how alike they are: holidays, batch days and quiet days find their own kind, and days of the same weekday count more.
+ * Scaling keeps the quiet hours above 0, which moving does not.
  *
  * Invariant: a forecast from an origin reads no value after it.
  *
@@ -30,13 +31,14 @@ const AGE_SEASONS = 20;
 const SAME_PLACE_WEIGHT = 6;
 /** How far around the same time values are taken from, as a part of the season. */
 const REACH_PART = 96;
+const LARGEST_GROWTH = 3;
 const SMALLEST_DISTANCE = 1e-300;
 
 /** One past season, as seen from an origin. */
 interface Analogue {
   readonly stepsBack: number;
   readonly weight: number;
-  /** Level at the origin minus level then. */
+  /** Factor on the values then. */
   readonly lift: number;
 }
 
@@ -46,7 +48,7 @@ export interface SimilarDaysSetting {
   readonly seasonSteps: number;
   /** Steps of a longer season that is made of whole ones, as a week of days; 0: none is known. */
   readonly longSteps: number;
-  /** Share of the difference between the level at the origin and the level then by which past values are moved. */
+  /** Share of the change from the level then to the level at the origin by which past values grow. */
   readonly lifted: number;
 }
 
@@ -75,7 +77,7 @@ export function similarDays(
       if (middle > origin) continue;
       const last = Math.min(origin, middle + reach);
       for (let index = Math.max(0, middle - reach); index <= last; index++) {
-        seen[count] = (values[index] ?? 0) + lift;
+        seen[count] = (values[index] ?? 0) * lift;
         const near = weight / (1 + Math.abs(index - middle));
         weights[count++] = near;
         total += near;
@@ -110,7 +112,7 @@ function findAnalogues(
       const apart = Math.abs((parts[i] ?? 0) - (partOf(sums, edges, end, i) - then));
       distance += i < NEWEST_PARTS ? apart * NEWEST_WEIGHT : apart;
     }
-    candidates.push({ stepsBack: season * seasonSteps, distance, lift: lifted * (level - then) });
+    candidates.push({ stepsBack: season * seasonSteps, distance, lift: 1 + lifted * (growth(then, level) - 1) });
   }
   const distances = Float64Array.from(candidates, ({ distance }) => distance).sort();
   const typical = (distances[distances.length >> 1] ?? 0) + SMALLEST_DISTANCE;
@@ -121,6 +123,11 @@ function findAnalogues(
       Math.exp((-SHARPNESS * distance) / typical - stepsBack / seasonSteps / AGE_SEASONS) *
       (longSteps > 0 && stepsBack % longSteps === 0 ? SAME_PLACE_WEIGHT : 1),
   }));
+}
+
+/** From one level to another, within bounds: a day out of an idle week is no measure of a busy one. */
+function growth(from: number, to: number): number {
+  return from > 0 ? Math.max(1 / LARGEST_GROWTH, Math.min(LARGEST_GROWTH, to / from)) : 1;
 }
 
 /** Mean of the season that ends at `end`. */

@@ -25,10 +25,27 @@ describe("days like the last", () => {
     }
   });
 
-  it("read nothing after an origin, and scale and move with their series", () => {
+  it("count the same weekday more where a week is known, and lift its level as far as is asked", () => {
+    // Weekdays of 100 and weekends of 50, both doubled in the last week.
+    const values = Float64Array.from({ length: 28 * DAY }, (_, t) => {
+      const day = Math.floor(t / DAY);
+      return (day % 7 >= 5 ? 50 : 100) * (day >= 21 ? 2 : 1);
+    });
+    const calm = values.subarray(0, 21 * DAY);
+    const monday = similarDays(calm, { seasonSteps: DAY, longSteps: 7 * DAY, lifted: 1 })([0.5])(calm.length - 1, 12);
+    assert.equal(monday[0], 100);
+    const upTo = values.subarray(0, 21 * DAY + DAY);
+    const tuesday = (lifted: number): number =>
+      similarDays(upTo, { seasonSteps: DAY, longSteps: 7 * DAY, lifted })([0.5])(upTo.length - 1, 12)[0] ?? 0;
+    assert.equal(tuesday(0), 100);
+    assert.equal(tuesday(0.5), 150);
+    assert.equal(tuesday(1), 200);
+  });
+
+  it("read nothing after an origin, and scale with their series", () => {
     const { values } = dailySeries({ days: 12, seed: 2 });
     const at = (series: Float64Array): number => similarDays(series, SETTING)([0.3])(200, 7)[0] ?? 0;
     assert.equal(at(values), at(values.map((value, t) => (t > 200 ? 0 : value))));
-    assert.ok(Math.abs(at(values.map((value) => 4 * value + 9)) - (4 * at(values) + 9)) < 1e-6);
+    assert.ok(Math.abs(at(values.map((value) => 4 * value)) - 4 * at(values)) < 1e-6);
   });
 });
