@@ -1,6 +1,6 @@
 /** Sections of the plan page that explain: what it costs and what would cost less, and what a rebalance evens out. */
 import { formatDurationShort, type MigrationPlan } from "../../sdk/model";
-import { section, table, type Section } from "./html/page";
+import { badge, section, table, type Section } from "./html/page";
 
 /** The cost by item and by wave, and cheaper plans; empty for plans that cost nothing. */
 export function costSections({ cost }: MigrationPlan): Section[] {
@@ -48,7 +48,38 @@ export function balanceSections({ balance }: MigrationPlan): Section[] {
     rows: balance.rows.map(({ host, island, before, after }) => [host, island, percent(before), percent(after)]),
     numeric: ["Before", "After"],
   });
+  const { uses = [], shares = [] } = balance;
+  const used = table({
+    caption: "Over-used and hardly used hosts and islands",
+    columns: ["What", "Name", "Use", "Before", "After"],
+    rows: uses.map(({ kind, name, state, before, after }) => [
+      kind,
+      name,
+      badge(state, state === "over" ? "bad" : "plain"),
+      percent(before),
+      percent(after),
+    ]),
+    numeric: ["Before", "After"],
+  });
+  const changes = table({
+    caption: "Shares with which what one island frees is another one's",
+    columns: ["Host", "Island", "Share", "Would do", "Needs"],
+    rows: shares.map(({ host, island, from, to, needed }) => [
+      host,
+      island,
+      percent(from),
+      percent(to),
+      percent(needed),
+    ]),
+    numeric: ["Share", "Would do", "Needs"],
+  });
   return [
+    ...(uses.length > 0
+      ? [section("Over- and under-used", used, "Over the target, or below half of it at the highest.")]
+      : []),
     section("Balance", rows, `Highest load in the hours ahead, of what the island has there. ${balance.reason}.`),
+    ...(shares.length > 0
+      ? [section("Shares", changes, "Nothing changes shares by itself: declare them as guarantee.cpu.")]
+      : []),
   ];
 }

@@ -30,6 +30,10 @@ export interface PlanView {
   readonly hosts?: Readonly<Record<string, string>>;
   /** Rows like `front-1 on host-01`: outcome, migration score and cost. Absent: no unit is touched. */
   readonly units?: Readonly<Record<string, string>>;
+  /** Rows like `over host-01`: highest load in the hours ahead, before and after. Absent: no rebalance, or none is. */
+  readonly uses?: Readonly<Record<string, string>>;
+  /** Rows like `host-01 shop`: another share of the host that would do. Absent: none would. */
+  readonly shares?: Readonly<Record<string, string>>;
   /** Who will start it; absent where nobody said. */
   readonly starts?: string;
   /** What simulated runs of it came to; in previews only. */
@@ -81,6 +85,8 @@ export function createPlanView(plan: MigrationPlan, timezone: string, page: stri
       : {}),
     ...rowsUnder("hosts", hostRows(plan)),
     ...rowsUnder("units", unitRows(plan)),
+    ...rowsUnder("uses", useRows(plan.balance)),
+    ...rowsUnder("shares", shareRows(plan.balance)),
     limits: renderLimits(plan.envelope),
     openings: plan.nextOpenings.map((opening) => renderOpening(opening, timezone)),
     warnings: plan.warnings,
@@ -112,7 +118,35 @@ export function renderReserveLevels(
   ];
 }
 
-function rowsUnder<K extends "hosts" | "units">(
+/** Uses of each kind that are named, the most telling first; the others are counted. */
+const NAMED_USES = 6;
+
+function useRows(balance: BalanceFindings | undefined): Readonly<Record<string, string>> {
+  const percent = (share: number): string => `${String(Math.round(share * 100))} %`;
+  const rows: Record<string, string> = {};
+  for (const state of ["over", "under"] as const) {
+    const uses = (balance?.uses ?? []).filter((use) => use.state === state);
+    const telling = state === "over" ? uses : [...uses].reverse();
+    for (const { kind, name, before, after } of telling.slice(0, NAMED_USES)) {
+      const change = before === after ? "" : `, ${percent(after)} after the moves`;
+      rows[`${state} ${kind} ${name}`] = `at most ${percent(before)} in use${change}`;
+    }
+    if (uses.length > NAMED_USES) rows[`${state} others`] = String(uses.length - NAMED_USES);
+  }
+  return rows;
+}
+
+function shareRows(balance: BalanceFindings | undefined): Readonly<Record<string, string>> {
+  const percent = (share: number): string => `${String(Math.round(share * 100))} %`;
+  return Object.fromEntries(
+    (balance?.shares ?? []).map(({ host, island, from, to, needed }) => [
+      `${host} ${island}`,
+      `${percent(to)} instead of ${percent(from)} of its CPU would do more; it needs ${percent(needed)}`,
+    ]),
+  );
+}
+
+function rowsUnder<K extends "hosts" | "units" | "uses" | "shares">(
   key: K,
   rows: Readonly<Record<string, string>>,
 ): Partial<Record<K, Readonly<Record<string, string>>>> {
@@ -215,6 +249,8 @@ export function renderPlanTable(view: PlanView, title: string): string {
   appendRows(lines, "cheaper", view.cheaper ?? {});
   appendRows(lines, "hosts", view.hosts ?? {});
   appendRows(lines, "units", foldMoved(view.units ?? {}));
+  appendRows(lines, "use", view.uses ?? {});
+  appendRows(lines, "shares", view.shares ?? {});
   appendRows(lines, "skipped", view.skipped);
   appendRows(lines, "BLOCKED", view.blockers);
   for (const warning of view.warnings) lines.push(`  warning   ${warning}`);

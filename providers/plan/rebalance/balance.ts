@@ -9,7 +9,7 @@
  *    threshold of its migration score.
  * 2. The same problem, options and seed give the same moves.
  */
-import type { BalanceRow, MigrationScore, RebalanceSpec } from "../../../sdk/model";
+import type { BalanceRow, BalanceUse, MigrationScore, RebalanceSpec, ShareChange } from "../../../sdk/model";
 
 import { addDemand, cellOfCopy, createLoads, pathCount, quantileOf, stepCount } from "../capacity";
 import type { Copy, Problem } from "../problem";
@@ -18,6 +18,7 @@ import { isWorthMoving } from "../stay";
 import { createModel } from "../search/model";
 import { searchPlacement } from "../search/search";
 import { weightOfNew } from "../wave-search";
+import { findShareChanges, findUses, type IslandUse, type MeasuredRow } from "./uses";
 
 /** Stretches of the time ahead in which load is looked at by itself: a peak at night and one at noon go together. */
 const BUCKETS = 6;
@@ -48,6 +49,8 @@ export interface Balance {
   /** Moves that the search wanted and that are not worth it, or cost too much. */
   readonly dropped: readonly WantedMove[];
   readonly rows: readonly BalanceRow[];
+  readonly uses: readonly BalanceUse[];
+  readonly shares: readonly ShareChange[];
 }
 
 /** Loads by stretch of time: `[index * BUCKETS + bucket]`, millicores at the quantile of the paths. */
@@ -76,16 +79,47 @@ export function findBalance(
   const best = takeBest(problem, wanted, profiles, before, options, mostMoves);
   const { moves, dropped } = dropUnworthy(problem, best, profiles, before);
   const after = applyMoves(problem, moves, profiles, before);
-  const rows = open.map((cell): BalanceRow => {
-    const { site = -1, island = -1 } = problem.cells[cell] ?? {};
+  const critical = new Set(
+    problem.copies.filter((copy) => isCritical(problem, copy)).map((copy) => cellOfCopy(problem, copy)),
+  );
+  const measured = open.map((cell): MeasuredRow => {
+    const { site = -1, island = -1, cpuMillis = 0 } = problem.cells[cell] ?? {};
     return {
+      cpuMillis,
+      hostMillis: problem.sites[site]?.host.capacity.cpuMillis ?? 0,
+      isCritical: critical.has(cell),
       host: problem.sites[site]?.host.id ?? "",
       island: problem.islands[island] ?? "",
       before: round(shareOf(cell, before.get(cell))),
       after: round(shareOf(cell, after.get(cell))),
     };
   });
-  return { cause, moves, dropped, rows };
+  const islands = problem.islands.flatMap((name, island): IslandUse[] => {
+    const own = open.filter((cell) => problem.cells[cell]?.island === island);
+    if (own.length === 0) return [];
+    return [{ island: name, before: useOfAll(problem, own, before), after: useOfAll(problem, own, after) }];
+  });
+  const rows = measured.map(({ host, island, before: was, after: is }): BalanceRow => ({
+    host,
+    island,
+    before: was,
+    after: is,
+  }));
+  const uses = findUses(measured, islands, options.target);
+  return { cause, moves, dropped, rows, uses, shares: findShareChanges(measured) };
+}
+
+/** Highest load of several cells together as a share of them; quantiles added up, so an upper bound. */
+function useOfAll(problem: Problem, cells: readonly number[], profiles: ReadonlyMap<number, Profile>): number {
+  const capacity = cells.reduce((sum, cell) => sum + (problem.cells[cell]?.cpuMillis ?? 0), 0);
+  const loads = Array.from({ length: BUCKETS }, (_, bucket) =>
+    cells.reduce((sum, cell) => sum + (profiles.get(cell)?.[bucket] ?? 0), 0),
+  );
+  return round(Math.max(...loads) / Math.max(1, capacity));
+}
+
+function isCritical(problem: Problem, { work }: Copy): boolean {
+  return problem.works[work]?.workload.criticality === "critical";
 }
 
 /**

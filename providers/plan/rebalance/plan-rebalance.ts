@@ -95,6 +95,8 @@ export function planRebalance(declared: PlanInput): MigrationPlan {
       reason: describeReason(balance, waves.length, timing, mostMoves),
       untilMs: startMs + rebalance.horizonMs,
       rows: balance.rows,
+      uses: balance.uses,
+      ...(balance.shares.length > 0 ? { shares: balance.shares } : {}),
     },
   };
 }
