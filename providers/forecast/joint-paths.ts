@@ -55,20 +55,27 @@ export function sampleJointPaths(input: JointPathsInput): readonly (readonly num
   const commonOrder = shuffledRanks(paths, random);
   const levels = pathLevels(paths);
   const result = Array.from({ length: paths }, () => new Array<number>(sources.length * steps).fill(0));
+  const order = new Float64Array(paths);
   sources.forEach((source, w) => {
     const lead = Math.max(0, Math.round((input.startMs - source.endMs) / input.stepMs));
     const { rows } = source.fitted.predict(lead + steps, levels, lead);
-    const residuals = source.fitted.residualCycles.flat();
+    const places = placesOf(source.fitted.residualCycles.flat());
     const offset = Math.round((input.startMs - source.endMs) / input.stepMs);
+    const put = (path: number, rank: number, h: number): void => {
+      (result[path] as number[])[w * steps + h] = Math.max(0, Math.round(rows[rank]?.[h] ?? 0));
+    };
     for (let h = 0; h < steps; h++) {
-      const ranks =
-        residuals.length === 0
-          ? commonOrder
-          : rankPaths(origins.map((path) => residuals[wrap(offset + h - (path[h] ?? 0), residuals.length)] ?? 0));
-      ranks.forEach((rank, p) => {
-        const path = result[p];
-        if (path) path[w * steps + h] = Math.max(0, Math.round(rows[rank]?.[h] ?? 0));
-      });
+      if (places.length === 0) {
+        commonOrder.forEach((rank, p) => put(p, rank, h));
+        continue;
+      }
+      // Place and path in one number: sorted as numbers, ties stay in the order of the paths, which is random already.
+      for (let p = 0; p < paths; p++) {
+        const residual = wrap(offset + h - ((origins[p] as Int32Array)[h] as number), places.length);
+        order[p] = (places[residual] as number) * paths + p;
+      }
+      order.sort();
+      for (let rank = 0; rank < paths; rank++) put((order[rank] as number) % paths, rank, h);
     }
   });
   return result;
@@ -82,7 +89,7 @@ export function pathLevels(paths: number): readonly number[] {
 /** `origins[p][h]`: how many steps back path p looks at step h; whole days and a jitter, the same for all sources. */
 function drawOrigins({ sources, startMs, stepMs, steps, paths }: JointPathsInput, random: Random): Int32Array[] {
   const daySteps = Math.max(1, Math.round(DAY_MS / stepMs));
-  const lengths = sources.map((source) => source.fitted.residualCycles.flat().length);
+  const lengths = sources.map(({ fitted }) => fitted.residualCycles.reduce((sum, { length }) => sum + length, 0));
   const wholeDays = lengths.map((length) => Math.floor(length / daySteps));
   const deciding = wholeDays.filter((days) => days >= FEWEST_DAYS);
   const days = deciding.length > 0 ? Math.min(...deciding) : Math.max(1, ...wholeDays);
@@ -108,14 +115,18 @@ function wrap(stepsFromEnd: number, length: number): number {
   return ((stepsFromEnd % length) + length) % length;
 }
 
-/** `ranks[p]`: place of path p's value among all, ties in the order of the paths, which is random already. */
-function rankPaths(values: readonly number[]): Uint32Array {
-  const order = argsort(values);
-  const ranks = new Uint32Array(values.length);
-  order.forEach((path, rank) => {
-    ranks[path] = rank;
-  });
-  return ranks;
+/** Place of each value among all of them in ascending order; equal values share one. */
+function placesOf(values: readonly number[]): Uint32Array {
+  const places = new Uint32Array(values.length);
+  let place = 0;
+  let before = Number.NEGATIVE_INFINITY;
+  for (const index of argsort(values)) {
+    const value = values[index] ?? 0;
+    if (value > before) place++;
+    before = value;
+    places[index] = place;
+  }
+  return places;
 }
 
 /** A random permutation (Fisher and Yates). */

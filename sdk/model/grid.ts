@@ -62,7 +62,10 @@ export function resampleSeries(series: Series, stepMs: number, range: GridRange,
 /** Values of a series that is on the grid already: nothing is averaged, so nothing is rounded. */
 function sliceAligned(series: Series, startMs: number, count: number): Float64Array {
   const shift = (startMs - series.startMs) / series.stepMs;
-  return Float64Array.from({ length: count }, (_, index) => series.values[index + shift] ?? Number.NaN);
+  const values = new Float64Array(count).fill(Number.NaN);
+  const taken = series.values.subarray(Math.max(0, shift), Math.max(0, shift + count));
+  if (taken.length > 0) values.set(taken, Math.max(0, -shift));
+  return values;
 }
 
 /**

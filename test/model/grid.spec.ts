@@ -25,6 +25,26 @@ describe("grids", () => {
     );
   });
 
+  it("give any range of a series on its own grid, with gaps where it does not reach", () => {
+    fc.assert(
+      fc.property(
+        fc.array(finite, { minLength: 1, maxLength: 20 }),
+        fc.nat(40),
+        fc.nat(60),
+        fc.nat(30),
+        (values, start, from, count) => {
+          const range = { fromMs: from * 1000, toMs: (from + count) * 1000 };
+          const { values: found } = resampleSeries(seriesOf(values, start * 1000), 1000, range);
+          const expected = Float64Array.from(
+            { length: count },
+            (_, index) => values[from + index - start] ?? Number.NaN,
+          );
+          assert.deepEqual(found, expected);
+        },
+      ),
+    );
+  });
+
   it("keep the sum over time when steps get coarser and all is measured", () => {
     fc.assert(
       fc.property(

@@ -105,11 +105,14 @@ function profilesOf(
   const sources = tracks.map(({ source }) => source);
   const paths = sampleJointPaths({ sources, startMs, stepMs: HOUR_MS, steps, paths: PATHS, seed });
   const render = (subject: string, resource: ProfileResource, members: readonly number[]): DemandProfile => {
-    const sums = paths.map((path) =>
-      Float64Array.from({ length: steps }, (_, h) =>
-        members.reduce((sum, index) => sum + copiesOf(tracks[index]) * (path[index * steps + h] ?? 0), 0),
-      ),
-    );
+    const sums = paths.map((path) => {
+      const sum = new Float64Array(steps);
+      for (const index of members) {
+        const copies = copiesOf(tracks[index]);
+        for (let h = 0; h < steps; h++) sum[h] = (sum[h] as number) + copies * (path[index * steps + h] ?? 0);
+      }
+      return sum;
+    });
     return {
       subject,
       resource,
