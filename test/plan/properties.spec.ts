@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import * as fc from "fast-check";
 
 import { plan, planningSlot, SLOT_MS, type PlanInput } from "../../providers/plan/plan";
-import { canonicalJson, type MigrationPlan } from "../../sdk/model";
+import { laneOfSteps, wholeLanes } from "../../providers/execute/lanes";
+import { orderUndo } from "../../providers/execute/undo";
+import { canonicalJson, type MigrationPlan, type StepRecord } from "../../sdk/model";
 import { pickFrom, randomSample, randomWideSample } from "./random-samples";
 import { OPENING_MS, sampleInput, type Sample } from "./sample-fleets";
 import { simulate, Simulation } from "./simulation";
@@ -226,6 +228,46 @@ describe("plan, over random fleets", function () {
     );
   });
 
+  it("ends where it began when a wave is taken back from any point, but for hosts that are through", () => {
+    let takenBack = 0;
+    const samples = fc.oneof(randomSample(), randomWideSample(), randomWideSample());
+    fc.assert(
+      fc.property(samples, fc.nat(), fc.nat(), fc.integer({ min: 5, max: 99 }), (sample, at, seed, percent) => {
+        const input = sampleInput(sample);
+        const result = plan(input);
+        if (result.decision !== "run") return;
+        const waves = result.waves.filter(({ kind }) => kind !== "failback");
+        const last = at % Math.max(1, waves.length);
+        // Every other run ends lanes one after the other, so that some are through when the wave is taken back.
+        const pick = seed % 2 === 0 ? () => 0 : pickFrom(seed);
+        const simulation = new Simulation(input);
+        for (const wave of waves.slice(0, last)) simulation.runWave(wave, pick);
+        const wave = waves[last];
+        if (!wave) return;
+        const before = placesOf(simulation);
+        const done = simulation.runWave(wave, pick, Math.ceil((percent / 100) * (wave.steps.length - 1)));
+        const statusOf = (id: string): "done" | undefined => (done.has(id) ? "done" : undefined);
+        const whole = wholeLanes(wave, statusOf);
+        const laneOf = laneOfSteps(wave);
+        const records = wave.steps
+          .filter((step) => done.has(step.id) && !whole.has(laneOf(step) ?? ""))
+          .map((step): StepRecord => ({ step, key: "", prior: null, status: "done", intentAt: 0 }));
+        const steps = orderUndo(records).map(({ step }) => step);
+        simulation.undo(wave, whole.size === 0 ? steps : steps.filter(({ kind }) => kind !== "reserve"));
+        // Of hosts that are through the copies stay where they went.
+        for (const { from, to, replica, newReplica } of wave.moves) {
+          if (!whole.has(from)) continue;
+          before.delete(replica);
+          before.set(newReplica, to ?? from);
+        }
+        assert.deepEqual([...placesOf(simulation)].sort(), [...before].sort());
+        takenBack += steps.length > 0 ? 1 : 0;
+      }),
+      { numRuns: 120 },
+    );
+    assert.ok(takenBack > 10, `only ${String(takenBack)} waves were taken back`);
+  });
+
   it("finds a plan with more capacity, wider budgets or wider limits where hosts follow each other", () => {
     fc.assert(
       fc.property(randomWideSample(), fc.constantFrom("capacity", "budgets", "limits"), (sample, what) => {
@@ -301,6 +343,11 @@ function shedWorkload(name: string, on: readonly string[], last: readonly number
   const demand = [...Array.from({ length: 18 }, () => 50), ...last];
   const workload = { exclusive: false, maxUnavailable: 0 };
   return { name, on, demand, memoryBytes: 2 ** 28, service: true, workload };
+}
+
+/** Host of each copy. */
+function placesOf(simulation: Simulation): Map<string, string> {
+  return new Map([...simulation.copies].map(([id, { host }]) => [id, host]));
 }
 
 function updatedHosts(result: MigrationPlan): string[] {

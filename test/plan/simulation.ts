@@ -39,13 +39,16 @@ export class Simulation {
     this.memoryAtStart = this.memoryByHost();
   }
 
-  /** Runs one wave in an order chosen by `pick`. */
-  runWave(wave: Wave, pick: Pick): void {
+  /**
+   * Runs one wave in an order chosen by `pick`, or as many of its steps. Returns the steps that were done.
+   * @param most steps to run; all when omitted
+   */
+  runWave(wave: Wave, pick: Pick, most = wave.steps.length): ReadonlySet<string> {
     this.wave = wave;
     const done = new Set<string>();
     const waiting = [...wave.steps];
     this.check(wave, "before the wave");
-    while (waiting.length > 0) {
+    while (waiting.length > 0 && done.size < most) {
       const ready = waiting.filter((step) => step.after.every((id) => done.has(id)));
       assert.ok(ready.length > 0, `wave ${String(wave.index)} waits for steps that never come`);
       const step = ready[pick(ready.length)] as PlanStep;
@@ -53,6 +56,16 @@ export class Simulation {
       this.runStep(step);
       done.add(step.id);
       this.check(wave, step.id);
+    }
+    return done;
+  }
+
+  /** Takes steps of a wave back in the given order, and checks the promise after each. */
+  undo(wave: Wave, steps: readonly PlanStep[]): void {
+    this.wave = wave;
+    for (const step of steps) {
+      this.undoStep(step);
+      this.check(wave, `undone: ${step.id}`);
     }
   }
 
@@ -144,6 +157,49 @@ export class Simulation {
       case "validate":
       case "soak":
         return;
+    }
+  }
+
+  private undoStep(step: PlanStep): void {
+    switch (step.kind) {
+      case "reserve":
+        for (const host of step.hosts) {
+          assert.deepEqual(this.idsOn(host), [], `${host} is given back with copies on it`);
+          this.reserved.delete(host);
+        }
+        return;
+      case "cordon":
+        this.cordoned.delete(step.host);
+        return;
+      case "uncordon":
+        this.cordoned.add(step.host);
+        return;
+      case "start-copy":
+        assert.ok(this.copies.delete(step.replica), `${step.replica} is not there to be taken back`);
+        return;
+      case "admit":
+        this.copy(step.replica).weight = 0;
+        return;
+      case "drain":
+        this.copy(step.replica).weight = 1;
+        return;
+      case "stop-copy":
+        this.start(step.replica, step.workload, step.host, this.serviceOf(step.workload) === undefined ? 1 : 0);
+        return;
+      case "hand-over":
+        assert.ok(this.copies.delete(step.toReplica), `${step.toReplica} is not there to be taken back`);
+        this.start(step.fromReplica, step.workload, step.fromHost, 1);
+        return;
+      case "update":
+        this.updated.delete(step.host);
+        return;
+      case "snapshot":
+      case "reboot":
+      case "validate":
+      case "soak":
+        return;
+      default:
+        assert.fail(`${step.kind} has no way back here`);
     }
   }
 
