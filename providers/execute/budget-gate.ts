@@ -7,6 +7,8 @@
  * Invariants
  * 1. While the effect of one step is under way, no other step of this run passes for the same workload.
  * 2. Available = healthy and, where there is a service, a healthy backend with a weight.
+ * 3. The budget of the moment counts where it is stricter than the one that the wave was planned with: a wave that is
+ *    late may reach into a time with another one.
  */
 import { DriverError } from "../../sdk/model";
 import type { Replica, Service, Workload } from "../../sdk/model";
@@ -54,6 +56,9 @@ export function requiredCopies(workload: Workload): number {
 export class BudgetGate {
   private readonly tails = new Map<string, Promise<void>>();
 
+  /** @param asOfNow a workload with the budget of the moment. @default its own at any time */
+  constructor(private readonly asOfNow: (workload: Workload) => Workload = (workload) => workload) {}
+
   /**
    * Waits until the budget lets these replicas of one workload go, then makes the effect.
    * @param giveUpAt wall time in ms until when to wait for the budget
@@ -94,9 +99,9 @@ export class BudgetGate {
     giveUpAt: number,
     whenShort: () => Promise<void>,
   ): Promise<void> {
-    const required = requiredCopies(workload);
     for (let looks = 1; ; looks++) {
       await context.throwIfStopped();
+      const required = Math.max(requiredCopies(workload), requiredCopies(this.asOfNow(workload)));
       const available = availableReplicas(workload, await observeServing(context));
       const left = available.filter((replica) => !leaving.includes(replica)).length;
       if (left >= required) return;

@@ -4,8 +4,8 @@
  * Not for: the calendar itself (providers/calendar).
  */
 import type { Blocker, JudgedOpening, Opening } from "../../sdk/model";
-import { formatDurationShort, isMovesOnly } from "../../sdk/model";
-import { currentOpening, nextOpenings } from "../calendar";
+import { canonicalJson, formatDurationShort, isMovesOnly } from "../../sdk/model";
+import { currentOpening, nextOpenings, strictestLimits } from "../calendar";
 
 import { undoDuration, type StepDurations } from "./durations";
 import { SLOT_MS, type PlanInput } from "./plan-input";
@@ -18,7 +18,10 @@ const MINUTE_MS = 60_000;
 
 /** Openings in question. */
 export interface Openings {
-  /** The one that the run is in or that is open now, then the next ones: where a run could start, soonest first. */
+  /**
+   * The one that the run is in or that is open now, then the next ones: where a run could start, soonest first. One that
+   * another follows without a gap, with other limits, comes again as one with that.
+   */
   readonly candidates: readonly Opening[];
   /** The next five that have not begun. */
   readonly next: readonly Opening[];
@@ -32,7 +35,32 @@ export function findOpenings(input: PlanInput): Openings {
   const fromMs = Math.max(slotMs, readyAt(input));
   const current = currentOpening(spec.windows, fromMs);
   const later = fromMs === slotMs ? next : nextOpenings(spec.windows, fromMs, NAMED_OPENINGS);
-  return { candidates: current ? [current, ...later] : later, next };
+  return { candidates: withJoined(current ? [current, ...later] : later), next };
+}
+
+/**
+ * Openings, each followed by those that it makes with the ones right behind it: limits change in between, the strictest
+ * count all through. A run goes on there, wave by wave with the limits of its time.
+ */
+function withJoined(openings: readonly Opening[]): readonly Opening[] {
+  return openings.flatMap((first, at) => {
+    const joined: Opening[] = [first];
+    let whole = first;
+    for (const next of openings.slice(at + 1)) {
+      if (next.startMs !== whole.endMs || canonicalJson(next.limits ?? null) === canonicalJson(whole.limits ?? null))
+        break;
+      const limits = strictestLimits([whole, next]);
+      const window = [...new Set([...whole.window.split(" + "), ...next.window.split(" + ")])].sort().join(" + ");
+      whole = { window, startMs: first.startMs, endMs: next.endMs, ...(limits === undefined ? {} : { limits }) };
+      joined.push(whole);
+    }
+    return joined;
+  });
+}
+
+/** Openings with other limits that begin within an opening. */
+export function limitChanges({ spec }: Pick<PlanInput, "spec">, { startMs, endMs }: Opening): readonly Opening[] {
+  return nextOpenings(spec.windows, startMs, NAMED_OPENINGS).filter((opening) => opening.startMs < endMs);
 }
 
 /** When work begins in an opening. */
@@ -76,7 +104,7 @@ export function judgeOpenings(
   input: PlanInput,
   isUsable: (opening: Opening) => boolean,
 ): readonly JudgedOpening[] {
-  const takenAt = candidates.findIndex((opening) => opening.startMs === chosen?.startMs);
+  const takenAt = candidates.findIndex(({ startMs, endMs }) => startMs === chosen?.startMs && endMs === chosen.endMs);
   return candidates.map((opening, index): JudgedOpening => {
     const hasMs = timeIn(opening, input);
     const numbers = `${formatDurationShort(hasMs)} are left in it, ${formatDurationShort(neededMs)} are needed with the way back (P95)`;

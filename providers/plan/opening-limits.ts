@@ -21,6 +21,11 @@ export function fleetIn(opening: Opening | undefined, fleet: Fleet): Fleet {
   return { ...fleet, workloads: fleet.workloads.map((workload) => withBudget(workload, budgets[workload.name])) };
 }
 
+/** A workload with the budget that it has in an opening. */
+export function workloadIn(opening: Opening | undefined, workload: Workload): Workload {
+  return withBudget(workload, opening?.limits?.maxUnavailable?.[workload.name]);
+}
+
 function specIn({ limits }: Opening, spec: HostUpdateSpec): HostUpdateSpec {
   const hostsAtOnce = Math.min(spec.limits.hostsAtOnce, limits?.hostsAtOnce ?? Infinity);
   const stricter: LimitsSpec = {

@@ -37,6 +37,7 @@ import {
   findOpenings,
   fitBlocker,
   judgeOpenings,
+  limitChanges,
   longestOpening,
   neededTime,
   startIn,
@@ -137,6 +138,7 @@ function planUpdate(input: PlanInput): MigrationPlan {
       ...(input.progress ? [] : shareWarnings(draft.problem, quantileOfPool(input))),
       ...capacity.warnings,
       ...deferralWarnings(openings, draft),
+      ...limitWarnings(input, draft),
     ],
     total: draft.schedule?.total ?? NO_TIME,
     cost: decision === "run" ? withCheaper(input, scope, openings, durations, draft) : planCost(draft.schedule, input),
@@ -364,6 +366,15 @@ function coverageWarnings({ forecast }: PlanInput, { schedule }: Draft): string[
     ...(from < startMs ? [`the forecast begins after the run does (${iso(startMs)}); its first step stands in`] : []),
     ...(to > endMs ? [`the forecast ends before the run does (${iso(endMs)}); its last step stands in`] : []),
   ];
+}
+
+/** Where limits change while the run goes on. A run under way plans for the opening of its time. */
+function limitWarnings(input: PlanInput, { opening, schedule }: Draft): string[] {
+  if (!opening || !schedule || input.progress) return [];
+  return limitChanges(input, opening).map(
+    ({ window, startMs }) =>
+      `limits change at ${iso(startMs)} (${window}); the plan keeps the strictest of all, and each wave those of its time`,
+  );
 }
 
 function deferralWarnings({ candidates }: Openings, { opening, schedule }: Draft): string[] {

@@ -49,6 +49,8 @@ export const LANE_RULES: readonly [LaneRules, ...LaneRules[]] = [
 /** Settings of the search for a wave of lanes. */
 export interface RollingOptions extends SearchOptions {
   readonly rules: LaneRules;
+  /** Time that there is for lanes with places, ms. */
+  readonly mostMs: number;
 }
 
 /** A wave of lanes. */
@@ -63,19 +65,35 @@ export interface RollingWave {
   readonly transferMs: ReadonlyMap<string, number>;
 }
 
-/** Rounds of hosts in a wave; a rest that is too short for a wave of its own belongs to the one before. */
-function roundsOf({ placed }: LaneDuration, hosts: number, width: number): number {
-  const wanted = Math.max(FEWEST_ROUNDS, Math.floor(WAVE_MS / Math.max(1, meanDuration(placed))));
+/**
+ * Rounds of hosts in a wave; a rest that is too short for a wave of its own belongs to the one before.
+ * @param mostMs time that there is for lanes with places; where not even one round fits, it does not count
+ */
+function roundsOf({ placed }: LaneDuration, hosts: number, width: number, mostMs: number): number {
+  const roundMs = Math.max(1, meanDuration(placed));
+  const wanted = Math.max(FEWEST_ROUNDS, Math.floor(WAVE_MS / roundMs));
   const rounds = Math.ceil(hosts / width);
-  return rounds <= LONGEST * wanted ? rounds : wanted;
+  const whole = rounds <= LONGEST * wanted ? rounds : wanted;
+  const fitting = Math.floor(mostMs / (SPARE * roundMs));
+  return fitting < 1 ? whole : Math.min(whole, fitting);
 }
 
 /** Upper bound of the time of a wave of lanes of which `hosts` are left. */
-export function rollingTime(lane: LaneDuration, hosts: number, width: number): DurationQuantiles {
+export function rollingTime(
+  lane: LaneDuration,
+  hosts: number,
+  width: number,
+  mostMs = Number.POSITIVE_INFINITY,
+): DurationQuantiles {
   const { ahead, placed, soakMs } = lane;
-  const lanesMs = roundsOf(lane, hosts, width) * meanDuration(placed) * SPARE;
+  const lanesMs = roundsOf(lane, hosts, width, mostMs) * meanDuration(placed) * SPARE;
   const p50Ms = Math.ceil(lanesMs + meanDuration(ahead) + soakMs);
   return { p50Ms, p95Ms: p50Ms + 2 * (placed.p95Ms - placed.p50Ms) };
+}
+
+/** Time that an opening leaves for lanes with places, with what comes before and after them at P95, and their undoing. */
+export function timeForLanes({ ahead, placed, soakMs }: LaneDuration, leftMs: number, undoMs: number): number {
+  return leftMs - undoMs - ahead.p95Ms - soakMs - 2 * (placed.p95Ms - placed.p50Ms);
 }
 
 /** Finds a wave of lanes, or undefined when not even its first hosts can be emptied. */
@@ -153,7 +171,7 @@ class WaveInProgress {
     this.soakMs = lane.soakMs;
     this.laneMs = Math.max(1, meanDuration(lane.placed));
     this.aheadMs = meanDuration(lane.ahead);
-    const rounds = roundsOf(lane, order.length, width);
+    const rounds = roundsOf(lane, order.length, width, options.mostMs);
     const isLast = rounds * width >= order.length;
     this.untilMs = isLast ? Number.POSITIVE_INFINITY : rounds * this.laneMs * SPARE;
     this.groups = groupHosts(problem, order);

@@ -12,14 +12,21 @@
 import type { DurationQuantiles } from "../../sdk/model";
 
 import { stepCount, type StepRange } from "./capacity";
-import { longestMove, sumDurations } from "./durations";
-import { expectedLane, limitsOfHost, meanDuration, placesOf } from "./lanes";
+import { longestMove, sumDurations, undoDuration } from "./durations";
+import { expectedLane, limitsOfHost, meanDuration, placesOf, type LaneDuration } from "./lanes";
 import { byHostLeft, transferTimes } from "./links";
 import type { Placement } from "./placement";
 import { compareText, type Problem } from "./problem";
 import { partsOfStep, regretOf } from "./quiet";
 import type { ReserveTrack, WaveAttempt } from "./reserve-track";
-import { findRollingWave, ROLLING_FROM, rollingTime, type LaneRules, type RollingWave } from "./rolling-wave";
+import {
+  findRollingWave,
+  ROLLING_FROM,
+  rollingTime,
+  timeForLanes,
+  type LaneRules,
+  type RollingWave,
+} from "./rolling-wave";
 import { disturbanceOf } from "./scores/migration-score";
 import {
   settleMoves,
@@ -142,13 +149,14 @@ function tryWave(
   const staying = [...left].some((site) => mayStay(problem, site));
   const isRolling = !isCanary && !staying && width >= ROLLING_FROM && left.size >= ROLLING_FROM;
   const lane = expectedLane(context, copiesPerHost(placement, left));
-  const range = timeline.rangeOfNext(isRolling ? rollingTime(lane, left.size, width) : longest);
+  const mostMs = timeOfNext(context, timeline, lane);
+  const range = timeline.rangeOfNext(isRolling ? rollingTime(lane, left.size, width, mostMs) : longest);
   const tried = { range, isCanary, staying };
   const overload = placement.beginWave(range, new Set(), untilStep);
   if (overload) return { ...tried, found: { cause: { kind: "overload", overload } }, width: 0, isWidest: true };
   const order = orderHosts(context, placement, timeline, left, width);
   const search = { ...options, index: timeline.nextIndex };
-  const rolling = isRolling ? findRollingWave(context, placement, order, lane, search) : undefined;
+  const rolling = isRolling ? findRollingWave(context, placement, order, lane, { ...search, mostMs }) : undefined;
   if (rolling) {
     return {
       ...tried,
@@ -164,6 +172,16 @@ function tryWave(
   }
   const isWidest = found.sites.length >= pickHosts(context, order, widest).length;
   return { ...tried, found, width: found.sites.length, isWidest };
+}
+
+/**
+ * Time for the lanes of the wave that a run under way is about to begin: what does not fit before its opening ends, or
+ * before limits change, is for the next one.
+ */
+function timeOfNext({ input, durations, startMs }: ScheduleContext, timeline: Timeline, lane: LaneDuration): number {
+  const { spec, progress } = input;
+  if (!progress || timeline.waves.length > 0) return Number.POSITIVE_INFINITY;
+  return timeForLanes(lane, progress.opening.endMs - startMs, undoDuration(spec, durations));
 }
 
 /** Copies on a host that is left, on average, rounded up. */

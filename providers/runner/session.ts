@@ -18,7 +18,7 @@ import type { Execution, StopControl } from "../execute/execution";
 import { RunJournal } from "../execute/run-journal";
 import type { EffectScope } from "../execute/step";
 import { replay } from "../journal/replay";
-import { fleetIn } from "../plan/opening-limits";
+import { fleetIn, workloadIn } from "../plan/opening-limits";
 import type { RunDependencies } from "./dependencies";
 import { hostResource, poolResource, RunLeases, runResource } from "./leases";
 import { RunGuard } from "./guarding";
@@ -131,7 +131,7 @@ export function createExecution(session: RunSession): Execution {
     clock: deps.clock,
     spec: bundle.spec,
     fleet: fleetIn(opening, bundle.fleet),
-    gate: new BudgetGate(),
+    gate: new BudgetGate((workload) => workloadIn(currentOpening(bundle.spec.windows, deps.clock.now()), workload)),
     marksExpireAt: Math.max(nowMs, opening?.endMs ?? nowMs) + MARKS_OUTLIVE_MS,
     journal,
     progress: deps.progress,

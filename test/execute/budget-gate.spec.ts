@@ -101,6 +101,25 @@ describe("execute: the budget gate", () => {
     assert.ok(clock.now() >= 10_000);
   });
 
+  it("keeps the budget of the moment where it is stricter than that of the wave, and lets go when its time is over", async () => {
+    const clock = createVirtualClock(0);
+    const front = createFront(4, 1);
+    const gate = new BudgetGate((workload) => (clock.now() < 10_000 ? { ...workload, maxUnavailable: 0 } : workload));
+    await clock.run(() => gate.pass(front.context(clock), front.workload, ["copy-0"], 60_000, () => Promise.resolve()));
+    assert.ok(clock.now() >= 10_000);
+  });
+
+  it("never lets go more than the budget of the wave, whatever the moment allows", async () => {
+    const clock = createVirtualClock(0);
+    const front = createFront(4, 1);
+    const gate = new BudgetGate((workload) => ({ ...workload, maxUnavailable: 4 }));
+    const both = ["copy-0", "copy-1"];
+    await assert.rejects(
+      clock.run(() => gate.pass(front.context(clock), front.workload, both, 3000, () => Promise.resolve())),
+      /2 of 4 copies would serve, at least 3 must/,
+    );
+  });
+
   it("says which copies would be too few, and what to do", async () => {
     const clock = createVirtualClock(0);
     const front = createFront(2, 0);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 
-import { plan, type PlanInput } from "../../providers/plan/plan";
+import { plan, planningSlot, type PlanInput } from "../../providers/plan/plan";
 import {
   createPlanView,
   type HostUpdateSpec,
@@ -10,6 +10,7 @@ import {
 } from "../../sdk/model";
 import { OPENING_MS, sampleInput, type Sample } from "./sample-fleets";
 
+const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 const WEEK_MS = 7 * 24 * HOUR_MS;
 const six: Sample = {
@@ -67,6 +68,70 @@ describe("plan, in openings of several calendars", () => {
     assert.equal(widest({ hostsAtOnce: 9 }), 4);
     assert.equal(widest({ hostsAtOnce: 1 }), 1);
     assert.equal(widest({ hostsPerZone: 1 }), 2);
+  });
+
+  describe("of which one follows the other with other limits", () => {
+    const sale = { ...saturdays, name: "sale", cron: "0 3 * * 6", durationMs: HOUR_MS, precedence: 0 };
+    const windows = [saturdays, { ...sale, limits: { maxUnavailable: { web: 0 } } }];
+    const longUpdate = { ...sampleInput(six).spec.update, reboot: false, expectedMs: 25 * MINUTE_MS };
+    const spec = {
+      ...wide,
+      update: longUpdate,
+      windows,
+      limits: { ...sampleInput(six).spec.limits, hostsAtOnce: 1, canaryHosts: 0 },
+    };
+    const five = { ...six, hosts: six.hosts.slice(0, 3), workloads: [{ name: "web", on: ["host-1", "host-2"] }] };
+    const input = sampleInput({ ...five, spec });
+
+    it("plans a run that none of them has time for over both, with the strictest limits, and says so", () => {
+      const result = plan(input);
+      assert.equal(result.decision, "run", JSON.stringify(result.blockers));
+      const { opening } = result;
+      assert.ok(opening);
+      assert.equal(opening.startMs, OPENING_MS);
+      assert.ok(opening.endMs > OPENING_MS + HOUR_MS);
+      assert.equal(opening.window, "sale + saturdays");
+      assert.deepEqual(opening.limits, { maxUnavailable: { web: 0 } });
+      assert.ok(result.warnings.some((text) => /^limits change at .*T03:00:00.000Z \(sale \+ saturdays\)/.test(text)));
+      assert.equal(result.openingChoice?.filter(({ isChosen }) => isChosen).length, 1);
+    });
+
+    it("lets a short run be in the first alone, with its own limits", () => {
+      const short = { ...input.spec, update: { ...longUpdate, expectedMs: 1 * MINUTE_MS } };
+      const { opening, warnings } = plan({ ...input, spec: short });
+      assert.equal(opening?.endMs, OPENING_MS + HOUR_MS);
+      assert.equal(opening.limits, undefined);
+      assert.deepEqual(
+        warnings.filter((text) => text.startsWith("limits change")),
+        [],
+      );
+    });
+
+    it("never lets a wave of a run under way reach over the change", () => {
+      const hosts = Array.from({ length: 12 }, (_, at) => ({ id: `host-${String(at + 10)}`, zone: "a" }));
+      const limits = { hostsAtOnce: 4, hostsPerZone: 4, canaryHosts: 0, soakMs: 0, drainMs: 1000 };
+      const many = sampleInput({
+        hosts,
+        workloads: [],
+        spec: { limits, windows, update: { ...longUpdate, undo: "undo", expectedMs: 6 * MINUTE_MS } },
+      });
+      const approved = plan(many);
+      for (const nowMs of [OPENING_MS, OPENING_MS + 25 * MINUTE_MS, OPENING_MS + 35 * MINUTE_MS]) {
+        const opening = { window: "saturdays", startMs: OPENING_MS, endMs: OPENING_MS + HOUR_MS };
+        const progress = {
+          reservedHosts: [],
+          updatedHosts: [],
+          approvedEnvelope: approved.envelope,
+          waveOffset: 0,
+          origins: {},
+          opening,
+        };
+        const rest = plan({ ...many, nowMs, slotMs: planningSlot(nowMs), progress });
+        assert.equal(rest.decision, "run", JSON.stringify(rest.blockers));
+        const [wave] = rest.waves;
+        assert.ok(wave && wave.endP95Ms <= opening.endMs, String(nowMs - OPENING_MS));
+      }
+    });
   });
 
   it("approves the calendars' limits with the envelope", () => {
