@@ -12,7 +12,8 @@
  * Quarterly 20(4), 1969; trimmed means of quantiles, Jose, Grushka-Cockayne and Lichtendahl, "Trimmed Opinion Pools and
  * the Crowd's Calibration Problem", Management Science 60(2), 2014; the interval's factor is a conformity score of
  * Romano, Patterson and Candes, "Conformalized Quantile Regression", NeurIPS 2019, in its relative form (Kivaranovic,
- * Johnson and Leeb, AISTATS 2020).
+ * Johnson and Leeb, AISTATS 2020); the factor for what is fitted, Akaike, "Fitting Autoregressive Models for Prediction",
+ * Annals of the Institute of Statistical Mathematics 21, 1969.
  */
 import type { PreparedSeries } from "./prepare";
 import type { QuantilesAt } from "./shape-model";
@@ -29,10 +30,10 @@ export interface Member {
 
 /** Levels on which members are judged. */
 const JUDGED_LEVELS: readonly number[] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
-/** Levels of the two intervals whose coverage is measured, around the judged ones. */
+/** Levels of the interval whose coverage is measured, around the judged ones. */
 const KEPT_LEVELS: readonly number[] = [0.025, ...JUDGED_LEVELS, 0.975];
-/** Places in KEPT_LEVELS of the 95 % interval, the 80 % interval within it and the median in the middle. */
-const INTERVALS: readonly number[] = [0.025, 0.1, 0.5, 0.9, 0.975].map((level) => KEPT_LEVELS.indexOf(level));
+/** Places in KEPT_LEVELS of the 95 % interval and the median within it. */
+const INTERVAL: readonly number[] = [0.025, 0.5, 0.975].map((level) => KEPT_LEVELS.indexOf(level));
 /** Origins of the backtest for each horizon. */
 const ORIGINS = { most: 32, least: 16 } as const;
 /** Origins that judge first: who loses so many times as much as the best there is judged no further. */
@@ -61,13 +62,17 @@ const TRIMMED = 0.3;
 /** A member may not look better than this share of the worst: on a constant past several are perfect. */
 const LEAST_RELATIVE_LOSS = 1e-6;
 /**
- * How much of the factor that the backtest asks for is applied: the members were weighted on the same past. The outer
- * interval, of which few backtests lie outside, was the wider one on loads that repeat and the narrower on others.
+ * How much of the factor that the backtest asks for is applied: the members were weighted on the same past, which flatters
+ * them there. Of the 80 % interval it asked for what was no better, so that one follows the number of values alone.
  */
-const CALIBRATED_SHARE = { inner: 0.3, outer: 0.7 } as const;
+const OUTER_SHARE = 0.7;
+/** Members, weights and speeds that are fitted, together. */
+const FITTED_NUMBERS = 20;
+/** Shorter series count as this long: what is fitted on them is held by its priors. */
+const FEWEST_COUNTED = 300;
 const CALIBRATION_BOUNDS = { least: 0.5, most: 2 } as const;
 /** Averaging pulls tails together: what the outermost quantiles are widened by. */
-const WIDENING = { tails: 0.55, power: 20 } as const;
+const WIDENING = { tails: 1.36, power: 40 } as const;
 
 /** What the backtest of one horizon of the grid left. */
 interface Backtest {
@@ -215,29 +220,25 @@ export class Blend {
     return sum.map((loss) => loss / least);
   }
 
-  /** By what the 80 % and the 95 % interval of the past would have had to be wider, around one horizon. */
+  /** By what the intervals have to be wider, around one horizon. */
   private measureWidths(position: number, weights: Float64Array): { inner: number; outer: number } {
-    const inner: number[] = [];
+    const unseen = predictionFactor(this.prepared.values.length);
     const outer: number[] = [];
     for (let other = position - NEAR; other <= position + NEAR; other++) {
       if (!(other in this.horizons)) continue;
       const { actuals, quantiles } = this.backtestAt(other);
       for (let o = 0; o < actuals.length; o++) {
-        const [low = 0, lower = 0, median = 0, upper = 0, high = 0] = trimmedQuantiles(
+        const [low = 0, median = 0, high = 0] = trimmedQuantiles(
           quantiles[o] ?? EMPTY,
           KEPT_LEVELS.length,
           weights,
-          INTERVALS,
+          INTERVAL,
         );
-        inner.push(conformity(actuals[o] ?? 0, lower, median, upper));
         outer.push(conformity(actuals[o] ?? 0, low, median, high));
       }
     }
-    if (inner.length === 0) return { inner: 1, outer: 1 };
-    return {
-      inner: boundedFactor(inner, 0.8) ** CALIBRATED_SHARE.inner,
-      outer: boundedFactor(outer, 0.95) ** CALIBRATED_SHARE.outer,
-    };
+    const asked = outer.length === 0 ? 1 : boundedFactor(outer, 0.95) ** OUTER_SHARE;
+    return { inner: unseen, outer: unseen * asked };
   }
 
   private backtestAt(position: number): Backtest {
@@ -369,6 +370,12 @@ function boundedFactor(scores: readonly number[], level: number): number {
   const sorted = Float64Array.from(scores).sort();
   const rank = Math.min(sorted.length - 1, Math.ceil((sorted.length + 1) * level) - 1);
   return Math.min(CALIBRATION_BOUNDS.most, Math.max(CALIBRATION_BOUNDS.least, sorted[rank] ?? 1));
+}
+
+/** How much larger errors are on values that nothing was fitted on: the square root of Akaike's final prediction error. */
+function predictionFactor(count: number): number {
+  const counted = Math.max(count, FEWEST_COUNTED);
+  return Math.sqrt((counted + FITTED_NUMBERS) / (counted - FITTED_NUMBERS));
 }
 
 /** Factor on a level's distance from the median. */
