@@ -43,15 +43,15 @@ export function findFixedBatch(input: PlanInput): { readonly hosts: number; read
 }
 
 /**
- * Batches of a fixed number of hosts, all of a batch at once, rack by rack in turns; undefined when a limit, a budget or
- * the capacity does not allow one of them.
+ * Batches of a fixed number of hosts, all of a batch at once, rack by rack in turns. A host for whose copies there is no
+ * room comes again at the end; undefined when a limit, a budget or the capacity does not allow a batch, or a host again.
  */
 function planFixed(input: PlanInput, count: number): readonly Wave[] | undefined {
   const { spec, fleet } = input;
   const startMs = input.slotMs;
   const durations = resolveDurations(spec, input.durations);
-  const order = byRacksInTurns(fleet.hosts.filter(({ role }) => role === "member"));
-  const problem = createProblem(input, order, startMs, startMs + (spec.windows[0]?.durationMs ?? 0));
+  const left = byRacksInTurns(fleet.hosts.filter(({ role }) => role === "member"));
+  const problem = createProblem(input, left, startMs, startMs + (spec.windows[0]?.durationMs ?? 0));
   const context = createScheduleContext(input, problem, durations, startMs);
   const placement = new Placement(problem, {
     allowedShare: 1 - spec.confidence,
@@ -62,15 +62,18 @@ function planFixed(input: PlanInput, count: number): readonly Wave[] | undefined
   const ids = new Set(fleet.replicas.map(({ id }) => id));
   const waves: Wave[] = [];
   let nowMs = startMs;
-  const end = stepRange(problem.demand, startMs, startMs + (3 * order.length * BATCH_MS) / count).to;
+  const end = stepRange(problem.demand, startMs, startMs + (3 * left.length * BATCH_MS) / count).to;
   const longestMs = 3 * (durations.update.p95Ms + durations.reboot.p95Ms + spec.limits.soakMs);
-  for (let at = 0; at < order.length; at += count) {
-    const hosts = order.slice(at, at + count);
-    if (breaksLimits(input, hosts)) return undefined;
-    const sites = hosts.map((host) => problem.siteOf.get(host) ?? 0);
+  const putOff = new Set<string>();
+  while (left.length > 0) {
+    const batch = left.splice(0, count);
+    const hosts: string[] = [];
+    if (breaksLimits(input, batch)) return undefined;
+    const sites = batch.map((host) => problem.siteOf.get(host) ?? 0);
     if (placement.beginWave(stepRange(problem.demand, nowMs, nowMs + longestMs), new Set(sites), end)) return undefined;
     const moves: PlacedMove[] = [];
-    for (const site of sites) {
+    for (const host of batch) {
+      const site = problem.siteOf.get(host) ?? 0;
       const tasks = placement.copiesAt(site).map((copy) => ({ copy }));
       const options = {
         index: waves.length + 1,
@@ -80,14 +83,21 @@ function planFixed(input: PlanInput, count: number): readonly Wave[] | undefined
         tries: { left: 200 },
       };
       const found = searchWave(problem, placement, tasks, options);
-      if ("stuck" in found) return undefined;
-      moves.push(...found.moves);
+      if ("moves" in found) {
+        hosts.push(host);
+        moves.push(...found.moves);
+        continue;
+      }
+      if (putOff.has(host)) return undefined;
+      putOff.add(host);
+      left.push(host);
     }
+    if (hosts.length === 0) return undefined;
     placement.endWave(
       moves.map(({ gone }) => gone),
       moves.filter(({ move }) => move.to === undefined).map(({ arrived }) => arrived),
     );
-    placement.markUpdated(sites);
+    placement.markUpdated(hosts.map((host) => problem.siteOf.get(host) ?? 0));
     for (const { arrived } of moves) ids.add(arrived.id);
     const transferMs = transferTimes(problem, fleet, byHostLeft(moves));
     const steps = createUpdateSteps(waves.length + 1, hosts, withWorkloads(problem, moves), [], {

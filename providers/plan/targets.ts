@@ -82,8 +82,10 @@ const STANDBY_SHARE = 0.25;
 const SCORE_DIGITS = 100;
 /** How many targets a search goes through for one copy: the tries are better spent on other copies. */
 const KEPT_IN_SEARCH = 16;
-/** How many of the others are kept with a move. */
+/** How many of the others are kept with a move; of very large fleets fewer, for they are most of what a plan holds. */
 const KEPT_TARGETS = 3;
+const KEPT_TARGETS_OF_MANY = 1;
+const MANY_HOSTS = 1_000;
 const KEPT_REFUSALS = 3;
 
 /** Up to so many hosts each is judged for each copy; of more, a shortlist. */
@@ -196,7 +198,8 @@ function judgeSites(problem: Problem, placement: Placement, query: TargetQuery, 
 /** The scores that are kept with a move: the chosen host, the best others, and the nearest refused ones. */
 export function renderScores(problem: Problem, list: TargetList, chosen: Target | undefined): TargetScore[] {
   const hostOf = (site: number): string => problem.sites[site]?.host.id ?? "";
-  const others = list.targets.filter((target) => target !== chosen).slice(0, KEPT_TARGETS);
+  const kept = problem.sites.length > MANY_HOSTS ? KEPT_TARGETS_OF_MANY : KEPT_TARGETS;
+  const others = list.targets.filter((target) => target !== chosen).slice(0, kept);
   const refused = list.refused
     .map(({ site, assessment }) => ({ site, assessment, rank: refusalRank(assessment) }))
     .sort((a, b) => a.rank - b.rank || a.site - b.site)
