@@ -231,12 +231,22 @@ class ScenarioPlay {
 }
 
 function fleetOf(scenario: Scenario): MemoryFleetSpec {
-  const { hosts, zones, standby, updateMs, bootMs, requestsPerSecond, notNow, troubles } = scenario;
+  const {
+    hosts,
+    zones,
+    standby,
+    updateMs,
+    bootMs,
+    requestsPerSecond,
+    notNow,
+    troubles,
+    migratesLive = false,
+  } = scenario;
   const fleet = quickFleet({ hosts, zones, standby, requestsPerSecond, updateMs });
   const good: CommandBehaviour = { kind: "set-version", version: "v2", afterMs: updateMs, output: "installed v2\n" };
   return {
     ...fleet,
-    hosts: fleet.hosts.map((host) => ({ ...host, bootMs })),
+    hosts: fleet.hosts.map((host) => ({ ...host, bootMs, ...(migratesLive ? { offers: ["live-migration"] } : {}) })),
     workloads: fleet.workloads.map((workload) => ({
       ...workload,
       demandCpuMillis: (atMs) => scenario.demand * (workload.demandCpuMillis?.(atMs) ?? 0),

@@ -72,6 +72,8 @@ export function createScenario(seed: number): Scenario {
     bootMs: random.integer(500, 4000),
     requestsPerSecond: random.integer(10, 60),
     notNow: random.next() < 0.1 ? random.integer(1, 4) : 0,
+    // A draw of its own: the others are those of the same seed without it.
+    migratesLive: createRandom(seed).fork("live").next() < 0.3,
     troubles: createTroubles(random, hosts),
   };
   const count = random.integer(0, MOST_INCIDENTS);

@@ -75,6 +75,8 @@ export interface Scenario {
   readonly requestsPerSecond: number;
   /** How often the ledger answers "not now" before it is moved. */
   readonly notNow: number;
+  /** Hosts offer live migration. @default false */
+  readonly migratesLive?: boolean;
   /** By host. */
   readonly troubles: Readonly<Record<string, HostTrouble>>;
   readonly incidents: readonly Incident[];
