@@ -121,6 +121,9 @@ export class ReserveTrack {
       const attempt = waves.attempt();
       return { attempt, reserve: this.reserveAll() };
     }
+    // With no host to take or to give, nothing is tried twice.
+    if (this.current.length + this.unused.length === 0)
+      return { attempt: waves.attempt(), reserve: this.reserveMore(0) };
     const before = this.placement.keep();
     const found = this.follow(waves, before);
     before.drop();
