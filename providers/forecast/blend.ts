@@ -30,10 +30,10 @@ export interface Member {
 
 /** Levels on which members are judged. */
 const JUDGED_LEVELS: readonly number[] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
-/** Levels of the interval whose coverage is measured, around the judged ones. */
+/** Levels of the two intervals whose coverage is measured, around the judged ones. */
 const KEPT_LEVELS: readonly number[] = [0.025, ...JUDGED_LEVELS, 0.975];
-/** Places in KEPT_LEVELS of the 95 % interval and the median within it. */
-const INTERVAL: readonly number[] = [0.025, 0.5, 0.975].map((level) => KEPT_LEVELS.indexOf(level));
+/** Places in KEPT_LEVELS of the 95 % interval, the 80 % interval within it and the median in the middle. */
+const INTERVALS: readonly number[] = [0.025, 0.1, 0.5, 0.9, 0.975].map((level) => KEPT_LEVELS.indexOf(level));
 /** Origins of the backtest for each horizon. */
 const ORIGINS = { most: 32, least: 16 } as const;
 /** Origins that judge first: who loses so many times as much as the best there is judged no further. */
@@ -63,9 +63,10 @@ const TRIMMED = 0.3;
 const LEAST_RELATIVE_LOSS = 1e-6;
 /**
  * How much of the factor that the backtest asks for is applied: the members were weighted on the same past, which flatters
- * them there. Of the 80 % interval it asked for what was no better, so that one follows the number of values alone.
+ * them there. Of the 80 % interval small factors were noise: what passes the band counts.
  */
-const OUTER_SHARE = 0.7;
+const CALIBRATED_SHARE = { inner: 0.5, outer: 0.7 } as const;
+const INNER_BAND = 1.25;
 /** Members, weights and speeds that are fitted, together. */
 const FITTED_NUMBERS = 20;
 /** Shorter series count as this long: what is fitted on them is held by its priors. */
@@ -223,22 +224,27 @@ export class Blend {
   /** By what the intervals have to be wider, around one horizon. */
   private measureWidths(position: number, weights: Float64Array): { inner: number; outer: number } {
     const unseen = predictionFactor(this.prepared.values.length);
+    const inner: number[] = [];
     const outer: number[] = [];
     for (let other = position - NEAR; other <= position + NEAR; other++) {
       if (!(other in this.horizons)) continue;
       const { actuals, quantiles } = this.backtestAt(other);
       for (let o = 0; o < actuals.length; o++) {
-        const [low = 0, median = 0, high = 0] = trimmedQuantiles(
+        const [low = 0, lower = 0, median = 0, upper = 0, high = 0] = trimmedQuantiles(
           quantiles[o] ?? EMPTY,
           KEPT_LEVELS.length,
           weights,
-          INTERVAL,
+          INTERVALS,
         );
+        inner.push(conformity(actuals[o] ?? 0, lower, median, upper));
         outer.push(conformity(actuals[o] ?? 0, low, median, high));
       }
     }
-    const asked = outer.length === 0 ? 1 : boundedFactor(outer, 0.95) ** OUTER_SHARE;
-    return { inner: unseen, outer: unseen * asked };
+    if (inner.length === 0) return { inner: unseen, outer: unseen };
+    return {
+      inner: unseen * beyondBand(boundedFactor(inner, 0.8)) ** CALIBRATED_SHARE.inner,
+      outer: unseen * boundedFactor(outer, 0.95) ** CALIBRATED_SHARE.outer,
+    };
   }
 
   private backtestAt(position: number): Backtest {
@@ -370,6 +376,11 @@ function boundedFactor(scores: readonly number[], level: number): number {
   const sorted = Float64Array.from(scores).sort();
   const rank = Math.min(sorted.length - 1, Math.ceil((sorted.length + 1) * level) - 1);
   return Math.min(CALIBRATION_BOUNDS.most, Math.max(CALIBRATION_BOUNDS.least, sorted[rank] ?? 1));
+}
+
+/** What of a factor lies beyond the band around 1. */
+function beyondBand(factor: number): number {
+  return Math.max(1, factor / INNER_BAND) * Math.min(1, factor * INNER_BAND);
 }
 
 /** How much larger errors are on values that nothing was fitted on: the square root of Akaike's final prediction error. */
