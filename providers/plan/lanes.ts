@@ -48,7 +48,7 @@ export function lanesAhead(limits: WaveLanes["limits"]): Readonly<Record<string,
 }
 
 /** Lanes that go ahead beside so many places. */
-export function aheadOf(places: number): number {
+function aheadOf(places: number): number {
   return Math.ceil(places * AHEAD_SHARE);
 }
 
