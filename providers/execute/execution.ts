@@ -58,6 +58,8 @@ export interface StepStand {
   readonly isResumed: boolean;
   /** True while the step is undone. */
   readonly isUndo?: boolean;
+  /** True where it was waited for in vain already: one try is made. */
+  readonly isTriedOnce?: boolean;
 }
 
 /** The context of one step; its deadline counts from now. */
@@ -70,7 +72,7 @@ export function createStepContext(
 ): StepContext {
   const { run, platform, clock, spec, fleet, gate, marksExpireAt, journal, leases, stop } = execution;
   const { signal } = leases;
-  const deadlineAt = clock.now() + kind.deadlineMs({ step, spec });
+  const deadlineAt = clock.now() + (stand.isTriedOnce === true ? 0 : kind.deadlineMs({ step, spec }));
   const callOptions = (bounds: CallBounds | undefined): Parameters<typeof callUntil>[0] => ({
     clock,
     signal,

@@ -9,6 +9,7 @@
  *    found fit; else it stays cordoned and its copies stay where they serve.
  * 2. Undoing passes the same budget gate as doing.
  * 3. Undone steps are not undone again; a crash in the middle is resumed by undoing the rest.
+ * 4. A host that does not answer is waited for once, to the deadline of the step that needs it, not at every step.
  */
 import { isKind, isMovesOnly, messageOf } from "../../sdk/model";
 import type { DriverError, Move, StepKind, StepRecord, Wave } from "../../sdk/model";
@@ -16,6 +17,7 @@ import type { Execution } from "./execution";
 import { createStepContext } from "./execution";
 import { endsProcess, subjectOf } from "./executor";
 import { laneOfSteps, wholeLanes } from "./lanes";
+import { SilentHosts } from "./silent-hosts";
 import type { StepContext } from "./step";
 import { stepOf } from "./steps";
 import { probeOutput } from "./steps/lookup";
@@ -50,12 +52,17 @@ export async function undoWave(execution: Execution, wave: Wave): Promise<UndoOu
     .filter((step) => !("move" in step && whole.has(step.move)) && !through.has(laneOf(step) ?? ""))
     .flatMap((step) => journal.step(step.id) ?? []);
   const kept = new Set<string>();
+  /** Moves whose old copy could not be brought back: the new one stays. */
+  const stranded = new Set<string>();
   const notUndone: string[] = [];
+  const silent = new SilentHosts(execution, wave);
+  await silent.noteOverdue(records);
   for (const planned of orderUndo(records)) {
     const record = journal.step(planned.step.id) ?? planned;
     if (record.status === "undone" || record.alreadyDone === true || record.prior === null) continue;
     // The reserve is needed while copies stay on it; giving back what is held comes after all undoing.
-    if (kept.size + through.size > 0 && record.step.kind === "reserve") continue;
+    if (kept.size + through.size + stranded.size > 0 && record.step.kind === "reserve") continue;
+    if (stranded.has("move" in record.step ? record.step.move : "")) continue;
     const keeper = keptBy(record, wave, kept);
     if (keeper !== undefined) {
       if (record.step.kind === "cordon") notUndone.push(describeKept(keeper, wave));
@@ -65,11 +72,14 @@ export async function undoWave(execution: Execution, wave: Wave): Promise<UndoOu
     if (reason !== undefined) return { ...collect(execution, wave, notUndone), stopped: reason };
     if (record.status !== "undo-failed") {
       progress.status(`undoing ${record.step.kind} ${subjectOf(record.step)}`);
-      await undoStep(execution, wave, record);
+      await undoStep(execution, wave, record, silent);
     }
     const after = journal.step(record.step.id);
     if (after?.status !== "undo-failed" || record.step.kind === "reserve") continue;
-    notUndone.push(`${record.step.kind}: ${after.reason ?? "unknown"}`);
+    const isStranded = record.step.kind === "stop-copy" || record.step.kind === "drain";
+    const instead = isStranded && !stranded.has(record.step.move) ? describeStranded(record.step.move, wave) : "";
+    notUndone.push(`${record.step.kind}: ${after.reason ?? "unknown"}${instead}`);
+    if (isStranded) stranded.add(record.step.move);
     if (record.step.kind !== "update" || (await isFit(execution, wave, record))) continue;
     kept.add(record.step.host);
     await keepCordoned(execution, wave, record, record.step.host);
@@ -99,14 +109,15 @@ export function orderUndo(records: readonly StepRecord[]): readonly StepRecord[]
   return order;
 }
 
-async function undoStep(execution: Execution, wave: Wave, record: StepRecord): Promise<void> {
+async function undoStep(execution: Execution, wave: Wave, record: StepRecord, silent: SilentHosts): Promise<void> {
   const { journal } = execution;
   const { step, prior, operation } = record;
   const key = `${record.key}/undo`;
   const isResumed = record.status === "undoing";
   const kind = stepOf(step);
   if (!isResumed) await journal.write({ kind: "undo-intent", id: step.id, key });
-  const stand = { key, prior, operation, isResumed, isUndo: true };
+  const isTriedOnce = await silent.isInVain(step);
+  const stand = { key, prior, operation, isResumed, isUndo: true, isTriedOnce };
   const context = createStepContext(execution, wave, step, kind, stand);
   try {
     const note = await kind.undo(context, prior);
@@ -114,6 +125,7 @@ async function undoStep(execution: Execution, wave: Wave, record: StepRecord): P
     if (note !== undefined) execution.progress.line(`undone: ${note}`);
   } catch (error) {
     if (endsProcess(error)) throw error;
+    await silent.noteFailure(step, error);
     await journal.write({ kind: "undo-failed", id: step.id, reason: reasonOf(error) });
     execution.progress.line(`NOT undone: ${step.kind} of ${subjectOf(step)}: ${messageOf(error)}`);
   }
@@ -159,6 +171,11 @@ function keptBy({ step }: StepRecord, wave: Wave, kept: ReadonlySet<string>): st
   if (!("move" in step)) return undefined;
   const move: Move | undefined = wave.moves.find((candidate) => candidate.id === step.move);
   return move && kept.has(move.from) ? move.from : undefined;
+}
+
+function describeStranded(id: string, { moves }: Wave): string {
+  const move = moves.find((candidate) => candidate.id === id);
+  return move?.to === undefined ? "" : `; ${move.newReplica} stays on ${move.to} in its place`;
 }
 
 function describeKept(host: string, wave: Wave): string {
