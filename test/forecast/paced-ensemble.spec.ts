@@ -74,7 +74,7 @@ describe("the paced ensemble", () => {
           }
         },
       ),
-      { numRuns: 12 },
+      { numRuns: 8 },
     );
   });
 
