@@ -52,9 +52,14 @@ const COLDEST = 0.3;
 const MOVES_FOR_HOTTEST = 1000;
 /** Where the last walk begins, in coldest temperatures. */
 const LUKEWARM = 8;
-/** Price of excess: low while it is hot, so that large processes push others aside, and a rule when it is cold. */
-const PRICE_AT_MEAN_SIZE = 0.5;
+/**
+ * Price of excess at the temperature of a mean size: low while it is hot, so that large processes push others aside, and
+ * a rule when it is cold. How low is best differs between models by more than anything else here: too low, and what is
+ * over capacity freezes where it is; too high, and large processes do. So each is tried in a short walk.
+ */
+const PRICES_AT_MEAN_SIZE = [0.5, 0.15, 0.05] as const;
 const PRICE_POWER = 1.5;
+const TRIAL_SHARE = 0.04;
 
 export interface SearchOptions {
   readonly seed: number;
@@ -90,7 +95,7 @@ export function searchPlacement(model: PlacementModel, options: SearchOptions): 
   return { assignment, cost: evaluateCost(model, assignment), broken: findBrokenRules(model, assignment), moves };
 }
 
-/** Descends, walks from hot to cold, then from lukewarm to cold again, from the best that any search has by then. */
+/** Descends, finds a price, walks from hot to cold, then from lukewarm to cold, from the best of all searches by then. */
 function improve(
   state: SearchState,
   incumbent: Incumbent,
@@ -104,6 +109,7 @@ function improve(
   const meanSize = Math.max(sizes.reduce((sum, size) => sum + size, 0) / sizes.length, Number.EPSILON);
   const perMachine = Math.max(1, model.processCount / model.machineCount);
   const coldest = (meanSize * COLDEST) / perMachine ** 2;
+  let price: number = PRICES_AT_MEAN_SIZE[0];
   let moves = 0;
   const walk = (startTemperature: number, endTemperature: number, until: number): void => {
     const from = progressAt(budget, moves);
@@ -113,7 +119,7 @@ function improve(
       startTemperature,
       endTemperature,
       sizes,
-      priceAt: (temperature) => Math.min(HARD_PRICE, PRICE_AT_MEAN_SIZE * (meanSize / temperature) ** PRICE_POWER),
+      priceAt: (temperature) => Math.min(HARD_PRICE, price * (meanSize / temperature) ** PRICE_POWER),
       progress: (walked) => (progressAt(budget, before + walked) - from) / (until - from),
     });
     incumbent.restore();
@@ -131,6 +137,13 @@ function improve(
   const patience = Math.min(1, movesPerProcess / MOVES_FOR_HOTTEST);
   const hottest = Math.max(coldest, Math.min(meanSize * HOTTEST * patience, left));
   const settled = Math.max(coldest, hottest * SETTLED);
+  let best = price;
+  for (price of PRICES_AT_MEAN_SIZE) {
+    const before = incumbent.cost;
+    walk(hottest, settled, progressAt(budget, moves) + TRIAL_SHARE);
+    if (incumbent.cost < before) best = price;
+  }
+  price = best;
   walk(hottest, settled, HOT_SHARE);
   if (exchange !== undefined) meet(state, incumbent, exchange);
   const middle = Math.sqrt(settled * coldest);
