@@ -39,6 +39,7 @@ async function main(): Promise<number> {
     if (!(await endEarlierFleet(console.log))) console.log("there is no fleet of an earlier run");
     return 0;
   }
+  outliveReaders();
   endOnInterrupt(values.keep);
   const started = Date.now();
   heading("A fleet of six hosts on this machine");
@@ -89,6 +90,15 @@ function endOnInterrupt(keep: boolean): void {
       })
       .finally(() => process.exit(EXIT_INTERRUPTED));
   });
+}
+
+/** Who reads the output may end before the fleet does, as `tee` on the same Ctrl-C. */
+function outliveReaders(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+    });
+  }
 }
 
 async function updateHosts(
