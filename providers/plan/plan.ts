@@ -57,7 +57,13 @@ import { deferForEvents, deferralBlocker, eventWarnings } from "./provider-event
 import { quietWait } from "./quiet-start";
 import { planRebalance } from "./rebalance/plan-rebalance";
 import { findSchedule } from "./reserve";
-import { createScheduleContext, quantileOfPool, type Schedule, type ScheduleFailure } from "./schedule";
+import {
+  createScheduleContext,
+  quantileOfPool,
+  type Schedule,
+  type ScheduleContext,
+  type ScheduleFailure,
+} from "./schedule";
 import { decideUnits, type JudgeStay } from "./scores/unit-decisions";
 import { stageBlockers } from "./stages";
 import { isTooCostly, isWorthMoving } from "./stay";
@@ -79,6 +85,9 @@ interface Draft {
   readonly neededMs: number;
   readonly fits: boolean;
 }
+
+/** How hard a draft is worked on. */
+type Effort = Partial<Pick<ScheduleContext, "comparesLanes">>;
 
 /** Plans a host update or a rebalance, or what is left of one. */
 export function plan(declared: PlanInput): MigrationPlan {
@@ -214,6 +223,7 @@ function draftFor(
   scope: HostsToUpdate,
   opening: Opening | undefined,
   durations: StepDurations,
+  effort: Effort = {},
 ): Draft {
   const input = inputIn(opening, declared);
   const { hosts, deferred } = deferForEvents(scope.hosts, input.fleet, opening);
@@ -223,6 +233,7 @@ function draftFor(
     deferred,
     opening,
     durations,
+    effort,
   );
   if (input.spec.whenStuck !== "defer") return draft;
   return deferStuck(input, draft, hosts, deferred, opening, durations);
@@ -262,11 +273,12 @@ function draftHosts(
   deferred: readonly SkippedHost[],
   opening: Opening | undefined,
   durations: StepDurations,
+  { comparesLanes = true }: Effort = {},
 ): Draft {
   const startMs = startIn(opening, input);
   const endMs = Math.max(startMs + 1, opening?.endMs ?? startMs + 1);
   const problem = createProblem(input, hosts, startMs, endMs);
-  const context = createScheduleContext(input, problem, durations, startMs);
+  const context = { ...createScheduleContext(input, problem, durations, startMs), comparesLanes };
   const around = { opening, problem, deferred, stays: context.stays };
   const draftFrom = (waitMs: number): Draft => {
     const result = findSchedule({ ...context, startMs: startMs + waitMs }, hosts);
@@ -294,7 +306,7 @@ function withCheaper(
 ): CostLine {
   const cost = planCost(schedule, input);
   const cheaper = findCheaper(input, cost, opening, openings.candidates, (changed, at) => {
-    const { schedule: again, fits, deferred } = draftFor(changed, scope, at, durations);
+    const { schedule: again, fits, deferred } = draftFor(changed, scope, at, durations, { comparesLanes: false });
     // A plan for fewer hosts is no cheaper one.
     return fits && deferred.length === 0 ? again : undefined;
   });

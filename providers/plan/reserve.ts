@@ -203,13 +203,13 @@ function missingWarm({ problem, input }: ScheduleContext, count: number): number
 
 /** The shortest of schedules by other rules for lanes and the one that was found, where it has lanes and is small. */
 function findShorter(
-  { problem }: ScheduleContext,
+  { problem, comparesLanes }: ScheduleContext,
   hosts: readonly string[],
   found: Schedule,
   tryRules: (rules: LaneRules) => ScheduleResult,
 ): Schedule {
   const hasLanes = found.waves.some(({ lanes }) => lanes !== undefined);
-  if (!hasLanes || hosts.length * problem.copies.length > MOST_COMPARED) return found;
+  if (!comparesLanes || !hasLanes || hosts.length * problem.copies.length > MOST_COMPARED) return found;
   let shortest = found;
   for (const rules of LANE_RULES.slice(1)) {
     const result = tryRules(rules);

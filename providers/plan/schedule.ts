@@ -33,6 +33,8 @@ export interface ScheduleContext {
   readonly dependencies: DependencyOrder;
   /** Quantile at which loads are compared and shown: the pool's. */
   readonly quantile: number;
+  /** Whether lanes are put together by several rules and the shortest plan is taken, or by the usual rules alone. */
+  readonly comparesLanes: boolean;
   /** Filled while waves are planned: scores of copies that may stay while their host is updated, as last judged. */
   readonly stays: Map<string, MigrationScore>;
 }
@@ -80,6 +82,7 @@ export function createScheduleContext(
     transfers: createTransfers(problem),
     dependencies: new DependencyOrder(input.fleet.workloads),
     quantile: quantileOfPool(input),
+    comparesLanes: true,
     stays: new Map(),
   };
 }
