@@ -130,7 +130,8 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "passes the budget's gate without a look",
-    incident: { kind: "call", fault: { call: "workloads.start", nth: 3, effect: { kind: "partial" } } },
+    // Plans keep budgets by themselves; the gate is for what they could not know.
+    incident: { kind: "hosts-die", afterMs: 8000, hosts: ["host-02"], backAfterMs: 60_000 },
     install: () =>
       replaceMember(
         BudgetGate.prototype,
