@@ -78,9 +78,10 @@ export function anneal(
     const front = frontOf(movable, schedule.sizes, walk.temperature * FRONT_SIZE);
     const until = walk.moves + MOVES_PER_LOOK;
     while (walk.moves < until) {
-      const count = random.bits() < FRONT_SHARE_BITS ? front : movable.length;
-      // Squared: of each part the larger ones are tried more often, as they find a place more seldom.
-      walk.tryProcess(movable[Math.trunc(random.next() ** 2 * count)] as number);
+      const isFront = front < movable.length && random.bits() < FRONT_SHARE_BITS;
+      // Squared: of those in front the larger ones are tried more often, as they find a place more seldom.
+      const index = isFront ? Math.trunc(random.next() ** 2 * front) : random.below(movable.length);
+      walk.tryProcess(movable[index] as number);
     }
   }
   incumbent.keep();

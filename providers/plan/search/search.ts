@@ -59,7 +59,9 @@ const LUKEWARM = 8;
  */
 const PRICES_AT_MEAN_SIZE = [0.5, 0.15, 0.05] as const;
 const PRICE_POWER = 1.5;
-const TRIAL_SHARE = 0.04;
+const TRIAL_SHARE = 0.02;
+/** A lower price must bring cost this much closer to its bound than the higher ones did. */
+const LOWER_PAYS = 0.1;
 
 export interface SearchOptions {
   readonly seed: number;
@@ -141,7 +143,7 @@ function improve(
   for (price of PRICES_AT_MEAN_SIZE) {
     const before = incumbent.cost;
     walk(hottest, settled, progressAt(budget, moves) + TRIAL_SHARE);
-    if (incumbent.cost < before) best = price;
+    if (before - incumbent.cost > (before - bound) * LOWER_PAYS) best = price;
   }
   price = best;
   walk(hottest, settled, HOT_SHARE);
