@@ -17,8 +17,8 @@ const OPENINGS_TRIED = 3;
 const WORTHWHILE_SHARE = 0.02;
 const FACTORS: readonly number[] = [2, 4];
 
-/** Plans again; undefined when there is no plan that fits. */
-export type PlanAgain = (input: PlanInput, opening: Opening | undefined) => Schedule | undefined;
+/** Plans again; undefined when there is no plan that fits. @param isQuick by the usual rules for lanes alone */
+export type PlanAgain = (input: PlanInput, opening: Opening | undefined, isQuick: boolean) => Schedule | undefined;
 
 interface Alternative {
   readonly change: string;
@@ -40,13 +40,16 @@ export function findCheaper(
   const { amount } = cost;
   if (amount === undefined || amount <= 0 || input.progress) return [];
   if (input.fleet.replicas.length > MOST_COPIES) return [];
+  const isWorthwhile = ({ saves }: CheaperPlan): boolean => saves >= amount * WORTHWHILE_SHARE;
+  // A quick look first: most changes save nothing.
   const found = [
     ...widerWaves(input, opening),
     ...noFailback(input, opening),
     ...otherOpenings(input, opening, candidates),
   ]
-    .flatMap((alternative) => priceAlternative(alternative, amount, planAgain))
-    .filter(({ saves }) => saves >= amount * WORTHWHILE_SHARE);
+    .filter((alternative) => priceAlternative(alternative, amount, planAgain, true).some(isWorthwhile))
+    .flatMap((alternative) => priceAlternative(alternative, amount, planAgain, false))
+    .filter(isWorthwhile);
   return found.sort((a, b) => a.amount - b.amount || a.total.p50Ms - b.total.p50Ms);
 }
 
@@ -54,8 +57,9 @@ function priceAlternative(
   { change, input, opening }: Alternative,
   before: number,
   planAgain: PlanAgain,
+  isQuick: boolean,
 ): CheaperPlan[] {
-  const schedule = planAgain(input, opening);
+  const schedule = planAgain(input, opening, isQuick);
   const startMs = schedule?.waves[0]?.startMs;
   if (!schedule || startMs === undefined) return [];
   const amount = planCost(schedule, input).amount ?? 0;

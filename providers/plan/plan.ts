@@ -305,8 +305,8 @@ function withCheaper(
   { schedule, opening }: Draft,
 ): CostLine {
   const cost = planCost(schedule, input);
-  const cheaper = findCheaper(input, cost, opening, openings.candidates, (changed, at) => {
-    const { schedule: again, fits, deferred } = draftFor(changed, scope, at, durations, { comparesLanes: false });
+  const cheaper = findCheaper(input, cost, opening, openings.candidates, (changed, at, isQuick) => {
+    const { schedule: again, fits, deferred } = draftFor(changed, scope, at, durations, { comparesLanes: !isQuick });
     // A plan for fewer hosts is no cheaper one.
     return fits && deferred.length === 0 ? again : undefined;
   });
