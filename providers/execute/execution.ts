@@ -8,7 +8,7 @@ import type { Fleet, HostUpdateSpec, Json, LeaseLostError, PlanStep, Wave } from
 import type { Clock, Progress } from "../clock";
 import type { Platform } from "../drivers/contracts";
 import type { BudgetGate } from "./budget-gate";
-import { CALL_TIMEOUT_MS, callUntil } from "./calls";
+import { CALL_TIMEOUT_MS, callUntil, type CallOptions } from "./calls";
 import type { RunJournal } from "./run-journal";
 import type { CallBounds, EffectScope, Step, StepContext } from "./step";
 
@@ -62,6 +62,30 @@ export interface StepStand {
   readonly isTriedOnce?: boolean;
 }
 
+/**
+ * Calls that are made under leases, and end with them.
+ * @param giveUpAt wall time in ms at which no further try begins
+ */
+export function leasedCall(
+  leases: Pick<LeaseGuard, "signal" | "assertHeld" | "declareLost">,
+  clock: Clock,
+  giveUpAt: number,
+  timeoutMs = CALL_TIMEOUT_MS,
+): CallOptions {
+  return {
+    clock,
+    signal: leases.signal,
+    giveUpAt,
+    timeoutMs,
+    assertHeld: () => {
+      leases.assertHeld();
+    },
+    onStale: (error) => {
+      leases.declareLost(error);
+    },
+  };
+}
+
 /** The context of one step; its deadline counts from now. */
 export function createStepContext(
   execution: Execution,
@@ -73,18 +97,8 @@ export function createStepContext(
   const { run, platform, clock, spec, fleet, gate, marksExpireAt, journal, leases, stop } = execution;
   const { signal } = leases;
   const deadlineAt = clock.now() + (stand.isTriedOnce === true ? 0 : kind.deadlineMs({ step, spec }));
-  const callOptions = (bounds: CallBounds | undefined): Parameters<typeof callUntil>[0] => ({
-    clock,
-    signal,
-    giveUpAt: bounds?.giveUpAt ?? deadlineAt,
-    timeoutMs: bounds?.timeoutMs ?? CALL_TIMEOUT_MS,
-    assertHeld: () => {
-      leases.assertHeld();
-    },
-    onStale: (error) => {
-      leases.declareLost(error);
-    },
-  });
+  const callOptions = (bounds: CallBounds | undefined): CallOptions =>
+    leasedCall(leases, clock, bounds?.giveUpAt ?? deadlineAt, bounds?.timeoutMs);
   return {
     run,
     step,

@@ -4,9 +4,9 @@
  *
  * Not for: hosts that may be restarting; nothing has waited for those to a deadline yet.
  */
-import type { LeaseLostError, PlanStep, StepRecord, Wave } from "../../sdk/model";
-import { CALL_TIMEOUT_MS, callUntil, isUncertain } from "./calls";
-import type { Execution } from "./execution";
+import type { PlanStep, StepRecord, Wave } from "../../sdk/model";
+import { callUntil, isUncertain } from "./calls";
+import { leasedCall, type Execution } from "./execution";
 import { endsProcess } from "./executor";
 import { stepOf } from "./steps";
 
@@ -52,20 +52,8 @@ export class SilentHosts {
   /** Where nobody can tell, no host counts as silent. */
   private async unreachable(): Promise<ReadonlySet<string>> {
     const { platform, clock, leases } = this.execution;
-    const bounds = {
-      clock,
-      signal: leases.signal,
-      giveUpAt: clock.now(),
-      timeoutMs: CALL_TIMEOUT_MS,
-      assertHeld: () => {
-        leases.assertHeld();
-      },
-      onStale: (error: LeaseLostError) => {
-        leases.declareLost(error);
-      },
-    };
     try {
-      const hosts = await callUntil(bounds, (signal) => platform.hosts.list(signal));
+      const hosts = await callUntil(leasedCall(leases, clock, clock.now()), (signal) => platform.hosts.list(signal));
       return new Set(hosts.flatMap(({ id, state }) => (state === "unreachable" ? [id] : [])));
     } catch (error) {
       if (endsProcess(error)) throw error;

@@ -5,7 +5,8 @@
  * Not for: workloads; they stay where they are. A reserved host that runs a copy is kept and named.
  */
 import { ArchipelagoError } from "../../sdk/model";
-import { CALL_TIMEOUT_MS, callUntil } from "../execute/calls";
+import { callUntil } from "../execute/calls";
+import { leasedCall } from "../execute/execution";
 import type { EffectScope } from "../execute/step";
 import type { CallContext } from "../drivers/contracts";
 import type { RunDependencies } from "./dependencies";
@@ -54,17 +55,6 @@ function effect<T>(
 ): Promise<T> {
   const { clock } = deps;
   const key = `${runId}/give-back/${String(clock.now())}/${name}`;
-  return callUntil(
-    {
-      clock,
-      signal: leases.signal,
-      giveUpAt: clock.now() + PATIENCE_MS,
-      timeoutMs: CALL_TIMEOUT_MS,
-      assertHeld: () => {
-        leases.assertHeld();
-      },
-      onStale: leases.declareLost.bind(leases),
-    },
-    (signal) => call({ key, epoch: leases.epochOf(scope), owner: runId, signal }),
-  );
+  const options = leasedCall(leases, clock, clock.now() + PATIENCE_MS);
+  return callUntil(options, (signal) => call({ key, epoch: leases.epochOf(scope), owner: runId, signal }));
 }

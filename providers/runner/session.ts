@@ -14,7 +14,7 @@ import { currentOpening } from "../calendar";
 import { BudgetGate } from "../execute/budget-gate";
 import { CALL_TIMEOUT_MS, callUntil } from "../execute/calls";
 import type { CallContext } from "../drivers/contracts";
-import type { Execution, StopControl } from "../execute/execution";
+import { leasedCall, type Execution, type StopControl } from "../execute/execution";
 import { RunJournal } from "../execute/run-journal";
 import type { EffectScope } from "../execute/step";
 import { replay } from "../journal/replay";
@@ -190,18 +190,8 @@ async function fenceOff(session: RunSession, hosts: readonly string[]): Promise<
     scope: EffectScope,
     call: (context: CallContext) => Promise<void>,
   ): Promise<boolean> => {
-    const options = {
-      clock,
-      signal: leases.signal,
-      giveUpAt: clock.now(),
-      timeoutMs: CALL_TIMEOUT_MS,
-      assertHeld: () => {
-        leases.assertHeld();
-      },
-      onStale: leases.declareLost.bind(leases),
-    };
     try {
-      await callUntil(options, (signal) => {
+      await callUntil(leasedCall(leases, clock, clock.now()), (signal) => {
         const epoch = leases.epochOf(scope);
         return call({ key: `${run}/fence/${name}/${String(epoch)}`, epoch, owner: run, signal });
       });
