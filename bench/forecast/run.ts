@@ -1,6 +1,6 @@
 /**
- * `npm run bench:forecast`: scores this package's forecast on public traces, beside the baselines. Writes
- * bench/results/forecast.json.
+ * `npm run bench:forecast`: scores this package's forecast on public traces, beside the baselines. Writes the tasks that
+ * it ran into bench/results/forecast.json.
  */
 import { once } from "node:events";
 import * as fs from "node:fs";
@@ -9,6 +9,7 @@ import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 import { createGzip } from "node:zlib";
 import type { DecisionScore } from "./decision";
+import { mergeRows, printOfForecasts } from "./results-file";
 import { LEVELS, meanOf, medianOf, relativeLoss, type SeriesScore } from "./scores";
 import { runScale } from "./scale";
 import { readTask, TASKS, type LeftOut, type Task, type TaskSeries } from "./tasks";
@@ -20,13 +21,15 @@ Quantile forecasts from rolling origins on public cloud traces and M4 hourly: lo
 (relPin), MASE, OWA and MSIS for M4, what choosing the quietest slot by the forecast costs, coverage at 80 and 95 %, shares above P90 and P99, CPU per forecast. The data is not part of this package.
 
   --data DIR         folder with the files; one that is missing is named and left out  [$ARCHIPELAGO_BENCH_DATA]
-  --task NAMES       tasks: ${TASKS.map(({ name }) => name).join(", ")}  [all]
+  --task NAMES       tasks: ${TASKS.map(({ name }) => name).join(", ")}  [all];
+                     results of the other tasks stay in the file, and those of another forecast are named
   --forecasts FILE   also write every forecast of this package as task,set,series_id,origin,step,actual,q0.01,...
   --quick            at most 24 series of each task
   --peers            a sample of each task (8 series, 3 origins), beside @bsull/augurs (MSTL + AutoETS) and arima; goals
                      are of whole tasks and not of samples
   --scale            instead: CPU and memory of 10,000 generated series (500 with --quick), and of an LSTM's fit`;
 
+const RESULTS = path.join(process.cwd(), "bench", "results");
 const QUICK_SERIES = 24;
 const THREADS = 2;
 /** What peers are compared on. */
@@ -107,7 +110,7 @@ async function main(): Promise<number> {
   await dump?.close();
   if (values.peers)
     write("forecast-peers.json", { series: PEER_SAMPLE.series, origins: PEER_SAMPLE.origins, tasks: beside });
-  else write("forecast.json", { tasks });
+  else keep(tasks, values.quick);
   return 0;
 }
 
@@ -287,10 +290,30 @@ function spaced<T>(all: readonly T[], count: number): readonly T[] {
   return Array.from({ length: count }, (_, i) => all[Math.round((i * (all.length - 1)) / (count - 1))] as T);
 }
 
+/** Keeps rows beside those of tasks that were not run. */
+function keep(tasks: Readonly<Record<string, TaskResult>>, isSample: boolean): void {
+  const stamp = {
+    version: packageVersion(),
+    forecasts: printOfForecasts(),
+    ...(isSample ? { sample: QUICK_SERIES } : {}),
+  };
+  const others = mergeRows(
+    path.join(RESULTS, "forecast.json"),
+    stamp,
+    tasks,
+    TASKS.map(({ name }) => name),
+  );
+  if (others.length > 0) console.log(`forecast.json holds results of other forecasts than these: ${others.join(", ")}`);
+}
+
 function write(name: string, result: object): void {
-  const folder = path.join(process.cwd(), "bench", "results");
-  fs.mkdirSync(folder, { recursive: true });
-  fs.writeFileSync(path.join(folder, name), `${JSON.stringify(result, null, 2)}\n`);
+  fs.mkdirSync(RESULTS, { recursive: true });
+  fs.writeFileSync(path.join(RESULTS, name), `${JSON.stringify(result, null, 2)}\n`);
+}
+
+function packageVersion(): string {
+  const file = require.resolve("pulumi-archipelago/package.json");
+  return (JSON.parse(fs.readFileSync(file, "utf8")) as { readonly version: string }).version;
 }
 
 function round(value: number): number {
