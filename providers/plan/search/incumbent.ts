@@ -6,6 +6,12 @@
  */
 import type { SearchState } from "./search-state";
 
+/** An assignment and what it costs: Infinity where it is not feasible. */
+export interface RatedAssignment {
+  readonly cost: number;
+  readonly assignment: Int32Array;
+}
+
 export class Incumbent {
   readonly assignment: Int32Array;
   cost: number;
@@ -59,5 +65,21 @@ export class Incumbent {
       this.state.move(process, this.assignment[process] as number);
     }
     this.changedCount = 0;
+  }
+
+  /** The best as it is now; it does not follow later ones. */
+  copy(): RatedAssignment {
+    this.keep();
+    return { cost: this.cost, assignment: this.assignment.slice() };
+  }
+
+  /** Goes on from another assignment, better or not: it is the best from now on. */
+  take(assignment: Int32Array): void {
+    this.restore();
+    assignment.forEach((machine, process) => {
+      if (this.state.assignment[process] !== machine) this.state.move(process, machine);
+    });
+    this.assignment.set(assignment);
+    this.cost = this.state.isFeasible ? this.state.cost : Infinity;
   }
 }

@@ -16,7 +16,7 @@ import { anneal } from "./anneal";
 import { lowerBound } from "./bound";
 import { evaluateCost, findBrokenRules } from "./evaluate";
 import type { BrokenRule, PlacementCost } from "./evaluate";
-import { Incumbent } from "./incumbent";
+import { Incumbent, type RatedAssignment } from "./incumbent";
 import type { PlacementModel } from "./model";
 import { FastRandom } from "./random";
 import { repairPlacement } from "./repair";
@@ -33,7 +33,7 @@ export interface SearchExchange {
   /** Offers an assignment that is feasible. */
   publish(cost: number, assignment: Int32Array): void;
   /** The best that any of them has published, the same number of times as this one. */
-  best(): { readonly cost: number; readonly assignment: Int32Array } | undefined;
+  best(): RatedAssignment | undefined;
 }
 
 /** The descent takes a share of the budget, and again as long as it brings cost this much closer to its bound. */
@@ -55,12 +55,13 @@ const LUKEWARM = 8;
 /**
  * Price of excess at the temperature of a mean size: low while it is hot, so that large processes push others aside, and
  * a rule when it is cold. How low is best differs between models by more than anything else here: too low, and what is
- * over capacity freezes where it is; too high, and large processes do. So each is tried in a short walk.
+ * over capacity freezes where it is; too high, and large processes do. So each is tried in a short walk from the same
+ * start.
  */
 const PRICES_AT_MEAN_SIZE = [0.5, 0.15, 0.05] as const;
 const PRICE_POWER = 1.5;
 const TRIAL_SHARE = 0.02;
-/** A lower price must bring cost this much closer to its bound than the higher ones did. */
+/** A lower price must end this much closer to the bound than a higher one does. */
 const LOWER_PAYS = 0.1;
 
 export interface SearchOptions {
@@ -139,37 +140,39 @@ function improve(
   const patience = Math.min(1, movesPerProcess / MOVES_FOR_HOTTEST);
   const hottest = Math.max(coldest, Math.min(meanSize * HOTTEST * patience, left));
   const settled = Math.max(coldest, hottest * SETTLED);
-  let best = price;
+  const start = incumbent.copy();
+  let best = start;
+  let chosen: number = price;
+  let chosenCost = Infinity;
   for (price of PRICES_AT_MEAN_SIZE) {
-    const before = incumbent.cost;
+    incumbent.take(start.assignment);
     walk(hottest, settled, progressAt(budget, moves) + TRIAL_SHARE);
-    if (before - incumbent.cost > (before - bound) * LOWER_PAYS) best = price;
+    const { cost } = incumbent;
+    if (cost < (chosenCost === Infinity ? Infinity : chosenCost - (chosenCost - bound) * LOWER_PAYS)) {
+      chosen = price;
+      chosenCost = cost;
+    }
+    if (cost < best.cost) best = incumbent.copy();
   }
-  price = best;
+  price = chosen;
+  incumbent.take(best.assignment);
   walk(hottest, settled, HOT_SHARE);
-  if (exchange !== undefined) meet(state, incumbent, exchange);
+  if (exchange !== undefined) meet(incumbent, exchange);
   const middle = Math.sqrt(settled * coldest);
   walk(settled, middle, (HOT_SHARE + COLD_SHARE) / 2);
-  if (exchange !== undefined) meet(state, incumbent, exchange);
+  if (exchange !== undefined) meet(incumbent, exchange);
   walk(middle, coldest, COLD_SHARE);
-  if (exchange !== undefined) meet(state, incumbent, exchange);
+  if (exchange !== undefined) meet(incumbent, exchange);
   walk(coldest * LUKEWARM, coldest, 1);
   return moves;
 }
 
 /** Goes on from the best of all searches. */
-function meet(state: SearchState, incumbent: Incumbent, exchange: SearchExchange): void {
+function meet(incumbent: Incumbent, exchange: SearchExchange): void {
   exchange.publish(incumbent.cost, incumbent.assignment);
   // Costs may be infinite on both sides: nothing feasible yet.
   const best = exchange.best();
-  if (best === undefined || best.cost >= incumbent.cost) return;
-  best.assignment.forEach((machine, process) => {
-    if (state.assignment[process] === machine) return;
-    state.move(process, machine);
-    incumbent.note(process);
-  });
-  incumbent.improve();
-  incumbent.keep();
+  if (best !== undefined && best.cost < incumbent.cost) incumbent.take(best.assignment);
 }
 
 function progressAt(budget: SearchBudget, moves: number): number {
