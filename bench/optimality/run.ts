@@ -2,11 +2,11 @@
  * `npm run bench:optimality [-- --quick] [--bound N]`: the placement search against exact solutions by HiGHS on 200
  * random small fleets. Writes bench/results/optimality.json.
  */
-import * as fs from "node:fs";
-import * as path from "node:path";
 import { parseArgs } from "node:util";
 import { searchPlacement } from "../../providers/plan/search/search";
 import { createModel, type PlacementModel } from "../../providers/plan/search/model";
+import { runCommand } from "../command";
+import { writeResults } from "../results";
 import { compareFleet, type Comparison } from "./compare";
 import { loadHighs, solveExactly, type Solve } from "./exact";
 import { smallFleet } from "./small-fleets";
@@ -41,7 +41,7 @@ async function main(): Promise<number> {
   const summary = summarize(compared);
   printTable(compared, summary);
   if (values.bound !== undefined) printBound(solve, Number(values.bound));
-  if (!values.quick) writeResult(summary);
+  if (!values.quick) writeResults("optimality", summary);
   return summary.meanGap <= MEAN_GAP && summary.worstGap <= WORST_GAP && summary.below === 0 ? 0 : 1;
 }
 
@@ -138,18 +138,4 @@ function joinFleets(parts: readonly PlacementModel[]): PlacementModel {
   });
 }
 
-function writeResult(summary: Summary): void {
-  const folder = path.join(require.resolve("pulumi-archipelago/package.json"), "..", "bench", "results");
-  fs.mkdirSync(folder, { recursive: true });
-  fs.writeFileSync(path.join(folder, "optimality.json"), `${JSON.stringify(summary, undefined, 2)}\n`);
-}
-
-main().then(
-  (code) => {
-    process.exitCode = code;
-  },
-  (error: unknown) => {
-    console.error(error);
-    process.exitCode = 1;
-  },
-);
+runCommand(main);

@@ -7,7 +7,9 @@ import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import type { RunReport } from "../../sdk/model";
+import { runCommand } from "../command";
 import { startLoad, type LoadResult, type RunningLoad } from "../load";
+import { writeResults } from "../results";
 import { BUSY, openUnevenFleet, type UnevenFleet } from "./uneven-fleet";
 
 const HELP = `Usage: npm run bench:rebalance [-- --quick]
@@ -53,7 +55,7 @@ async function main(): Promise<number> {
   try {
     const result = await measure(fleet, values.quick ? 10 : 60);
     printResult(result);
-    if (!values.quick) writeResult(root, result);
+    if (!values.quick) writeResults("rebalance", result);
     const { failed, violations, moves, p99Ms } = result;
     return failed === 0 && violations === 0 && moves > 0 && p99Ms.with < p99Ms.without ? 0 : 1;
   } finally {
@@ -133,20 +135,8 @@ function printResult({ p50Ms, p99Ms, moves, movingSeconds, failed, violations }:
   );
 }
 
-function writeResult(root: string, result: Result): void {
-  fs.writeFileSync(path.join(root, "bench", "results", "rebalance.json"), `${JSON.stringify(result, undefined, 2)}\n`);
-}
-
 function round(value: number): number {
   return Math.round(value * 100) / 100;
 }
 
-main().then(
-  (code) => {
-    process.exitCode = code;
-  },
-  (error: unknown) => {
-    console.error(error instanceof Error ? error.message : error);
-    process.exitCode = 1;
-  },
-);
+runCommand(main);

@@ -7,6 +7,8 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
+import { runCommand } from "../command";
+import { readResults, writeResults } from "../results";
 import { check } from "./checker";
 import { readInstance, renderAssignment } from "./instance";
 import { findInstance, type InstanceFiles } from "./instance-files";
@@ -243,14 +245,9 @@ function printRow(name: string, { cost, seconds, cpuSeconds }: InstanceResult): 
 
 /** Results of other instances of an earlier run stay, so that a run can be done in parts. */
 function write(results: Readonly<Record<string, InstanceResult>>, settings: Settings): void {
-  const file = path.join(process.cwd(), "bench", "results", "roadef.json");
-  const earlier = fs.existsSync(file)
-    ? (JSON.parse(fs.readFileSync(file, "utf8")) as { readonly instances?: Readonly<Record<string, InstanceResult>> })
-    : {};
-  fs.mkdirSync(path.dirname(file), { recursive: true });
+  const earlier = readResults<{ readonly instances: Readonly<Record<string, InstanceResult>> }>("roadef");
   const { threads, seconds } = settings;
-  const result = { threads, secondsGiven: seconds, instances: { ...earlier.instances, ...results } };
-  fs.writeFileSync(file, `${JSON.stringify(result, null, 2)}\n`);
+  writeResults("roadef", { threads, secondsGiven: seconds, instances: { ...earlier.instances, ...results } });
 }
 
 function grouped(value: number): string {
@@ -261,12 +258,4 @@ function round(value: number): number {
   return Number(value.toFixed(1));
 }
 
-main().then(
-  (code) => {
-    process.exitCode = code;
-  },
-  (error: unknown) => {
-    console.error(error instanceof Error ? error.message : error);
-    process.exitCode = 1;
-  },
-);
+runCommand(main);

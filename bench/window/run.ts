@@ -12,6 +12,7 @@ import { applyCommand, inventory, root } from "../../examples/quickstart/setting
 import { openAgentPlatform } from "../../providers/drivers/agent-platform";
 import type { RunReport } from "../../sdk/model";
 import type { EngineResult } from "../../test/engine/engine-session";
+import { runCommand } from "../command";
 import { startLoad, verifyLedger, type LoadResult } from "../load";
 import { Chaos, RUNNER_MARK } from "./chaos";
 import { rollingRestart } from "./rolling-restart";
@@ -243,12 +244,4 @@ function round(value: number): number {
 }
 
 process.chdir(root);
-main().then(
-  (code) => {
-    process.exitCode = code;
-  },
-  (error: unknown) => {
-    console.error(error instanceof Error ? error.message : error);
-    process.exitCode = 1;
-  },
-);
+runCommand(main);

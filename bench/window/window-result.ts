@@ -1,8 +1,6 @@
 /** What the window benchmark measured: on the terminal, and in bench/results/window.json. */
-import * as fs from "node:fs";
-import * as path from "node:path";
 import type { TrafficEngine } from "../../sdk/model";
-import { root } from "../../examples/quickstart/settings";
+import { readResults, writeResults } from "../results";
 import type { ChaosCount } from "./chaos";
 
 /** One window. */
@@ -35,19 +33,16 @@ type ResultFile = WindowResult & {
   readonly chaos?: Readonly<Partial<Record<TrafficEngine, WindowResult>>>;
 };
 
-const FILE = path.join(root, "bench", "results", "window.json");
-
 /** Writes a result to its place; the others in the file stay. */
 export function writeResult(result: WindowResult, traffic: TrafficEngine): void {
-  const before = readResults();
+  const before = readResults<ResultFile>("window");
   const { haproxy, chaos } = before;
   const others = { ...(haproxy ? { haproxy } : {}), ...(chaos ? { chaos } : {}) };
   let file: Partial<ResultFile>;
   if (result.kills) file = { ...before, chaos: { ...chaos, [traffic]: result } };
   else if (traffic === "haproxy") file = { ...before, haproxy: result };
   else file = { ...result, ...others };
-  fs.mkdirSync(path.dirname(FILE), { recursive: true });
-  fs.writeFileSync(FILE, `${JSON.stringify(file, null, 2)}\n`);
+  writeResults("window", file);
 }
 
 /** Prints a result. */
@@ -81,12 +76,4 @@ export function printResult(result: WindowResult, traffic: TrafficEngine): void 
   ];
   console.log(`\nEngine: ${result.engine}; traffic: ${traffic}`);
   for (const [label, ours, theirs] of rows) console.log(`${label.padEnd(26)}${ours.padEnd(28)}${theirs}`.trimEnd());
-}
-
-function readResults(): Partial<ResultFile> {
-  try {
-    return JSON.parse(fs.readFileSync(FILE, "utf8")) as Partial<ResultFile>;
-  } catch {
-    return {};
-  }
 }
