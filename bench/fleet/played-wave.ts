@@ -42,7 +42,7 @@ export function compileWave(wave: Wave): CompiledWave {
   const index = new Map(wave.steps.map(({ id }, at) => [id, at]));
   const after = wave.steps.map((step) => Int32Array.from(step.after.flatMap((id) => index.get(id) ?? [])));
   const fromOf = new Map(wave.moves.map(({ id, from }) => [id, from]));
-  const laneHosts = wave.lanes ? wave.hosts : [];
+  const laneHosts = lanesInOrder(wave, fromOf);
   const laneOf = new Map(laneHosts.map((host, lane) => [host, lane]));
   const hostOfStep = (step: PlanStep): string | undefined =>
     "move" in step
@@ -94,6 +94,16 @@ export function compileWave(wave: Wave): CompiledWave {
   };
 }
 
+/** Hosts with lanes, in the order of their first steps. */
+function lanesInOrder({ lanes, steps }: Wave, fromOf: ReadonlyMap<string, string>): readonly string[] {
+  const hosts = new Set<string>();
+  for (const step of steps) {
+    const host = "move" in step ? fromOf.get(step.move) : "host" in step ? step.host : undefined;
+    if (host !== undefined && lanes?.uses[host] !== undefined) hosts.add(host);
+  }
+  return [...hosts];
+}
+
 /** Steps by lane in one pass: a filter for each lane would take as long as lanes times steps. */
 function groupSteps(lane: Int32Array, count: number): readonly Int32Array[] {
   const lists: number[][] = Array.from({ length: count }, () => []);
@@ -136,7 +146,10 @@ export function playWave(wave: CompiledWave, startMs: number, normal: () => numb
   const lanes = wave.laneHosts.length;
   const laneStart = new Float64Array(lanes);
   const laneEnd = new Float64Array(lanes);
-  for (let step = 0; step < steps; step++) if ((wave.lane[step] as number) < 0) finish(step, startMs);
+  // Of the steps of no lane the reserve comes before all lanes, and its release after them.
+  const ownsNone = (step: number): boolean => (wave.lane[step] as number) < 0;
+  const isAtEnd = (step: number): boolean => wave.wave.steps[step]?.kind === "release";
+  for (let step = 0; step < steps; step++) if (ownsNone(step) && !isAtEnd(step)) finish(step, startMs);
   const room = Int32Array.from(wave.places);
   const unbegun = Int32Array.from(wave.places, (places, use) => places + (wave.ahead?.[use] ?? 0));
   const done = new Uint8Array(lanes);
@@ -220,6 +233,7 @@ export function playWave(wave: CompiledWave, startMs: number, normal: () => numb
       take(unbegun, next.lane, -1);
     }
   }
+  for (let step = 0; step < steps; step++) if (ownsNone(step) && isAtEnd(step)) finish(step, startMs);
   return { endMs, ends, laneStart, laneEnd };
 }
 

@@ -103,7 +103,6 @@ export class SimulatedPlan {
 /** Limits of the policy, counted anew from when hosts were under way. */
 function countOverLimits({ input }: GeneratedFleet, { wave, laneHosts }: CompiledWave, played: PlayedWave): number {
   const { limits } = input.spec;
-  if (wave.kind === "failback") return 0;
   const hosts = new Map(input.fleet.hosts.map((host) => [host.id, host]));
   const check = (names: readonly string[], limitOf: (name: string) => number): number => {
     const counts = new Map<string, number>();
@@ -126,7 +125,8 @@ function countOverLimits({ input }: GeneratedFleet, { wave, laneHosts }: Compile
     `zone/${hosts.get(host)?.zone ?? ""}`,
     `rack/${hosts.get(host)?.rack ?? ""}`,
   ];
-  if (laneHosts.length === 0) return check(wave.hosts.flatMap(namesOf), limitOf);
+  // A failback without lanes empties one host.
+  if (laneHosts.length === 0) return wave.kind === "failback" ? 0 : check(wave.hosts.flatMap(namesOf), limitOf);
   const events = laneHosts
     .flatMap((host, lane) => [
       { atMs: played.laneStart[lane] as number, by: 1, host },

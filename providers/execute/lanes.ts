@@ -9,6 +9,7 @@
  * 1. Whoever executes a wave again counts the lanes that are under way already.
  * 2. A lane that has begun goes on whatever begins after it: lanes ahead wait for places only, which are given back.
  */
+import { isMovesOnly } from "../../sdk/model";
 import type { PlanStep, StepRecord, Wave } from "../../sdk/model";
 
 /** Host whose lane a step belongs to; undefined where a step stands for itself. */
@@ -83,9 +84,9 @@ export class LaneGate {
     return true;
   }
 
-  /** No further lane begins; those under way go on to their end. Without effect while none has begun. */
+  /** No further lane begins; those under way go on to their end. Without effect while none has begun, and in a failback. */
   close(): void {
-    this.isClosed = this.hasBegun;
+    this.isClosed = this.hasBegun && !isMovesOnly(this.wave);
   }
 
   /** Whether some steps wait for nothing but a lane that may not begin any more. */

@@ -214,6 +214,12 @@ export class CellLoads {
     for (const { work, factor } of shares) addDemand(this.problem, work, factor, load, this.range.from);
   }
 
+  /** Sets what a cell carries from now on; what it carried in the range is marked already. */
+  restate(cell: number, shares: Iterable<{ readonly work: number; readonly factor: number }>): void {
+    this.rebuild(cell, shares);
+    this.measurePeaks(cell);
+  }
+
   /** True when the cell keeps its margin with `factor` of a workload's demand more. */
   hasMargin(cell: number, factor: number, demand: WorkDemand): boolean {
     const { marginDeviates } = this.options;

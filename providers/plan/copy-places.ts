@@ -39,6 +39,11 @@ export class CopyPlaces {
     return found.length < 2 ? found : found.sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
+  /** True while a copy is on its host. */
+  isAt(copy: Copy): boolean {
+    return this.at[copy.site]?.has(copy.id) === true;
+  }
+
   /** How many copies of a workload a host has. */
   countAt(work: number, site: number): number {
     return this.counts[work]?.get(site) ?? 0;

@@ -6,22 +6,15 @@
  *
  * Invariant: no copy is left on a reserved host.
  */
-import { sumDurations } from "./durations";
+import type { DurationQuantiles } from "../../sdk/model";
+
 import { cellOfCopy } from "./capacity";
+import { expectedFailback, FailbackLanes } from "./failback-lanes";
 import type { Placement } from "./placement";
 import { compareText, type Copy, type Problem } from "./problem";
-import {
-  longestOfMoves,
-  settleMoves,
-  stepOptions,
-  withWorkloads,
-  type ScheduleContext,
-  type ScheduleFailure,
-  type Timeline,
-} from "./schedule";
-import { createFailbackSteps } from "./steps";
+import { longestOfMoves, type ScheduleContext, type ScheduleFailure, type Timeline } from "./schedule";
 import type { WaveOptions } from "./waves";
-import { searchWave, weightOfNew, type PlacedMove, type Task } from "./wave-search";
+import { searchWave, weightOfNew, type PlacedMove, type SearchOptions, type Task } from "./wave-search";
 
 /** What a move back must win at least, as a share of a host's CPU: below that, the move is not worth it. */
 const MOVE_COST = 0.1;
@@ -32,7 +25,8 @@ const ZONE_BENEFIT = 0.2;
 /** Copies that go home because it is better there: a number that never matters, and a share of all that bounds churn. */
 const FEWEST_RETURNS = 64;
 const RETURNS_SHARE = 0.03;
-/** A home may be free only after another copy has gone home: waves of failback at most. */
+/** A home may be free only after another copy has gone home: looks at those that found none, and waves of failback, at most. */
+const MAXIMUM_LOOKS = 3;
 const MAXIMUM_WAVES = 3;
 
 /** Plans the failback; returns why, when a copy cannot leave the reserve. Adds warnings for copies that stay. */
@@ -46,17 +40,14 @@ export function planFailback(
 ): ScheduleFailure | undefined {
   const { problem } = context;
   const standby = new Set(reserved);
-  const release = reserved.map((site) => problem.sites[site]?.host.id ?? "").sort(compareText);
   let returns = Math.max(FEWEST_RETURNS, Math.floor(RETURNS_SHARE * problem.copies.length));
   for (let wave = 1; wave <= MAXIMUM_WAVES; wave++) {
     const displaced = findDisplaced(context, placement, standby);
-    const copies = displaced.map(({ copy }) => copy);
-    const most = returns + copies.filter(({ site }) => standby.has(site)).length;
-    const longest = longestOfMoves(context, copies, most);
-    const range = timeline.rangeOfNext(sumDurations([longest, context.durations.release]));
+    const range = timeline.rangeOfNext(timeOfFailback(context, displaced, standby, returns));
     const overload = placement.beginWave(range, standby);
     if (overload) return { cause: { kind: "overload", overload }, left: [], waves: timeline.waves };
     const search = { ...options, index: timeline.nextIndex, failback: true };
+    const lanes = new FailbackLanes(context, placement);
 
     const leaving = searchWave(
       problem,
@@ -67,28 +58,16 @@ export function planFailback(
     if ("stuck" in leaving) {
       return { cause: { kind: "stuck", stuck: leaving.stuck }, left: [], waves: timeline.waves };
     }
-    const moves: PlacedMove[] = [...leaving.moves];
-    const stay: Task[] = [];
-    for (const task of worthwhile(context, placement, displaced, standby, returns)) {
-      const found = searchWave(problem, placement, [{ ...task, onlyHome: true }], search);
-      if ("moves" in found) moves.push(...found.moves);
-      else stay.push(task);
-    }
-    returns -= moves.length - leaving.moves.length;
+    lanes.addAll(leaving.moves);
+    const wanted = worthwhile(context, placement, displaced, standby, returns);
+    const stay = bringHome(context, placement, wanted, lanes, search);
+    returns -= lanes.moves.length - leaving.moves.length;
 
-    const last = stay.length === 0 || moves.length === 0 || wave === MAXIMUM_WAVES;
-    const releaseNow = last ? release : [];
-    if (moves.length > 0 || releaseNow.length > 0) {
-      const steps = createFailbackSteps(
-        timeline.nextIndex,
-        withWorkloads(problem, moves),
-        releaseNow,
-        stepOptions(context, moves),
-      );
-      const hosts = [...new Set(moves.flatMap(({ move }) => move.to ?? []))].sort(compareText);
-      timeline.append("failback", hosts, moves, steps, range);
-      settleMoves(placement, moves);
-      for (const { arrived } of moves) options.ids.add(arrived.id);
+    const last = stay.length === 0 || lanes.moves.length === 0 || wave === MAXIMUM_WAVES;
+    const releaseNow = last ? reserved : [];
+    if (lanes.moves.length > 0 || releaseNow.length > 0) {
+      lanes.append(timeline, releaseNow, range);
+      for (const { arrived } of lanes.moves) options.ids.add(arrived.id);
     }
     if (last) {
       for (const { copy, home } of stay) warnings.push(describeStay(problem, copy, home));
@@ -96,6 +75,53 @@ export function planFailback(
     }
   }
   return undefined;
+}
+
+/** Upper bound of the time of a failback wave. */
+function timeOfFailback(
+  context: ScheduleContext,
+  displaced: readonly Task[],
+  standby: ReadonlySet<number>,
+  returns: number,
+): DurationQuantiles {
+  const copies = displaced.map(({ copy }) => copy);
+  const most = Math.min(copies.length, returns + copies.filter(({ site }) => standby.has(site)).length);
+  const hosts = new Set(copies.map(({ site }) => site)).size;
+  return expectedFailback(context, most, Math.min(most, hosts), longestOfMoves(context, copies, most));
+}
+
+/**
+ * Brings copies home, those of one host after those of another, each where it has room by then. Hosts of which none finds
+ * room are looked at again when others have left. Returns what stays.
+ */
+function bringHome(
+  { problem }: ScheduleContext,
+  placement: Placement,
+  wanted: readonly Task[],
+  lanes: FailbackLanes,
+  search: SearchOptions,
+): readonly Task[] {
+  const stay: Task[] = [];
+  let left = [...Map.groupBy(wanted, ({ copy }) => copy.site)];
+  for (let look = 1; look <= MAXIMUM_LOOKS && left.length > 0; look++) {
+    const before = left.length;
+    left = left.filter(([site, tasks]) => {
+      const moves: PlacedMove[] = [];
+      const stuck = tasks.filter((task) => {
+        if (task.home !== undefined && !lanes.mayFollow(task.home)) return true;
+        const found = searchWave(problem, placement, [{ ...task, onlyHome: true }], search);
+        if ("stuck" in found) return true;
+        moves.push(...found.moves);
+        return false;
+      });
+      if (moves.length === 0) return true;
+      lanes.add(site, moves);
+      stay.push(...stuck);
+      return false;
+    });
+    if (left.length === before) break;
+  }
+  return [...stay, ...left.flatMap(([, tasks]) => tasks)];
 }
 
 /**

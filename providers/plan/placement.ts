@@ -212,6 +212,18 @@ export class Placement {
   }
 
   /**
+   * In a failback, in which the copies of one host after the other leave: these have left by the time that others come
+   * to their hosts. What those carried before is proven already.
+   */
+  depart(copies: readonly Copy[]): void {
+    this.commit();
+    for (const copy of copies) this.places.vacate(copy);
+    for (const cell of new Set(copies.map((copy) => cellOfCopy(this.problem, copy)))) {
+      if (cell >= 0) this.loads.restate(cell, this.sharesIn(cell));
+    }
+  }
+
+  /**
    * Lets a workload serve with `weight` less for a part of this wave: its other copies carry more. Undefined when
    * that breaks the promise; then nothing has changed.
    * @param givesUp a job without a service gives its work up meanwhile instead
@@ -246,7 +258,8 @@ export class Placement {
     const works = new Set<number>();
     for (const copy of gone) {
       works.add(copy.work);
-      if (this.states.isVacated(copy.site)) continue;
+      // Of hosts that were emptied within the wave the copies are gone already.
+      if (!this.places.isAt(copy)) continue;
       this.places.vacate(copy);
       touched.add(cellOfCopy(this.problem, copy));
     }

@@ -13,18 +13,10 @@
  */
 import { peakQuantile, type StepRange } from "./capacity";
 import type { Kept } from "./cell-loads";
-import { longestMove, sumDurations } from "./durations";
+import { longestMove } from "./durations";
+import { expectedFailback, FailbackLanes } from "./failback-lanes";
 import type { Placement } from "./placement";
-import { compareText } from "./problem";
-import {
-  longestOfMoves,
-  settleMoves,
-  stepOptions,
-  withWorkloads,
-  type ScheduleContext,
-  type Timeline,
-} from "./schedule";
-import { createFailbackSteps } from "./steps";
+import { longestOfMoves, type ScheduleContext, type Timeline } from "./schedule";
 import { searchWave, type SearchOptions } from "./wave-search";
 
 /** What a try at the next wave came to. */
@@ -222,24 +214,19 @@ export class ReserveTrack {
   /** Appends a wave in which all copies leave `sites`, which are released then; false where one finds no room. */
   private release(waves: TrackedWaves<WaveAttempt>, sites: readonly number[]): boolean {
     const { context, placement, timeline } = waves;
-    const { problem, durations } = context;
+    const { problem } = context;
     const tasks = sites.flatMap((site) => placement.copiesAt(site).map((copy) => ({ copy })));
     const copies = tasks.map(({ copy }) => copy);
-    const range = timeline.rangeOfNext(sumDurations([longestOfMoves(context, copies), durations.release]));
+    const range = timeline.rangeOfNext(
+      expectedFailback(context, copies.length, sites.length, longestOfMoves(context, copies)),
+    );
     if (placement.beginWave(range, new Set(sites), waves.restRange().to)) return false;
     const search = { ...waves.searchOptions(), index: timeline.nextIndex, failback: true, isReady: () => false };
     const found = searchWave(problem, placement, tasks, search);
     if ("stuck" in found) return false;
-    const hosts = [...new Set(found.moves.flatMap(({ move }) => move.to ?? []))].sort(compareText);
-    const ids = sites.map((site) => this.hostOf(context, site)).sort(compareText);
-    const steps = createFailbackSteps(
-      timeline.nextIndex,
-      withWorkloads(problem, found.moves),
-      ids,
-      stepOptions(context, found.moves),
-    );
-    timeline.append("failback", hosts, found.moves, steps, range);
-    settleMoves(placement, found.moves);
+    const lanes = new FailbackLanes(context, placement);
+    lanes.addAll(found.moves);
+    lanes.append(timeline, sites, range);
     placement.setReserved(sites, false);
     return true;
   }
@@ -277,9 +264,5 @@ export class ReserveTrack {
 
   private use(sites: readonly number[]): void {
     this.placement.setReserved(sites, true);
-  }
-
-  private hostOf({ problem }: ScheduleContext, site: number): string {
-    return problem.sites[site]?.host.id ?? "";
   }
 }

@@ -134,7 +134,7 @@ export class Timeline {
     const { startMs } = this.context;
     const index = this.nextIndex;
     const before = this.total;
-    const duration = lanes ? durationOfLanes(hosts, moves, steps, lanes) : waveDuration(steps);
+    const duration = lanes ? durationOfLanes(moves, steps, lanes) : waveDuration(steps);
     this.durations.push(duration);
     this.waves.push({
       index,
@@ -147,7 +147,12 @@ export class Timeline {
       steps,
       ...(lanes ? { lanes } : {}),
       overCapacityShare: this.placement.overShareInWave(),
-      ...this.capacityAndDemand(range, lanes ? new Set(hosts) : undefined, lanes?.limits["hosts"] ?? 0),
+      // In a failback no host is missing.
+      ...this.capacityAndDemand(
+        range,
+        lanes && kind === "update" ? new Set(hosts) : undefined,
+        lanes?.limits["hosts"] ?? 0,
+      ),
     });
   }
 
@@ -192,31 +197,33 @@ function largestCells(problem: Problem, island: number, hosts: ReadonlySet<strin
     .reduce((sum, cpuMillis) => sum + cpuMillis, 0);
 }
 
-/** Time of a wave whose hosts follow each other: what comes before the first lane, then the lanes. */
+/** Time of a wave whose hosts follow each other: what belongs to no lane, then the lanes. */
 function durationOfLanes(
-  hosts: readonly string[],
   moves: readonly PlacedMove[],
   steps: readonly PlanStep[],
   lanes: WaveLanes,
 ): DurationQuantiles {
-  const stepsOf = new Map<string, PlanStep[]>(hosts.map((host) => [host, []]));
+  const stepsOf = new Map<string, PlanStep[]>();
   const fromOf = new Map(moves.map(({ move }) => [move.id, move.from]));
-  const before: PlanStep[] = [];
+  const others: PlanStep[] = [];
   for (const step of steps) {
     const host = "move" in step ? fromOf.get(step.move) : "host" in step ? step.host : step.hosts[0];
-    const own = step.kind === "reserve" ? undefined : stepsOf.get(host ?? "");
-    if (own === undefined) before.push(step);
-    else own.push(step);
+    if (host === undefined || lanes.uses[host] === undefined || step.kind === "reserve" || step.kind === "release") {
+      others.push(step);
+      continue;
+    }
+    const own = stepsOf.get(host);
+    if (own) own.push(step);
+    else stepsOf.set(host, [step]);
   }
   const laneOf = new Map<string, string>();
   for (const [host, own] of stepsOf) for (const { id } of endsOfLane(own)) laneOf.set(id, host);
-  const timed = hosts.map((host): Lane => {
-    const own = stepsOf.get(host) ?? [];
+  const timed = [...stepsOf].map(([host, own]): Lane => {
     // The steps of a lane wait for each other; for other lanes its first one does.
     const after = new Set(own[0]?.after.flatMap((id) => laneOf.get(id) ?? []));
     return { host, uses: lanes.uses[host] ?? [], after: [...after], duration: laneDuration(own) };
   });
-  return sumDurations([waveDuration(before), lanesDuration(timed, lanes)]);
+  return sumDurations([waveDuration(others), lanesDuration(timed, lanes)]);
 }
 
 /** Steps that other lanes may wait for: the soak where there is one. */

@@ -147,27 +147,36 @@ export function createUpdateSteps(
   return keepApart(steps, moves, options);
 }
 
-/** Steps of a failback wave: copies move, then the reserve is released where `release` names hosts. */
+/**
+ * Steps of a failback wave: copies leave `hosts`, then the reserve is released where `release` names hosts.
+ * @param hosts in the order of their lanes
+ */
 export function createFailbackSteps(
   index: number,
+  hosts: readonly string[],
   moves: readonly WorkloadMove[],
   release: readonly string[],
   options: StepOptions,
 ): PlanStep[] {
   const steps: PlanStep[] = [];
-  const ends: string[] = [];
-  for (const move of calledFirst(moves, options)) {
-    const id = (kind: string): string => `w${String(index)}/${move.move.from}/${kind}`;
-    const leave = createMoveSteps(id, move, [], options);
-    steps.push(...leave);
-    ends.push(...leave.slice(-1).map((step) => step.id));
+  const movesOf = Map.groupBy(calledFirst(moves, options), ({ move }) => move.from);
+  const endsOf = new Map<string, readonly string[]>();
+  for (const host of hosts) {
+    const id = (kind: string): string => `w${String(index)}/${host}/${kind}`;
+    const after = options.laneOf?.(host).after.flatMap((other) => endsOf.get(other) ?? []) ?? [];
+    const ends = (movesOf.get(host) ?? []).flatMap((move) => {
+      const leave = createMoveSteps(id, move, after, options);
+      steps.push(...leave);
+      return leave.slice(-1).map((step) => step.id);
+    });
+    endsOf.set(host, ends);
   }
   if (release.length > 0) {
     steps.push({
       id: `w${String(index)}/release`,
       kind: "release",
       hosts: release,
-      after: ends,
+      after: [...endsOf.values()].flat(),
       expected: options.durations.release,
     });
   }
