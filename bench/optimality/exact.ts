@@ -2,8 +2,7 @@
  * A placement problem as a mixed-integer program in the LP format, solved exactly by HiGHS; or its linear relaxation,
  * whose value no placement can be below.
  *
- * Not for: problems with forbidden machine classes, neighbourhood dependencies and distances between machines; the
- * small fleets have none.
+ * Not for: problems with neighbourhood dependencies and distances between machines; the small fleets have none.
  */
 import type * as Highs from "highs";
 import type { PlacementModel } from "../../providers/plan/search/model";
@@ -66,6 +65,11 @@ export function renderProgram(model: PlacementModel, isRelaxed: boolean): Progra
     );
     for (const m of all(machineCount)) binaries.push(x(p, m));
     const origin = model.origin[p] ?? 0;
+    for (const m of all(machineCount)) {
+      const price = placementCostOf(model, p, m);
+      if (price === Infinity) add(`not_${String(p)}_${String(m)}`, term(1, x(p, m)), "=", 0);
+      else goal.push(...term(price, x(p, m)));
+    }
     if (isPinned(p)) add(`pin_${String(p)}`, term(1, x(p, origin)), "=", 1);
     // A move costs unless the copy is at its origin.
     const cost = model.processMoveWeight * (model.moveCost[p] ?? 0);
@@ -143,4 +147,10 @@ export function renderProgram(model: PlacementModel, isRelaxed: boolean): Progra
     : `Binary\n ${binaries.join("\n ")}`;
   const objective = goal.length === 0 ? "0 x_0_0" : goal.join("\n  ");
   return { program: `Minimize\n obj: ${objective}\nSubject To\n${rows.join("\n")}\n${domain}\nEnd\n`, constant };
+}
+
+/** Cost of a copy on a host; infinite where it may not be there. */
+function placementCostOf(model: PlacementModel, process: number, machine: number): number {
+  const row = (model.placementGroup[process] ?? 0) * model.machineClassCount;
+  return model.placementCost[row + (model.machineClass[machine] ?? 0)] ?? 0;
 }

@@ -1,5 +1,5 @@
 /** Random small fleets as placement problems: small enough for an exact solution, with every kind of rule and cost. */
-import { createModel, type PlacementModel } from "../../providers/plan/search/model";
+import { createModel, type ModelParts, type PlacementModel } from "../../providers/plan/search/model";
 
 /** A generator of whole numbers from 0 to below `bound`, by seed (mulberry32). */
 function createRandom(seed: number): (bound: number) => number {
@@ -14,7 +14,8 @@ function createRandom(seed: number): (bound: number) => number {
 
 /**
  * A fleet of 3 to 6 hosts in 1 to 3 zones with 5 to 14 copies; its placement keeps every hard rule and is uneven, so
- * that there is something to win. All numbers are whole.
+ * that there is something to win. All numbers are whole. Those of odd seeds have cards, which both ends of a move hold,
+ * and copies that some hosts may not take.
  */
 export function smallFleet(seed: number): PlacementModel {
   const random = createRandom(seed);
@@ -44,7 +45,7 @@ export function smallFleet(seed: number): PlacementModel {
     );
     return Math.max(1, inZones.size - random(2));
   });
-  return createModel({
+  const parts: ModelParts = {
     resourceCount,
     capacity,
     safety: capacity.map((room) => Math.floor(room * 0.4)),
@@ -62,7 +63,49 @@ export function smallFleet(seed: number): PlacementModel {
     balances: random(2) === 0 ? [] : [{ first: 0, second: 1, target: 1, weight: 1 + random(3) }],
     processMoveWeight: 1 + random(3),
     serviceMoveWeight: random(3),
+  };
+  return createModel(seed % 2 === 1 ? withRules(parts, createRandom(seed + RULES_SEED)) : parts);
+}
+
+/** Apart from the seeds of fleets, so that rules do not follow from what else is drawn. */
+const RULES_SEED = 7_919_000;
+
+/** The same with one more resource, cards, and hosts of three classes that two groups of copies may or may not be on. */
+function withRules(parts: ModelParts, random: (bound: number) => number): ModelParts {
+  const { resourceCount, origin, capacity } = parts;
+  const cards = Array.from(origin, () => (random(3) === 0 ? 1 + random(2) : 0));
+  const machines = capacity.length / resourceCount;
+  const offered = Array.from({ length: machines }, (_, machine) =>
+    cards.reduce((sum, count, process) => (origin[process] === machine ? sum + count : sum), random(3)),
+  );
+  const machineClass = Int32Array.from({ length: machines }, () => random(3));
+  const placementGroup = Int32Array.from(origin, () => random(2));
+  const placementCost = Float64Array.from({ length: 6 }, () => (random(3) === 0 ? Infinity : 0));
+  // Where a copy is it may be.
+  origin.forEach((machine, process) => {
+    placementCost[(placementGroup[process] ?? 0) * 3 + (machineClass[machine] ?? 0)] = 0;
   });
+  // Costs have a column for each class that there is.
+  const classes = Math.max(...machineClass) + 1;
+  return {
+    ...parts,
+    resourceCount: resourceCount + 1,
+    capacity: withColumn(capacity, resourceCount, offered),
+    safety: withColumn(parts.safety ?? capacity, resourceCount, offered),
+    requirement: withColumn(parts.requirement, resourceCount, cards),
+    transient: Uint8Array.from([...(parts.transient ?? []), 1]),
+    loadWeight: Float64Array.from([...(parts.loadWeight ?? []), 0]),
+    machineClass,
+    placementGroup,
+    placementCost: placementCost.filter((_, at) => at % 3 < classes),
+  };
+}
+
+/** A matrix of `columns` columns with one more. */
+function withColumn(matrix: Float64Array, columns: number, values: readonly number[]): Float64Array {
+  return Float64Array.from(
+    values.flatMap((value, row) => [...matrix.subarray(row * columns, (row + 1) * columns), value]),
+  );
 }
 
 /** Most copies on the first hosts, as fleets get when hosts were added lately. */

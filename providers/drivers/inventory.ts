@@ -7,7 +7,7 @@
 import { constants } from "node:fs";
 import { access, readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { messageOf, MistakeError, type Mistake, type TrafficEngine } from "../../sdk/model";
+import { messageOf, MistakeError, type HostDevices, type Mistake, type TrafficEngine } from "../../sdk/model";
 
 /** File format of an inventory, JSON. Relative paths are relative to the file. */
 export interface Inventory {
@@ -34,6 +34,10 @@ export interface InventoryHost {
   readonly role: "member" | "standby";
   /** Known before the agent answers, for standby hosts. */
   readonly capacity?: { readonly cpuMillis: number; readonly memoryBytes: number };
+  /** What rules of islands and workloads ask for, such as `{ "security": "restricted" }`. A host says none of itself. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Its devices by kind, such as `{ "gpu": { "count": 2, "partitions": 7 } }`. */
+  readonly devices?: Readonly<Record<string, HostDevices>>;
 }
 
 /**
@@ -102,11 +106,29 @@ function validateHosts(mistakes: Mistake[], hosts: readonly unknown[]): void {
     if (record["role"] !== "member" && record["role"] !== "standby") {
       mistakes.push(mistake(`${prefix}role`, record["role"], 'must be "member" or "standby"', "correct it"));
     }
+    validateLabels(mistakes, record["labels"], prefix);
+    validateDevices(mistakes, record["devices"], prefix);
     const id = record["id"];
     if (typeof id !== "string") continue;
     if (seen.has(id)) mistakes.push(mistake(`${prefix}id`, id, "must be unique", "rename one of the hosts"));
     seen.add(id);
   }
+}
+
+function validateLabels(mistakes: Mistake[], labels: unknown, prefix: string): void {
+  if (labels === undefined) return;
+  if (isRecord(labels) && Object.values(labels).every((value) => typeof value === "string" && value !== "")) return;
+  mistakes.push(mistake(`${prefix}labels`, labels, "must be texts by name", 'write { "security": "restricted" }'));
+}
+
+function validateDevices(mistakes: Mistake[], devices: unknown, prefix: string): void {
+  if (devices === undefined) return;
+  const isCount = (value: unknown): boolean => Number.isInteger(value) && (value as number) >= 1;
+  const isGood = (offered: unknown): boolean =>
+    isRecord(offered) && isCount(offered["count"]) && isCount(offered["partitions"]);
+  if (isRecord(devices) && Object.values(devices).every(isGood)) return;
+  const rule = "must have whole numbers of cards and of partitions of each, by kind";
+  mistakes.push(mistake(`${prefix}devices`, devices, rule, 'write { "gpu": { "count": 2, "partitions": 7 } }'));
 }
 
 async function validateCertificates(tls: Inventory["tls"]): Promise<Mistake[]> {

@@ -19,6 +19,7 @@ import {
   surgesFirst,
 } from "./rules/order";
 import { leavesNoHalfState, leavesNothing } from "./rules/orphans";
+import { keepsDevices, keepsNear, keepsPlaces } from "./rules/places";
 import type { Rule } from "./rules/rule";
 import { createRunView } from "./run-view";
 
@@ -28,6 +29,9 @@ const RULES = {
   keepsPauses,
   keepsCapacity,
   reservesFirst,
+  keepsPlaces,
+  keepsDevices,
+  keepsNear,
   intendsBeforeEffect,
   keepsEpochs,
   keepsLeases,

@@ -23,7 +23,7 @@ import type {
   Workload,
   WorkloadPolicy,
 } from "../../sdk/model";
-import { isKind, messageOf } from "../../sdk/model";
+import { isKind, matchesHost, messageOf } from "../../sdk/model";
 import type { Clock } from "../clock";
 import type { Platform, ReplicaListing } from "../drivers/contracts";
 
@@ -112,9 +112,14 @@ async function observePlatform(
       return createWorkload(island, policy, copies, services, request, earlier);
     }),
   );
-  const members = hosts.filter((host) => host.role === "member").map((host) => host.id);
+  const members = hosts.filter((host) => host.role === "member");
   return {
-    islands: islands.map(({ name, guarantee }) => ({ name, hosts: members, share: guarantee })),
+    islands: islands.map(({ name, guarantee, within }) => ({
+      name,
+      hosts: members.filter((host) => matchesHost(within, host)).map(({ id }) => id),
+      share: guarantee,
+      ...(within === undefined ? {} : { within }),
+    })),
     hosts,
     workloads,
     replicas,
@@ -222,6 +227,10 @@ function createWorkload(
           ? 0
           : (policy.maxUnavailable ?? Math.floor(copies / 2)),
     request,
+    ...(policy.devices === undefined ? {} : { devices: policy.devices }),
+    ...(policy.within === undefined ? {} : { within: policy.within }),
+    ...(policy.moves === undefined ? {} : { moves: policy.moves }),
+    ...(policy.apartFrom === undefined ? {} : { apartFrom: policy.apartFrom }),
     ...(policy.boost === undefined ? {} : { boost: policy.boost }),
     ...(policy.lifetimeMs === undefined ? {} : { lifetimeMs: policy.lifetimeMs }),
     ...(policy.process === undefined ? {} : { process: policy.process }),

@@ -1,16 +1,18 @@
 /**
- * Which copies are on which host while a plan is made, and the memory that they take up.
+ * Which copies are on which host while a plan is made, and the memory and devices that they take up.
  *
  * Not for: their CPU, which varies over paths (cell-loads.ts).
  */
 import { cellOfCopy } from "./capacity";
 import type { Kept } from "./cell-loads";
+import { DeviceUse } from "./device-use";
 import type { Copy, Problem } from "./problem";
 
 /** Places of all copies. */
 export class CopyPlaces {
   /** Memory taken up, by cell, bytes. */
   readonly memory: Float64Array;
+  private readonly devices: DeviceUse;
   private readonly at: Map<string, Copy>[];
   private readonly counts: Map<number, number>[];
 
@@ -19,7 +21,9 @@ export class CopyPlaces {
     this.memory = new Float64Array(problem.cells.length);
     this.at = problem.sites.map(() => new Map<string, Copy>());
     this.counts = problem.works.map(() => new Map<number, number>());
+    this.devices = new DeviceUse(problem);
     for (const copy of problem.copies) this.occupy(copy);
+    this.settle();
   }
 
   /** Copies on a host, in the order of their ids. */
@@ -63,7 +67,24 @@ export class CopyPlaces {
     return weight;
   }
 
+  /** True when a host runs a workload that may not be beside this one. */
+  isApartFrom(work: number, site: number): boolean {
+    const others = this.problem.rules.apart[work] ?? [];
+    return others.length > 0 && others.some((other) => this.countAt(other, site) > 0);
+  }
+
+  /** True when a host has devices for one more copy of a workload, whatever the order in which copies come. */
+  hasDevicesFor(work: number, site: number): boolean {
+    return this.devices.hasFor(work, site);
+  }
+
+  /** A wave is over: what was put somewhere in it has come. */
+  settle(): void {
+    this.devices.settle();
+  }
+
   occupy(copy: Copy): void {
+    this.devices.occupy(copy, true);
     this.at[copy.site]?.set(copy.id, copy);
     const counts = this.counts[copy.work];
     counts?.set(copy.site, (counts.get(copy.site) ?? 0) + 1);
@@ -71,6 +92,7 @@ export class CopyPlaces {
   }
 
   vacate(copy: Copy): void {
+    this.devices.vacate(copy);
     this.at[copy.site]?.delete(copy.id);
     const counts = this.counts[copy.work];
     const left = (counts?.get(copy.site) ?? 0) - 1;
@@ -82,11 +104,13 @@ export class CopyPlaces {
   /** Keeps all places as they are now. */
   keep(): Kept {
     const memory = this.memory.slice();
+    const devices = this.devices.keep();
     const at = this.at.map((copies) => new Map(copies));
     const counts = this.counts.map((hosts) => new Map(hosts));
     return {
       restore: () => {
         this.memory.set(memory);
+        devices.restore();
         at.forEach((copies, site) => (this.at[site] = new Map(copies)));
         counts.forEach((hosts, work) => (this.counts[work] = new Map(hosts)));
       },

@@ -4,8 +4,23 @@
  *
  * Not for: the schedule inside it.
  */
-import type { Envelope, Fleet, HostUpdateSpec, RebalanceSpec, StageSpec, WindowSpec } from "../../sdk/model";
-import { canonicalJson, formatDuration, formatDurationShort, formatPercentage } from "../../sdk/model";
+import type {
+  Envelope,
+  Fleet,
+  HostUpdateSpec,
+  Island,
+  RebalanceSpec,
+  StageSpec,
+  WindowSpec,
+  Workload,
+} from "../../sdk/model";
+import {
+  canonicalJson,
+  describeHostRule,
+  formatDuration,
+  formatDurationShort,
+  formatPercentage,
+} from "../../sdk/model";
 
 import { updateDigest } from "./digest";
 import type { PlanInput } from "./plan-input";
@@ -46,6 +61,10 @@ export function createEnvelope(spec: HostUpdateSpec, fleet: Fleet): Envelope {
     windows: spec.windows.map(describeWindow).sort(),
     ...(spec.stopRules ? { stopRules: spec.stopRules.map(canonicalJson).sort() } : {}),
     ...(spec.after ? { after: spec.after.map(describeStage).sort() } : {}),
+    ...describePlaces(
+      fleet.islands.filter(({ name }) => islands.has(name)),
+      workloads,
+    ),
   };
 }
 
@@ -107,6 +126,11 @@ export function compareEnvelopes(approved: Envelope, actual: Envelope): string[]
   if (windows.length > 0) differences.push(`windows that were not approved: ${windows.join(", ")}`);
   const rules = without(approved.stopRules ?? [], actual.stopRules ?? []);
   if (rules.length > 0) differences.push(`stop rules that were approved and are gone or changed: ${rules.join(", ")}`);
+  const [placesBefore, placesNow] = [approved.places ?? {}, actual.places ?? {}];
+  for (const name of new Set([...Object.keys(placesBefore), ...Object.keys(placesNow)])) {
+    const [before, now] = [placesBefore[name] ?? "anywhere", placesNow[name] ?? "anywhere"];
+    if (before !== now) differences.push(`${name} may run ${now} instead of the approved ${before}`);
+  }
   const stages = without(approved.after ?? [], actual.after ?? []);
   if (stages.length > 0) differences.push(`stages that were approved and are gone or changed: ${stages.join(", ")}`);
   return differences;
@@ -124,6 +148,31 @@ function describeRebalance(name: string, { horizonMs, target, tolerance, maximum
     `${name}: at most ${String(maximumMoves)} moves, where a host would be over ${formatPercentage(target)} in the next ` +
     `${formatDuration(horizonMs)}, or more than ${formatPercentage(tolerance)} fuller than another one`
   );
+}
+
+/** Rules of islands and workloads about places and devices: security is part of what is approved. */
+function describePlaces(islands: readonly Island[], workloads: readonly Workload[]): Pick<Envelope, "places"> {
+  const described = [
+    ...islands.flatMap(({ name, within }) =>
+      within ? [[`island ${name}`, `within ${describeHostRule(within)}`] as const] : [],
+    ),
+    ...workloads.flatMap((workload) => {
+      const text = describePlace(workload);
+      return text === "" ? [] : [[workload.name, text] as const];
+    }),
+  ];
+  if (described.length === 0) return {};
+  return { places: Object.fromEntries(described.sort(([a], [b]) => (a < b ? -1 : 1))) };
+}
+
+function describePlace({ within, moves, apartFrom = [], devices = {}, dependsOn = [] }: Workload): string {
+  return [
+    ...(within ? [`within ${describeHostRule(within)}`] : []),
+    ...(moves === undefined ? [] : [moves === "nowhere" ? "moved nowhere" : `moved within its ${moves}`]),
+    ...apartFrom.map((other) => `apart from ${other}`),
+    ...Object.entries(devices).map(([kind, cards]) => `with ${String(Number(cards.toFixed(3)))} ${kind}`),
+    ...dependsOn.flatMap(({ workload, within: near }) => (near === undefined ? [] : [`in the ${near} of ${workload}`])),
+  ].join(", ");
 }
 
 /** What goes before an update: the order of stages is part of what is approved. */

@@ -40,6 +40,14 @@ export function describeRefusal(problem: Problem, site: number, assessment: Asse
       return problem.sites[site]?.closed ?? "is closed";
     case "island":
       return "is not a host of the island";
+    case "rules":
+      return "is not a host that the workload may run on";
+    case "reach":
+      return "is further away than its copies may move";
+    case "apart":
+      return "runs a workload that may not be beside it";
+    case "devices":
+      return "has no devices left for it";
     case "copies":
       return "runs a copy of the same workload";
     case "memory":
@@ -99,6 +107,10 @@ function countRefusals(list: TargetList): string {
     leaving: "emptied in the same wave",
     closed: "closed",
     island: "not of its island",
+    rules: "where it may not run",
+    reach: "further away than its copies may move",
+    apart: "with a workload that may not be beside it",
+    devices: "without devices left for it",
   } as const;
   const counts = new Map<string, number>();
   for (const { assessment } of list.refused) {

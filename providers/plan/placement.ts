@@ -20,7 +20,8 @@ import { SiteStates } from "./site-states";
 export type { Undo } from "./cell-loads";
 
 /** Why a copy cannot be put on a host. */
-export type Refusal = "leaving" | "closed" | "island" | "copies" | "memory" | "cpu";
+export type Refusal =
+  "leaving" | "closed" | "island" | "rules" | "reach" | "copies" | "apart" | "devices" | "memory" | "cpu";
 
 /** What putting a copy on a host would mean. */
 export interface Assessment {
@@ -49,7 +50,11 @@ const REFUSED = {
   leaving: { refusal: "leaving", ...NOTHING_JUDGED },
   closed: { refusal: "closed", ...NOTHING_JUDGED },
   island: { refusal: "island", ...NOTHING_JUDGED },
+  rules: { refusal: "rules", ...NOTHING_JUDGED },
 } as const;
+
+/** A host that a copy may not go to from where it is. */
+export const OUT_OF_REACH: Assessment = { refusal: "reach", ...NOTHING_JUDGED };
 
 /** Mutable placement of all copies. */
 export class Placement {
@@ -147,6 +152,7 @@ export class Placement {
     if (this.states.isLeaving(site)) return REFUSED.leaving;
     if (this.states.isClosed(site)) return REFUSED.closed;
     if (cell < 0 || columns.isOpen[cell] !== 1 || !found) return REFUSED.island;
+    if (this.problem.rules.allowed[work]?.[site] === 0) return REFUSED.rules;
 
     const memoryAfter = (this.places.memory[cell] as number) + found.memoryBytes;
     const memoryBytes = columns.memoryBytes[cell] as number;
@@ -159,6 +165,8 @@ export class Placement {
     let refusal: Refusal | undefined;
     let newOverPaths = 0;
     if (this.places.countAt(work, site) >= found.copiesPerHost) refusal = "copies";
+    else if (this.places.isApartFrom(work, site)) refusal = "apart";
+    else if (!this.places.hasDevicesFor(work, site)) refusal = "devices";
     else if (memoryAfter > memoryBytes) refusal = "memory";
     else if (factor > 0 && !this.loads.hasMargin(cell, factor, demand)) refusal = "cpu";
     else if (worstCpuShare > 1) {
@@ -275,6 +283,7 @@ export class Placement {
       this.weights[work] = weight;
       for (const site of this.hostsOf(work).keys()) touched.add(cellOfCopy(this.problem, { work, site }));
     }
+    this.places.settle();
     for (const cell of touched) if (cell >= 0) this.loads.rebuild(cell, this.sharesIn(cell));
   }
 
@@ -367,7 +376,7 @@ export class Glance {
   private readonly hosts: ReadonlyMap<number, number>;
 
   constructor(
-    private readonly problem: Pick<Problem, "works" | "cellAt" | "islands" | "columns">,
+    private readonly problem: Pick<Problem, "works" | "cellAt" | "islands" | "columns" | "rules">,
     private readonly places: CopyPlaces,
     private readonly loads: CellLoads,
     private readonly states: SiteStates,
@@ -388,11 +397,13 @@ export class Glance {
     const { cellAt, islands, columns } = this.problem;
     const cell = cellAt[site * islands.length + this.island] as number;
     if (cell < 0 || columns.isOpen[cell] !== 1) return false;
+    if (this.problem.rules.allowed[this.work]?.[site] === 0) return false;
     const memoryAfter = (this.places.memory[cell] as number) + this.memoryBytes;
     const memoryBytes = columns.memoryBytes[cell] as number;
     if (memoryAfter > memoryBytes) return false;
     const count = this.hosts.get(site);
     if (count !== undefined && count >= this.copiesPerHost) return false;
+    if (this.places.isApartFrom(this.work, site) || !this.places.hasDevicesFor(this.work, site)) return false;
     this.cpuShare =
       ((this.loads.highs[cell] as number) + this.factor * this.demand.high) /
       ((columns.cpuMillis[cell] as number) || Number.MIN_VALUE);

@@ -8,8 +8,10 @@
  * Not for: where copies are while a plan is made (placement.ts).
  */
 import type { DemandPath, Fleet, Forecast, Host, Replica, Workload } from "../../sdk/model";
+import { matchesHost } from "../../sdk/model";
 
 import { createColumns, type Columns } from "./columns";
+import { createPlaceRules, type PlaceRules } from "./place-rules";
 import type { PlanInput } from "./plan-input";
 import { createScoringFacts, type ScoringFacts } from "./scores/migration-score";
 import { describeEvent, eventOn } from "./provider-events";
@@ -80,6 +82,8 @@ export interface Problem {
   readonly rackMates: readonly Int32Array[];
   readonly demand: DemandGrid;
   readonly columns: Columns;
+  /** Where copies may be put. */
+  readonly rules: PlaceRules;
   /** What migration scores are made from. */
   readonly scoring: ScoringFacts;
   /** Standby hosts that the run may reserve, best first, without those that it holds already. */
@@ -135,6 +139,7 @@ export function createProblem(
     rackMates: groupByRack(sites),
     demand: createDemandGrid(forecast, fromMs, toMs),
     columns: createColumns(sites, cells),
+    rules: createPlaceRules(fleet, sites, copies),
     scoring: createScoringFacts(input.spec, fleet, forecast),
     standby: orderStandby(
       sites.flatMap((site, index) => (isReservable(site, held) && !inUse.has(index) ? [[index, site] as const] : [])),
@@ -302,8 +307,9 @@ function createCells(
   sites.forEach(({ host }, site) => {
     const listed = members.some((hosts) => hosts.has(host.id));
     members.forEach((hosts, island) => {
-      // A standby host that no island lists belongs to the pool and serves them all.
-      if (hosts.has(host.id) || (host.role === "standby" && !listed)) add(site, island, true);
+      // A standby host that no island lists belongs to the pool and serves them all that may have it.
+      const isOfPool = host.role === "standby" && !listed && matchesHost(fleet.islands[island]?.within, host);
+      if (hosts.has(host.id) || isOfPool) add(site, island, true);
     });
   });
   for (const copy of copies) {

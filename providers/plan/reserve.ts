@@ -8,6 +8,7 @@ import { reservedHours, reservedSpans } from "../../sdk/model";
 
 import { describeFailure, plural } from "./explain";
 import { planFailback } from "./failback";
+import { isPinned } from "./place-rules";
 import { Placement } from "./placement";
 import { compareText } from "./problem";
 import { Timeline, type Schedule, type ScheduleContext, type ScheduleFailure, type ScheduleResult } from "./schedule";
@@ -221,7 +222,10 @@ function findShorter(
 /** True where some copy may pause while its host is updated. */
 function canShed({ input }: ScheduleContext): boolean {
   return input.fleet.workloads.some(
-    ({ criticality, exclusive, maxUnavailable }) => criticality === "sheddable" && !exclusive && maxUnavailable > 0,
+    (workload) =>
+      (workload.criticality === "sheddable" || isPinned(workload)) &&
+      !workload.exclusive &&
+      workload.maxUnavailable > 0,
   );
 }
 

@@ -8,7 +8,8 @@
 import type { TargetScore } from "../../sdk/model";
 
 import { describeRefusal } from "./explain";
-import type { Assessment, Placement } from "./placement";
+import { OUT_OF_REACH, type Assessment, type Placement } from "./placement";
+import { mayReach } from "./place-rules";
 import type { Copy, Problem } from "./problem";
 
 /**
@@ -130,7 +131,8 @@ function shortlist(problem: Problem, placement: Placement, query: TargetQuery, i
   const scores = new Float64Array(SHORTLISTED);
   let count = 0;
   const look = (site: number): void => {
-    if (site === copy.site || !isAsked(problem, placement, query, site) || !glance.at(site)) return;
+    if (site === copy.site || !isAsked(problem, placement, query, site)) return;
+    if (!mayReach(problem.rules, copy, site) || !glance.at(site)) return;
     const isOnReserve = isStandby[site] === 1;
     const score =
       (site === query.home ? weights.home : 0) +
@@ -177,7 +179,9 @@ function judgeSites(problem: Problem, placement: Placement, query: TargetQuery, 
   let possible = 0;
   for (const site of sites) {
     if (site === query.copy.site || !placement.isUsable(site) || !isAsked(problem, placement, query, site)) continue;
-    const assessment = placement.assess(query.copy.work, site, query.weight);
+    const assessment = mayReach(problem.rules, query.copy, site)
+      ? placement.assess(query.copy.work, site, query.weight)
+      : OUT_OF_REACH;
     if (assessment.refusal !== undefined) {
       refused.push({ site, assessment });
       continue;
@@ -297,7 +301,10 @@ function refusalRank(assessment: Assessment): number {
     case "cpu":
     case "memory":
       return Math.max(assessment.worstCpuShare, assessment.memoryShare);
+    case "devices":
+      return 1e2;
     case "copies":
+    case "apart":
       return 1e3;
     case "leaving":
       return 1e4;

@@ -5,6 +5,7 @@
  */
 import type { Blocker, Fleet, Forecast, Host, Workload } from "../../sdk/model";
 import { findCycle } from "../../sdk/model";
+import { findUnusableRules } from "./unusable-rules";
 
 /** A blocker for each fact that cannot be true, all at once, naming the item. */
 export function findUnusable(fleet: Fleet, forecast: Forecast): readonly Blocker[] {
@@ -19,6 +20,7 @@ export function findUnusable(fleet: Fleet, forecast: Forecast): readonly Blocker
       ...amount(name, "share of memory of each host", share.memory, 0, 1),
     ]),
     ...judgeWorkloads(fleet),
+    ...findUnusableRules(fleet),
     ...judgeCalls(fleet),
     ...judgeDemand(forecast),
   ];

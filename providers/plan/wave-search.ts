@@ -10,6 +10,7 @@ import { formatDurationShort, type Move } from "../../sdk/model";
 
 import { shortDigest } from "./digest";
 import { describeChoice } from "./explain";
+import { isPinned } from "./place-rules";
 import type { Placement, Undo } from "./placement";
 import { compareText, type Copy, type Problem } from "./problem";
 import { scoreCopy } from "./scores/score-copy";
@@ -203,8 +204,10 @@ function tryShed(
   copy: Copy,
   shed: Map<number, number>,
 ): Undo | "budget" | undefined {
-  if (problem.works[copy.work]?.workload.criticality !== "sheddable") return undefined;
-  return tryPause(problem, placement, copy, shed, true);
+  const workload = problem.works[copy.work]?.workload;
+  // What may not move has no other way.
+  if (!workload || (workload.criticality !== "sheddable" && !isPinned(workload))) return undefined;
+  return tryPause(problem, placement, copy, shed, workload.criticality === "sheddable");
 }
 
 /** Lets a copy pause for a part of the wave, so that it does not serve then; results as those of `tryShed`. */
@@ -216,7 +219,8 @@ function tryPause(
   givesUp: boolean,
 ): Undo | "budget" | undefined {
   const work = problem.works[copy.work];
-  if (!work || work.workload.exclusive) return undefined;
+  // Others count on the copies near them.
+  if (!work || work.workload.exclusive || problem.rules.isNeededNear[copy.work]) return undefined;
   const before = shed.get(copy.work) ?? 0;
   const after = before + (copy.weight > 0 ? 1 : 0);
   if (work.serving - after < work.workload.copies - work.workload.maxUnavailable && copy.weight > 0) return "budget";
@@ -251,6 +255,8 @@ function createCopy(problem: Problem, copy: Copy, site: number, weight: number, 
 function isMovedLive(problem: Problem, { work, site, blackoutMs }: Copy, to: number): boolean {
   const workload = problem.works[work]?.workload;
   if (!workload || blackoutMs === undefined || blackoutMs > workload.maxPauseMs) return false;
+  // A device does not go with the memory.
+  if (workload.devices !== undefined) return false;
   if (!workload.exclusive && workload.service !== undefined) return false;
   return [site, to].every((at) => problem.sites[at]?.host.offers?.includes("live-migration") === true);
 }
@@ -309,7 +315,10 @@ function renderMove(
           : {
               ...shared,
               method: "shed",
-              reason: `no host has room for it while ${from} is updated; it is sheddable and its budget allows it to pause`,
+              reason:
+                workload && isPinned(workload)
+                  ? `it may not move, and its budget allows it to pause while ${from} is updated`
+                  : `no host has room for it while ${from} is updated; it is sheddable and its budget allows it to pause`,
             };
   return { move, gone: copy, arrived };
 }

@@ -15,6 +15,7 @@ import { stepCount, type StepRange } from "./capacity";
 import { longestMove, sumDurations, undoDuration } from "./durations";
 import { expectedLane, limitsOfHost, meanDuration, placesOf, type LaneDuration } from "./lanes";
 import { byHostLeft, transferTimes } from "./links";
+import { isPinned } from "./place-rules";
 import type { Placement } from "./placement";
 import { compareText, type Problem } from "./problem";
 import { partsOfStep, regretOf } from "./quiet";
@@ -307,7 +308,7 @@ function restTime(hosts: number, hostsAtOnce: number, wave: DurationQuantiles): 
 /** Upper bound of a wave's time before it is known what moves in it. */
 function longestUpdateWave({ durations, input }: ScheduleContext, reserves: boolean): DurationQuantiles {
   const move = longestMove({ durations });
-  const sheds = input.fleet.workloads.some((workload) => workload.criticality === "sheddable");
+  const sheds = input.fleet.workloads.some((workload) => workload.criticality === "sheddable" || isPinned(workload));
   return sumDurations([
     ...(reserves ? [durations.reserve] : []),
     durations.cordon,

@@ -3,7 +3,7 @@
  *
  * Not for: policy. A fleet knows nothing of updates, budgets or plans.
  */
-import type { HealthCheck, HostOffer, Resources } from "../../sdk/model";
+import type { HealthCheck, HostDevices, HostOffer, Resources } from "../../sdk/model";
 
 /** A simulated machine. */
 export interface MemoryHostSpec {
@@ -20,6 +20,10 @@ export interface MemoryHostSpec {
   readonly bootMs?: number;
   /** What its driver offers. @default nothing */
   readonly offers?: readonly HostOffer[];
+  /** @default none */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** @default none */
+  readonly devices?: Readonly<Record<string, HostDevices>>;
 }
 
 /** A simulated workload with its placement and load. */
@@ -114,7 +118,16 @@ export type ResolvedWorkloadSpec = Required<MemoryWorkloadSpec>;
 
 /** Fills a host's defaults in. */
 export function normalizeHostSpec(spec: MemoryHostSpec): ResolvedHostSpec {
-  return { rack: spec.zone, role: "member", version: "v1", bootMs: 20_000, offers: [], ...spec };
+  return {
+    rack: spec.zone,
+    role: "member",
+    version: "v1",
+    bootMs: 20_000,
+    offers: [],
+    labels: {},
+    devices: {},
+    ...spec,
+  };
 }
 
 /** Fills a workload's defaults in. */

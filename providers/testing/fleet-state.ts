@@ -159,8 +159,13 @@ export class FleetState {
   /** A host as a driver shows it. */
   /** A host that does not answer tells neither its marks nor its boot, as with every real driver. */
   renderHost(host: HostRecord): Host {
-    const { id, zone, rack, capacity, role, offers } = host.spec;
-    const base = { id, zone, rack, capacity, role, bootId: "", ...(offers.length > 0 ? { offers } : {}) };
+    const { id, zone, rack, capacity, role, offers, labels, devices } = host.spec;
+    const base = {
+      ...{ id, zone, rack, capacity, role, bootId: "" },
+      ...(offers.length > 0 ? { offers } : {}),
+      ...(Object.keys(labels).length > 0 ? { labels } : {}),
+      ...(Object.keys(devices).length > 0 ? { devices } : {}),
+    };
     if (this.isReachable(host)) {
       const cordoned = this.liveMark(host.cordon);
       const reserved = this.liveMark(host.reservation);

@@ -1,5 +1,6 @@
 /** Rules of a resource island's arguments, and their resolved form. */
 import type { IslandSpec, MetricsSpec, Mistake, ValidateSpec } from "../model";
+import { hostRule } from "./placement";
 import {
   duration,
   list,
@@ -35,6 +36,7 @@ export function islandRule<T>(late: Rule<T>) {
       cpu: 1,
       memory: 1,
     }),
+    within: optional(hostRule, undefined),
     workloads: required(list(workloadRule, 1), "name the workloads of the island"),
     metrics: optional(
       object({
@@ -130,6 +132,7 @@ export function normalizeIsland<T>(name: string, island: CheckedIsland<T>): Spec
     name,
     source: { kind: "agents", inventory: island.hosts.agents?.inventory ?? "" },
     guarantee: island.guarantee,
+    ...(island.within ? { within: island.within } : {}),
     workloads: island.workloads.map(normalizeWorkload),
     metrics: normalizeMetrics(island.metrics),
     validate: island.validate.map((check) => normalizeCheck<T>(check)),

@@ -56,10 +56,11 @@ export function resolveWindowFile(document: unknown, mistakes: Mistake[]): HostU
   validatePurpose(checked, mistakes);
   validateDependencies(
     Object.entries(checked.islands).flatMap(([key, { workloads }]) =>
-      workloads.map(({ name: workload, dependsOn }, index) => ({
+      workloads.map(({ name: workload, dependsOn, apartFrom }, index) => ({
         field: `islands.${key}.workloads[${String(index)}]`,
         name: workload,
         ...(dependsOn ? { dependsOn } : {}),
+        ...(apartFrom ? { apartFrom } : {}),
       })),
     ),
     mistakes,

@@ -1,6 +1,7 @@
 /** Arguments of workloads, shared by islands (policy) and local fleets (what to start). */
 import type { Mistake, ProcessSpec, WorkloadDependency, WorkloadPolicy } from "../model";
 import { didYouMean, findCycle, parsePercentage } from "../model";
+import { apartFrom, callReach, deviceRequest, hostRule, moveReach, type HostRuleArgs } from "./placement";
 import {
   byteSize,
   cpu,
@@ -59,6 +60,20 @@ export interface WorkloadArgs {
   lifetime?: string;
   /** What one copy holds at the very least. @default what the platform reports */
   request?: { cpu?: string; memory?: string };
+  /**
+   * Devices that one copy holds, by their kind in the inventory: whole cards (`{ gpu: 1 }`) or a part of one
+   * (`{ gpu: "2/7" }`). While a copy moves, both ends hold them. @default none
+   */
+  devices?: { [kind: string]: number | string };
+  /** Hosts of its island that its copies may run on. @default all */
+  within?: HostRuleArgs;
+  /**
+   * How far its copies may move: within their `zone` (a volume is there), their `rack`, or `nowhere`. What may move nowhere
+   * is paused while its host is updated, as far as its budget allows. @default "anywhere"
+   */
+  moves?: "anywhere" | "zone" | "rack" | "nowhere";
+  /** Workloads of the same update that no host may run beside it. @default none */
+  apartFrom?: string[];
   /** Program and arguments of a copy, without a shell. @default what the agent knows of the running copies */
   command?: string[];
   /** Fixed port of a copy, given to it as PORT. @default a free port for each copy */
@@ -93,6 +108,11 @@ export interface DependencyArgs {
   callsPerRequest?: number;
   /** Time after which a change of the caller is felt, such as "30 seconds". @default measured */
   lag?: string;
+  /**
+   * How near it must be: every copy of the caller has a copy of it in its own zone or rack, at every moment. The copies of
+   * the called workload then move within theirs only, and are never paused. @default any distance
+   */
+  within?: "zone" | "rack";
 }
 
 const HIGHEST_CALLS_PER_REQUEST = 1_000_000;
@@ -136,6 +156,7 @@ const dependencyFields = object({
   workload: required(name, "name the workload that is called"),
   callsPerRequest: optional(numberBetween(0, HIGHEST_CALLS_PER_REQUEST), undefined),
   lag: optional(duration(), undefined),
+  within: optional(callReach, undefined),
 });
 
 const dependency: Rule<WorkloadDependency> = (value, field, mistakes) => {
@@ -149,6 +170,7 @@ const dependency: Rule<WorkloadDependency> = (value, field, mistakes) => {
       workload: checked.workload,
       ...(checked.callsPerRequest === undefined ? {} : { callsPerRequest: checked.callsPerRequest }),
       ...(checked.lag === undefined ? {} : { lagMs: checked.lag }),
+      ...(checked.within === undefined ? {} : { within: checked.within }),
     }
   );
 };
@@ -174,6 +196,10 @@ const fields = {
   boost: optional(percentage, undefined),
   lifetime: optional(duration(1000), undefined),
   request: optional(object({ cpu: optional(cpu, 0), memory: optional(byteSize, 0) }), undefined),
+  devices: optional(deviceRequest, undefined),
+  within: optional(hostRule, undefined),
+  moves: optional(moveReach, "anywhere" as const),
+  apartFrom: optional(apartFrom, undefined),
   command: optional(list(text, 1), undefined),
   port: optional(wholeNumber(0, 65_535), 0),
   health: optional(health, DEFAULT_HEALTH),
@@ -246,26 +272,38 @@ export function validateWorkloads(workloads: readonly CheckedWorkload[], field: 
 }
 
 /** A workload with the field it was declared at. */
-export interface DeclaredDependencies {
+export interface DeclaredDependencies extends Pick<WorkloadPolicy, "name" | "dependsOn" | "apartFrom"> {
   readonly field: string;
-  readonly name: string;
-  readonly dependsOn?: readonly WorkloadDependency[];
 }
 
-/** Checks that need the workloads of all islands of an update: who is called must be there, and not call back. */
+/**
+ * Checks that need the workloads of all islands of an update: who is called must be there, and not call back; who must not
+ * be beside a workload must be there, and be another one.
+ */
 export function validateDependencies(workloads: readonly DeclaredDependencies[], mistakes: Mistake[]): void {
   const names = workloads.map((workload) => workload.name);
   const before = mistakes.length;
-  for (const { field, dependsOn = [] } of workloads) {
+  const known = (field: string, value: string): void => {
+    if (names.includes(value)) return;
+    const near = didYouMean(value, names);
+    mistakes.push({
+      field,
+      value,
+      rule: "must be a workload of one of the update's islands",
+      remedy: near ? `did you mean "${near}"?` : `known workloads: ${names.join(", ")}`,
+    });
+  };
+  for (const { field, name: own, dependsOn = [], apartFrom: apart = [] } of workloads) {
     dependsOn.forEach(({ workload: called }, index) => {
-      if (names.includes(called)) return;
-      const near = didYouMean(called, names);
-      mistakes.push({
-        field: `${field}.dependsOn[${String(index)}]`,
-        value: called,
-        rule: "must be a workload of one of the update's islands",
-        remedy: near ? `did you mean "${near}"?` : `known workloads: ${names.join(", ")}`,
-      });
+      known(`${field}.dependsOn[${String(index)}]`, called);
+    });
+    apart.forEach((other, index) => {
+      const at = `${field}.apartFrom[${String(index)}]`;
+      if (other !== own) {
+        known(at, other);
+        return;
+      }
+      mistakes.push({ field: at, value: other, rule: "must be another workload", remedy: "leave it out" });
     });
   }
   if (mistakes.length > before) return;
@@ -303,6 +341,10 @@ export function normalizeWorkload(workload: CheckedWorkload): WorkloadPolicy {
         ? { maxUnavailable: normalizeBudget(budget.maxUnavailable, copies ?? 0) }
         : {}),
     ...(request ? { request: { cpuMillis: request.cpu, memoryBytes: request.memory } } : {}),
+    ...(workload.devices ? { devices: workload.devices } : {}),
+    ...(workload.within ? { within: workload.within } : {}),
+    ...(workload.moves === "anywhere" ? {} : { moves: workload.moves }),
+    ...(workload.apartFrom ? { apartFrom: workload.apartFrom } : {}),
     ...(command ? { process: normalizeProcess(workload, command) } : {}),
     hooks: {
       ...(workload.hooks?.beforeMove ? { beforeMove: workload.hooks.beforeMove } : {}),

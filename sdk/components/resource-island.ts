@@ -1,6 +1,6 @@
 /** A resource island: a share of some hosts for one family of workloads, with what is wanted of each. */
 import * as pulumi from "@pulumi/pulumi";
-import { islandRule, normalizeIsland, validateIsland, type WorkloadArgs } from "../arguments";
+import { islandRule, normalizeIsland, validateIsland, type HostRuleArgs, type WorkloadArgs } from "../arguments";
 import type { IslandSpec, WorkloadPolicy } from "../model";
 import { parseArguments } from "./argument-error";
 import { lateText, type Later } from "./later";
@@ -14,6 +14,11 @@ export interface ResourceIslandArgs {
    * @default all of it
    */
   guarantee?: { cpu?: string; memory?: string };
+  /**
+   * Hosts that the island may have, of the reserve too: by zone, rack, id or label, as a family's locality or security
+   * class asks for. @default all hosts of the source
+   */
+  within?: HostRuleArgs;
   /** Policy of the workloads. What is found running and not named here is moved like a `normal` one. */
   workloads: WorkloadArgs[];
   /** Where load history comes from. @default the agents' own samples */
@@ -116,8 +121,8 @@ const argsRule = islandRule(lateText);
 export class ResourceIsland extends pulumi.ComponentResource {
   /** The island's name. */
   readonly islandName: string;
-  /** Its declared workloads and what each calls. */
-  readonly workloads: readonly Pick<WorkloadPolicy, "name" | "dependsOn">[];
+  /** Its declared workloads, what each calls and what must not run beside it. */
+  readonly workloads: readonly Pick<WorkloadPolicy, "name" | "dependsOn" | "apartFrom">[];
   /**
    * Its policy, resolved. Parts that are still outputs stay so, each by itself: one output around all of it would be
    * unknown as a whole while one part is.
@@ -129,9 +134,10 @@ export class ResourceIsland extends pulumi.ComponentResource {
     super("archipelago:index:ResourceIsland", name, {}, options);
     const checked = parseArguments(`ResourceIsland "${name}"`, args, argsRule, validateIsland);
     this.islandName = name;
-    this.workloads = checked.workloads.map(({ name: workload, dependsOn }) => ({
+    this.workloads = checked.workloads.map(({ name: workload, dependsOn, apartFrom }) => ({
       name: workload,
       ...(dependsOn ? { dependsOn } : {}),
+      ...(apartFrom ? { apartFrom } : {}),
     }));
     this.spec = normalizeIsland(name, checked);
     this.registerOutputs({ islandName: name });

@@ -38,11 +38,7 @@ export function validateSurroundings(
 ): void {
   validateDependencies(
     islands.flatMap(({ islandName, workloads }) =>
-      workloads.map(({ name, dependsOn }, index) => ({
-        field: `${islandName}.workloads[${String(index)}]`,
-        name,
-        ...(dependsOn ? { dependsOn } : {}),
-      })),
+      workloads.map((workload, index) => ({ field: `${islandName}.workloads[${String(index)}]`, ...workload })),
     ),
     mistakes,
   );

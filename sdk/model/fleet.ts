@@ -4,6 +4,8 @@
  *
  * Not for: demand over time (series.ts, forecast.ts) and decisions (plan.ts).
  */
+import type { DeviceRequest, HostDevices } from "./devices";
+import type { CallReach, HostRule, MoveReach } from "./host-rule";
 
 /** An amount of each resource. All values are >= 0. */
 export interface Resources {
@@ -26,6 +28,10 @@ export interface Host {
   /** The zone's name where racks are not known. */
   readonly rack: string;
   readonly capacity: Resources;
+  /** Such as `security: restricted`; what rules ask for. Absent: none. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Its devices by kind, such as `gpu`. Absent: none. */
+  readonly devices?: Readonly<Record<string, HostDevices>>;
   /** `standby`: part of the reserve, runs no work until reserved. */
   readonly role: "member" | "standby";
   /** `stopped` is normal for a standby that is not reserved. */
@@ -78,6 +84,14 @@ export interface Workload {
   readonly maxUnavailable: number;
   /** What one replica holds at the very least. */
   readonly request: Resources;
+  /** Devices that one copy holds, by kind. Absent: none. */
+  readonly devices?: DeviceRequest;
+  /** Hosts of its island that its copies may run on. Absent: all. */
+  readonly within?: HostRule;
+  /** How far a copy may move. Absent: to any host that it may run on. */
+  readonly moves?: MoveReach;
+  /** Workloads that no host runs beside it. Absent: none. */
+  readonly apartFrom?: readonly string[];
   /** Room that is kept for it beside its demand, as a share of that. Absent: none. */
   readonly boost?: number;
   /** Copies of a job end by themselves within this time, P95; they have no budget. Absent: they do not end so. */
@@ -109,6 +123,8 @@ export interface WorkloadDependency {
   readonly callsPerRequest?: number;
   /** Time after which a change of the caller is felt; absent: measured. */
   readonly lagMs?: number;
+  /** Every copy of the caller has one of the called workload in its rack or zone. Absent: calls may go further. */
+  readonly within?: CallReach;
 }
 
 /** How a workload's process is started and watched on local and Linux hosts. */
@@ -194,6 +210,8 @@ export interface Island {
   readonly hosts: readonly string[];
   /** Share of each host that is promised to the island, each 0..1. */
   readonly share: { readonly cpu: number; readonly memory: number };
+  /** Hosts that it may have, those of the reserve too. Absent: all. */
+  readonly within?: HostRule;
 }
 
 /** The whole fleet at one moment. Ids are unique within their list. */

@@ -282,6 +282,8 @@ export interface Envelope {
   readonly windows: readonly string[];
   /** Rules that stop the run, sorted; absent: none. */
   readonly stopRules?: readonly string[];
+  /** Where copies may run and what they hold, by island and workload, for those that declare it; absent: none does. */
+  readonly places?: Readonly<Record<string, string>>;
   /** Updates that must be done before this one, and for how long, sorted; absent: none. */
   readonly after?: readonly string[];
 }

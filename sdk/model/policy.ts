@@ -13,6 +13,8 @@ import type {
   WorkloadDependency,
   WorkloadHooks,
 } from "./fleet";
+import type { DeviceRequest } from "./devices";
+import type { HostRule, MoveReach } from "./host-rule";
 import type { UpdatePackage } from "./forecast";
 import type { SignalSpec } from "./signals";
 import type { ApprovalSpec, NoticeTarget, SilenceTarget, StageSpec, StopRule } from "./guard";
@@ -39,6 +41,14 @@ export interface WorkloadPolicy {
   readonly copies?: number;
   readonly exclusive: boolean;
   readonly maxPauseMs: number;
+  /** See `Workload.devices`. */
+  readonly devices?: DeviceRequest;
+  /** See `Workload.within`. */
+  readonly within?: HostRule;
+  /** See `Workload.moves`. */
+  readonly moves?: MoveReach;
+  /** See `Workload.apartFrom`. */
+  readonly apartFrom?: readonly string[];
   /** See `Workload.boost`. */
   readonly boost?: number;
   /** See `Workload.lifetimeMs`. */
@@ -88,6 +98,8 @@ export interface IslandSpec {
   readonly source: HostSource;
   /** Share of each host, 0..1. */
   readonly guarantee: { readonly cpu: number; readonly memory: number };
+  /** Hosts of the source that it may have, those of the reserve too. Absent: all. */
+  readonly within?: HostRule;
   readonly workloads: readonly WorkloadPolicy[];
   readonly metrics: MetricsSpec;
   readonly validate: readonly ValidateSpec[];

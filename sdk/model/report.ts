@@ -87,8 +87,12 @@ export interface HostReport {
 /** A broken promise, found by the independent checker (providers/guard) in journal and observations. */
 export interface Violation {
   readonly atMs: number;
-  /** `order`: phases or steps in an order that the promise forbids; `envelope`: more than was approved. */
-  readonly rule: "budget" | "capacity" | "lease" | "pause" | "orphan" | "double-effect" | "order" | "envelope";
+  /**
+   * `order`: phases or steps in an order that the promise forbids; `envelope`: more than was approved; `place`: a copy where
+   * its rules or devices forbid it.
+   */
+  readonly rule:
+    "budget" | "capacity" | "lease" | "pause" | "orphan" | "double-effect" | "order" | "envelope" | "place";
   readonly subject: string;
   readonly text: string;
 }

@@ -18,6 +18,7 @@ islands:
   shop:
     hosts: { agents: { inventory: inventory.json } }
     guarantee: { cpu: 80%, memory: 50.5% }
+    within: { zones: [a, b], racks: [r1], hosts: [host-1], labels: { security: restricted, tier: ["1", "2"] } }
     workloads:
       - name: front
         criticality: critical
@@ -30,8 +31,12 @@ islands:
         health: { path: /health, interval: 1 second, timeout: 500 ms }
         environment: { MODE: fast }
         hooks: { beforeMove: /before, afterMove: /after }
+        devices: { gpu: 1, fpga: 2/7 }
+        within: { zones: [a] }
+        moves: zone
+        apartFrom: [ledger]
         functions: [{ path: /reports, criticality: sheddable }]
-        dependsOn: [ledger, { workload: cache, callsPerRequest: 1.5, lag: 30 seconds }]
+        dependsOn: [ledger, { workload: cache, callsPerRequest: 1.5, lag: 30 seconds, within: rack }]
       - { name: ledger, copies: exclusive, health: /health }
     metrics: { recorded: { file: history.csv } }
     validate:

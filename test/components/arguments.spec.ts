@@ -104,6 +104,57 @@ describe("arguments of components", () => {
     );
   });
 
+  it("resolves rules about places and devices, and names those that cannot be, all at once", () => {
+    const shop = new ResourceIsland("places", {
+      hosts: { agents: { inventory: "i" } },
+      within: { labels: { security: "restricted" } },
+      workloads: [
+        { name: "train", devices: { gpu: 2, fpga: "1/4" }, moves: "anywhere", within: { zones: ["a"] } },
+        { name: "db", moves: "zone", apartFrom: ["train"], dependsOn: [{ workload: "train", within: "rack" }] },
+      ],
+    });
+    assert.deepEqual(shop.spec.within, { labels: { security: ["restricted"] } });
+    const [train, db] = shop.spec.workloads as readonly [object, object];
+    assert.deepEqual(train, { ...train, devices: { gpu: 2, fpga: 0.25 }, within: { zones: ["a"] } });
+    assert.ok(!("moves" in train));
+    assert.deepEqual(db, {
+      ...db,
+      moves: "zone",
+      apartFrom: ["train"],
+      dependsOn: [{ workload: "train", within: "rack" }],
+    });
+
+    const mistakes = mistakesOf(
+      () =>
+        new ResourceIsland("places", {
+          hosts: { agents: { inventory: "i" } },
+          within: {},
+          workloads: [
+            {
+              name: "train",
+              devices: { gpu: "3/2", fpga: 0, tpu: 1.5 },
+              moves: "rak" as "rack",
+              within: { zones: [], labels: { security: [] } },
+              apartFrom: [],
+            },
+          ],
+        }),
+    );
+    assert.deepEqual(
+      mistakes.map((mistake) => mistake.split(" ")[0]),
+      [
+        "within",
+        "workloads[0].devices.gpu",
+        "workloads[0].devices.fpga",
+        "workloads[0].devices.tpu",
+        "workloads[0].within.zones",
+        "workloads[0].within.labels",
+        "workloads[0].moves",
+        "workloads[0].apartFrom",
+      ],
+    );
+  });
+
   it("refuses signals of a type that is not known, and those that do not say when, all at once", () => {
     const island = (signals: NonNullable<ResourceIslandArgs["signals"]>): unknown =>
       new ResourceIsland("signals", {

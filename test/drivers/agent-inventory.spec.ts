@@ -44,6 +44,17 @@ describe("drivers: inventory", () => {
     assert.deepEqual(inventory.hosts, [host]);
   });
 
+  it("takes labels and devices of hosts, and names those that are none", async () => {
+    const devices = { gpu: { count: 2, partitions: 7 } };
+    const labelled = { ...host, labels: { security: "restricted" }, devices };
+    assert.deepEqual((await load({ ...valid, hosts: [labelled] })).hosts, [labelled]);
+    const wrong = { ...host, labels: { security: 1 }, devices: { gpu: { count: 0, partitions: 1 } } };
+    assert.deepEqual(await mistakesOf({ ...valid, hosts: [wrong] }), [
+      "hosts[0].labels must be texts by name",
+      "hosts[0].devices must have whole numbers of cards and of partitions of each, by kind",
+    ]);
+  });
+
   it("leaves a store alone that is no folder", async () => {
     assert.equal((await load({ ...valid, store: "s3://bucket/runs" })).store, "s3://bucket/runs");
   });

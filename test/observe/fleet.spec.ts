@@ -45,6 +45,25 @@ function workloadOf(fleet: Fleet, name: string): Workload {
 }
 
 describe("fleet discovery", () => {
+  it("gives an island the hosts that it may have, and workloads what is declared about their places", async () => {
+    const { clock, fleet } = createFixture();
+    const places = {
+      within: { zones: ["zone-a"] },
+      moves: "zone",
+      apartFrom: ["ledger"],
+      devices: { gpu: 1 },
+    } as const;
+    const spec = specWith([barePolicy("front", places)]);
+    const islands = spec.islands.map((island) => ({
+      ...island,
+      within: { hosts: ["host-01", "host-02", "standby-01"] },
+    }));
+    const observed = await observe(fleet.platform, { ...spec, islands }, SIGNAL, clock);
+    assert.deepEqual(observed.islands[0]?.hosts, ["host-01", "host-02"]);
+    const { within, moves, apartFrom, devices } = workloadOf(observed, "front");
+    assert.deepEqual({ within, moves, apartFrom, devices }, places);
+  });
+
   it("lists hosts with the probe's result, workloads, replicas, services and islands", async () => {
     const { clock, fleet } = createFixture();
     const observed = await observe(fleet.platform, sampleSpec(), SIGNAL, clock);

@@ -6,7 +6,7 @@ import { plan, planningSlot, SLOT_MS, type PlanInput } from "../../providers/pla
 import { laneOfSteps, wholeLanes } from "../../providers/execute/lanes";
 import { orderUndo } from "../../providers/execute/undo";
 import { canonicalJson, type MigrationPlan, type StepRecord } from "../../sdk/model";
-import { pickFrom, randomSample, randomWideSample } from "./random-samples";
+import { pickFrom, randomSample, randomWideSample, withRules } from "./random-samples";
 import { OPENING_MS, sampleInput, type Sample } from "./sample-fleets";
 import { simulate, Simulation } from "./simulation";
 
@@ -121,6 +121,38 @@ describe("plan, over random fleets", function () {
     assert.ok(ways.live > 0 && ways.end > 0, JSON.stringify(ways));
   });
 
+  it("keeps all that, and rules about places and devices, at every moment of moves and of taking them back", () => {
+    const planned = { run: 0, ruled: 0 };
+    const samples = fc.oneof(withRules(randomSample()), withRules(randomWideSample()));
+    fc.assert(
+      fc.property(samples, fc.nat(), (sample, seed) => {
+        const input = sampleInput(sample);
+        const result = plan(input);
+        if (result.decision !== "run") return;
+        planned.run++;
+        const ruled = new Set(Object.keys(result.envelope.places ?? {}));
+        if (result.waves.some(({ moves }) => moves.some(({ workload }) => ruled.has(workload)))) planned.ruled++;
+        const simulation = simulate(input, result, pickFrom(seed));
+        assert.deepEqual([...simulation.updated].sort(), updatedHosts(result));
+        const first = result.waves[0];
+        if (!first || first.lanes !== undefined) return;
+        const taken = new Simulation(input);
+        const before = placesOf(taken);
+        const done = taken.runWave(first, pickFrom(seed), Math.ceil(first.steps.length / 2));
+        const records = first.steps
+          .filter(({ id }) => done.has(id))
+          .map((step): StepRecord => ({ step, key: "", prior: null, status: "done", intentAt: 0 }));
+        taken.undo(
+          first,
+          orderUndo(records).map(({ step }) => step),
+        );
+        assert.deepEqual([...placesOf(taken)].sort(), [...before].sort());
+      }),
+      { numRuns: 60 },
+    );
+    assert.ok(planned.run > 10 && planned.ruled > 5, JSON.stringify(planned));
+  });
+
   it("puts every member host in a wave, skips it, or is blocked", () => {
     fc.assert(
       fc.property(randomSample(), (sample) => {
@@ -169,7 +201,7 @@ describe("plan, over random fleets", function () {
 
   it("gives the same plan for the same slot, byte by byte, whatever the moment in it", () => {
     fc.assert(
-      fc.property(randomSample(), fc.integer({ min: 0, max: SLOT_MS - 1 }), (sample, later) => {
+      fc.property(anySample(), fc.integer({ min: 0, max: SLOT_MS - 1 }), (sample, later) => {
         const input = sampleInput(sample);
         const nowMs = OPENING_MS + later;
         const again = { ...structuredClone(input), nowMs, slotMs: planningSlot(nowMs) };
@@ -191,7 +223,7 @@ describe("plan, over random fleets", function () {
 
   it("keeps the digest across slots and loads while policy and fleet stay the same", () => {
     fc.assert(
-      fc.property(randomSample(), fc.integer({ min: -500, max: 500 }), (sample, slots) => {
+      fc.property(anySample(), fc.integer({ min: -500, max: 500 }), (sample, slots) => {
         const input = sampleInput(sample);
         const other = sampleInput({ ...sample, workloads: sample.workloads.map((one) => ({ ...one, demand: [10] })) });
         const slotMs = input.slotMs + slots * SLOT_MS;
@@ -203,7 +235,7 @@ describe("plan, over random fleets", function () {
 
   it("goes on from any state between two waves until every host is updated and nothing is reserved", () => {
     fc.assert(
-      fc.property(randomSample(), fc.nat(), (sample, seed) => {
+      fc.property(anySample(), fc.nat(), (sample, seed) => {
         const input = sampleInput(sample);
         const first = plan(input);
         if (first.decision !== "run") return;
@@ -230,7 +262,7 @@ describe("plan, over random fleets", function () {
 
   it("ends where it began when a wave is taken back from any point, but for hosts that are through", () => {
     let takenBack = 0;
-    const samples = fc.oneof(randomSample(), randomWideSample(), randomWideSample());
+    const samples = fc.oneof(anySample(), randomWideSample(), randomWideSample());
     fc.assert(
       fc.property(samples, fc.nat(), fc.nat(), fc.integer({ min: 5, max: 99 }), (sample, at, seed, percent) => {
         const input = sampleInput(sample);
@@ -296,7 +328,7 @@ describe("plan, over random fleets", function () {
 
   it("finds a plan with twice the capacity where it found one", () => {
     fc.assert(
-      fc.property(randomSample(), (sample) => {
+      fc.property(anySample(), (sample) => {
         if (plan(sampleInput(sample)).decision !== "run") return;
         assert.equal(plan(sampleInput(withCapacity(sample, 2))).decision, "run");
       }),
@@ -306,7 +338,7 @@ describe("plan, over random fleets", function () {
 
   it("finds a plan with wider budgets where it found one", () => {
     fc.assert(
-      fc.property(randomSample(), (sample) => {
+      fc.property(anySample(), (sample) => {
         if (plan(sampleInput(sample)).decision !== "run") return;
         assert.equal(plan(sampleInput(withBudgets(sample))).decision, "run");
       }),
@@ -314,6 +346,11 @@ describe("plan, over random fleets", function () {
     );
   });
 });
+
+/** Small fleets with and without rules about places. */
+function anySample(): fc.Arbitrary<Sample> {
+  return fc.oneof(randomSample(), withRules(randomSample()));
+}
 
 /** With the wider budget a copy was shed in the first wave, and the reserve could not be emptied at the end. */
 const SHEDDING_GETS_IN_THE_WAY: Sample = {

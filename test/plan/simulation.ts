@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { generateServices } from "../../bench/fleet/generate-services";
 import type { PlanInput } from "../../providers/plan/plan";
 import type { Fleet, MigrationPlan, PlanStep, Replica, Wave, Workload } from "../../sdk/model";
+import { PlacePromises } from "./place-promises";
 
 /** A copy as the simulation sees it; `weight` 0 gets no traffic. */
 interface SimulatedCopy {
@@ -29,6 +30,7 @@ export class Simulation {
   /** Workloads of which copies have ended by themselves. */
   readonly ended = new Set<string>();
   private wave: Wave | undefined;
+  private readonly places: PlacePromises;
   private readonly workloads: ReadonlyMap<string, Workload>;
   private readonly memoryAtStart: ReadonlyMap<string, number>;
 
@@ -37,6 +39,7 @@ export class Simulation {
     this.workloads = new Map(fleet.workloads.map((workload) => [workload.name, workload]));
     for (const { id, workload, host } of fleet.replicas) this.copies.set(id, { workload, host, weight: 1 });
     this.memoryAtStart = this.memoryByHost();
+    this.places = new PlacePromises(fleet);
   }
 
   /**
@@ -106,6 +109,10 @@ export class Simulation {
         assert.ok(this.cordoned.delete(step.host), `${step.host} is uncordoned and was not cordoned`);
         return;
       case "start-copy":
+        this.places.checkMove(
+          { workload: step.workload, host: step.host },
+          this.moveOf(step.replica)?.from ?? step.host,
+        );
         this.start(
           step.replica,
           step.workload,
@@ -131,12 +138,15 @@ export class Simulation {
       case "hand-over":
         assert.equal(this.copy(step.fromReplica).host, step.fromHost);
         this.start(step.toReplica, step.workload, step.toHost, 1);
+        this.places.check([...this.copies.values()], "both ends of a hand-over");
+        this.places.checkMove({ workload: step.workload, host: step.toHost }, step.fromHost);
         this.copies.delete(step.fromReplica);
         return;
       case "live-migrate": {
         const copy = this.copy(step.replica);
         assert.equal(copy.host, step.fromHost);
         assert.ok(!this.cordoned.has(step.toHost), `${step.replica} goes to ${step.toHost}, which is cordoned`);
+        this.places.checkMove({ workload: step.workload, host: step.toHost }, step.fromHost);
         this.copies.set(step.replica, { ...copy, host: step.toHost });
         return;
       }
@@ -223,6 +233,7 @@ export class Simulation {
       }
     }
     this.checkMemory(when);
+    this.places.check([...this.copies.values()], when);
     this.markOverPaths(wave);
   }
 

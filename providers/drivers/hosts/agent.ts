@@ -25,7 +25,7 @@ const ANSWER_MARGIN_MS = 2_000;
 export function createAgentHostDriver(agents: AgentConnections, stopped: StoppedHosts): HostDriver {
   async function observeForList(host: InventoryHost, signal: AbortSignal): Promise<Host> {
     try {
-      return await agents.read<Host>(host.id, "host", {}, signal, LIST_LIMITS);
+      return { ...(await agents.read<Host>(host.id, "host", {}, signal, LIST_LIMITS)), ...declaredOf(host) };
     } catch (error) {
       if (host.role === "standby" && (await stopped.isStopped(host.id))) return renderAbsent(host, "stopped");
       // Whoever shows the reason names the host.
@@ -72,5 +72,11 @@ function renderAbsent(host: InventoryHost, state: "stopped" | "unreachable"): Ho
     capacity: host.capacity ?? { cpuMillis: 0, memoryBytes: 0 },
     state,
     bootId: "",
+    ...declaredOf(host),
   };
+}
+
+/** What the inventory says of a host beside its address. */
+function declaredOf({ labels, devices }: InventoryHost): Pick<Host, "labels" | "devices"> {
+  return { ...(labels ? { labels } : {}), ...(devices ? { devices } : {}) };
 }

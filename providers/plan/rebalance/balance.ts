@@ -12,11 +12,13 @@
 import type { BalanceRow, BalanceUse, MigrationScore, RebalanceSpec, ShareChange } from "../../../sdk/model";
 
 import { addDemand, cellOfCopy, createLoads, pathCount, quantileOf, stepCount } from "../capacity";
+import { isPinned as isPinnedByRule } from "../place-rules";
 import type { Copy, Problem } from "../problem";
 import { scoreCopy } from "../scores/score-copy";
 import { isWorthMoving } from "../stay";
 import { createModel } from "../search/model";
 import { searchPlacement } from "../search/search";
+import { createPlaceGroups } from "./place-groups";
 import { weightOfNew } from "../wave-search";
 import { findShareChanges, findUses, type IslandUse, type MeasuredRow } from "./uses";
 
@@ -213,7 +215,8 @@ function searchMoves(
 ): readonly Relocation[] {
   const machineOf = new Map(open.map((cell, machine) => [cell, machine]));
   const copies = problem.copies.filter((copy) => machineOf.has(cellOfCopy(problem, copy)));
-  const resourceCount = 1 + BUCKETS;
+  const kinds = deviceKinds(problem, copies);
+  const resourceCount = 1 + BUCKETS + kinds.length;
   const requirement = new Float64Array(copies.length * resourceCount);
   const memoryUse = new Float64Array(open.length);
   const origin = new Int32Array(copies.length);
@@ -227,6 +230,10 @@ function searchMoves(
     profiles[copy.work]?.forEach((load, bucket) => {
       requirement[process * resourceCount + 1 + bucket] = factor * load;
     });
+    kinds.forEach((kind, index) => {
+      const request = problem.works[copy.work]?.workload.devices?.[kind] ?? 0;
+      requirement[process * resourceCount + 1 + BUCKETS + index] = request;
+    });
   });
   const capacity = new Float64Array(open.length * resourceCount);
   const safety = new Float64Array(open.length * resourceCount);
@@ -237,34 +244,41 @@ function searchMoves(
     safety[machine * resourceCount] = capacity[machine * resourceCount] ?? 0;
     for (let bucket = 0; bucket < BUCKETS; bucket += 1) {
       const at = machine * resourceCount + 1 + bucket;
-      capacity[at] = Math.max(cpuMillis, sumOn(copies, origin, requirement, machine, bucket));
+      capacity[at] = Math.max(cpuMillis, sumOn(origin, requirement, resourceCount, machine, 1 + bucket));
       safety[at] = levelOf(problem, cell, bucket, before, options);
     }
+    // A part of one card has to lie on one: whether it does is judged move by move (placement.ts).
+    kinds.forEach((kind, index) => {
+      const resource = 1 + BUCKETS + index;
+      const at = machine * resourceCount + resource;
+      const count = problem.sites[problem.cells[cell]?.site ?? -1]?.host.devices?.[kind]?.count ?? 0;
+      capacity[at] = Math.max(count, sumOn(origin, requirement, resourceCount, machine, resource));
+      safety[at] = capacity[at];
+    });
   });
-  const islandOf = (cell: number): number => problem.cells[cell]?.island ?? 0;
-  const islands = problem.islands.length;
+  const places = createPlaceGroups(problem, open, copies);
   const zones = [...new Set(problem.sites.map(({ host }) => host.zone))];
   const moveCost = moveCostOf(problem, open);
   const model = createModel({
     resourceCount,
     capacity,
     safety,
-    transient: Uint8Array.from({ length: resourceCount }, (_, resource) => (resource === 0 ? 1 : 0)),
-    loadWeight: Float64Array.from({ length: resourceCount }, (_, resource) => (resource === 0 ? 0 : 1)),
+    transient: Uint8Array.from({ length: resourceCount }, (_, resource) => (isLoad(resource) ? 0 : 1)),
+    loadWeight: Float64Array.from({ length: resourceCount }, (_, resource) => (isLoad(resource) ? 1 : 0)),
     location: Int32Array.from(open, (cell) => zones.indexOf(zoneOf(problem, cell))),
-    machineClass: Int32Array.from(open, islandOf),
+    machineClass: places.machineClass,
     requirement,
     service: Int32Array.from(copies, ({ work }) => work),
     origin,
     moveCost: Float64Array.from(copies, (copy) => moveCost * (isExclusive(problem, copy) ? HAND_OVER_FACTOR : 1)),
     pinned: Uint8Array.from(copies, (copy) => (isPinned(problem, copy) ? 1 : 0)),
-    placementGroup: Int32Array.from(copies, ({ work }) => problem.works[work]?.island ?? 0),
-    placementCost: islandCosts(islands, Math.max(...open.map(islandOf)) + 1),
+    placementGroup: places.placementGroup,
+    placementCost: places.placementCost,
     spreadMin: spreadOf(problem, copies, (copy) => zoneOf(problem, cellOfCopy(problem, copy))),
     perMachine: Int32Array.from(problem.works, ({ copiesPerHost }) => copiesPerHost),
   });
-  const places = copies.length * open.length;
-  const searches = Math.min(MOST_SEARCHES, Math.max(FEWEST_SEARCHES, places * SEARCHES_PER_PLACE));
+  const pairs = copies.length * open.length;
+  const searches = Math.min(MOST_SEARCHES, Math.max(FEWEST_SEARCHES, pairs * SEARCHES_PER_PLACE));
   const { assignment, broken } = searchPlacement(model, { seed, budget: { kind: "moves", moves: searches } });
   if (broken.length > 0) return [];
   return copies.flatMap((copy, process) => {
@@ -275,17 +289,27 @@ function searchMoves(
 }
 
 function sumOn(
-  copies: readonly Copy[],
   origin: Int32Array,
   requirement: Float64Array,
+  resourceCount: number,
   machine: number,
-  bucket: number,
+  resource: number,
 ): number {
   let sum = 0;
-  copies.forEach((_, process) => {
-    if (origin[process] === machine) sum += requirement[process * (1 + BUCKETS) + 1 + bucket] ?? 0;
+  origin.forEach((at, process) => {
+    if (at === machine) sum += requirement[process * resourceCount + resource] ?? 0;
   });
   return sum;
+}
+
+/** True for the load of a stretch of time; the other resources are held by both ends of a move. */
+function isLoad(resource: number): boolean {
+  return resource >= 1 && resource <= BUCKETS;
+}
+
+/** Kinds of devices that copies ask for. */
+function deviceKinds(problem: Problem, copies: readonly Copy[]): readonly string[] {
+  return [...new Set(copies.flatMap(({ work }) => Object.keys(problem.works[work]?.workload.devices ?? {})))].sort();
 }
 
 /** Load above it costs: half the tolerance over the island's mean, at most the target. */
@@ -311,13 +335,6 @@ function moveCostOf(problem: Problem, open: readonly number[]): number {
   return MOVE_SHARE * mean;
 }
 
-/** Copies stay in their island: a cell of another one is forbidden. */
-function islandCosts(islands: number, classes: number): Float64Array {
-  const costs = new Float64Array(islands * classes).fill(Infinity);
-  for (let island = 0; island < Math.min(islands, classes); island += 1) costs[island * classes + island] = 0;
-  return costs;
-}
-
 /** As many zones as the copies of a workload are in now. */
 function spreadOf(problem: Problem, copies: readonly Copy[], zone: (copy: Copy) => string): Int32Array {
   const zones = problem.works.map(() => new Set<string>());
@@ -338,7 +355,7 @@ function isPinned(problem: Problem, copy: Copy): boolean {
   const workload = problem.works[copy.work]?.workload;
   if (!workload) return true;
   if (workload.service !== undefined && copy.weight <= 0) return true;
-  return workload.exclusive && workload.maxPauseMs <= 0;
+  return isPinnedByRule(workload) || (workload.exclusive && workload.maxPauseMs <= 0);
 }
 
 /** Part of its workload's demand that a copy carries. */

@@ -1,0 +1,121 @@
+/**
+ * Which hosts a workload's copies may be put on, by what is declared: zones, racks, names and labels, how far a copy may
+ * move, who must be near whom, and who must not be on one host.
+ *
+ * Not for: room (placement.ts) and devices (device-use.ts).
+ *
+ * Invariants
+ * 1. Who must have a called workload near goes only where that one has copies at the problem's beginning, and its
+ *    copies leave their rack or zone in no move: so there is one near at every moment, in every order of steps.
+ * 2. A copy that stands where it may not is left there; it is only never put there.
+ */
+import { matchesHost, type CallReach, type Fleet, type MoveReach, type Workload } from "../../sdk/model";
+
+import type { Copy, Site } from "./problem";
+
+/** Rules of all workloads, by their index. */
+export interface PlaceRules {
+  /** By site, 1 where copies may be put. Undefined: the rules say nothing. */
+  readonly allowed: readonly (Uint8Array | undefined)[];
+  /** By site: number of the part of the fleet that a copy there may not leave. Undefined: it may go anywhere. */
+  readonly regions: readonly (Int32Array | undefined)[];
+  /** Workloads that no host may run beside it. */
+  readonly apart: readonly (readonly number[])[];
+  /** True for workloads that others need near: none of their copies pauses. */
+  readonly isNeededNear: readonly boolean[];
+}
+
+/** Reaches from wide to narrow: the narrowest of several holds. */
+const REACHES: readonly MoveReach[] = ["zone", "rack", "nowhere"];
+
+/** Compiles what is declared. */
+export function createPlaceRules(
+  fleet: Pick<Fleet, "workloads">,
+  sites: readonly Site[],
+  copies: readonly Pick<Copy, "work" | "site">[],
+): PlaceRules {
+  const { workloads } = fleet;
+  const indexOf = new Map(workloads.map(({ name }, work) => [name, work]));
+  const reaches: (MoveReach | undefined)[] = workloads.map(({ moves }) => moves);
+  const isNeededNear = workloads.map(() => false);
+  const near: { readonly caller: number; readonly called: number; readonly within: CallReach }[] = [];
+  workloads.forEach(({ dependsOn = [] }, caller) => {
+    for (const { workload, within } of dependsOn) {
+      const called = indexOf.get(workload);
+      if (within === undefined || called === undefined) continue;
+      near.push({ caller, called, within });
+      reaches[called] = narrowest(reaches[called], within);
+      isNeededNear[called] = true;
+    }
+  });
+  const partOf = partsOf(sites);
+  const byRule = new Map<string, Uint8Array>();
+  const allowed = workloads.map(({ within }): Uint8Array | undefined => {
+    if (within === undefined) return undefined;
+    const key = JSON.stringify(within);
+    const known = byRule.get(key) ?? Uint8Array.from(sites, ({ host }) => (matchesHost(within, host) ? 1 : 0));
+    byRule.set(key, known);
+    return known;
+  });
+  for (const { caller, called, within } of near) {
+    const parts = partOf(within);
+    const served = new Set(copies.filter(({ work }) => work === called).map(({ site }) => parts[site]));
+    const before = allowed[caller];
+    allowed[caller] = Uint8Array.from(sites, (_, site) => (before?.[site] !== 0 && served.has(parts[site]) ? 1 : 0));
+  }
+  return {
+    allowed,
+    regions: reaches.map((reach) => (reach === undefined ? undefined : partOf(reach))),
+    apart: apartOf(workloads, indexOf),
+    isNeededNear,
+  };
+}
+
+/** True when the rules let a copy go to a host. */
+export function mayReach({ regions }: PlaceRules, { work, site }: Pick<Copy, "work" | "site">, to: number): boolean {
+  const region = regions[work];
+  return region === undefined || region[site] === region[to];
+}
+
+/** True for workloads whose copies no move may take off their hosts. */
+export function isPinned({ moves }: Pick<Workload, "moves">): boolean {
+  return moves === "nowhere";
+}
+
+function narrowest(a: MoveReach | undefined, b: MoveReach): MoveReach {
+  return a !== undefined && REACHES.indexOf(a) > REACHES.indexOf(b) ? a : b;
+}
+
+/** Numbers of the parts that each reach cuts the hosts into; made once for each. */
+function partsOf(sites: readonly Site[]): (reach: MoveReach) => Int32Array {
+  const known = new Map<MoveReach, Int32Array>();
+  return (reach) => {
+    const parts = known.get(reach) ?? numberParts(sites, reach);
+    known.set(reach, parts);
+    return parts;
+  };
+}
+
+function numberParts(sites: readonly Site[], reach: MoveReach): Int32Array {
+  const numbers = new Map<string, number>();
+  return Int32Array.from(sites, ({ host }) => {
+    const name = reach === "nowhere" ? host.id : reach === "rack" ? `${host.zone}/${host.rack}` : host.zone;
+    const number = numbers.get(name) ?? numbers.size;
+    numbers.set(name, number);
+    return number;
+  });
+}
+
+/** Both of a pair stay away from each other, whichever says so. */
+function apartOf(workloads: readonly Workload[], indexOf: ReadonlyMap<string, number>): readonly (readonly number[])[] {
+  const apart = workloads.map(() => new Set<number>());
+  workloads.forEach(({ apartFrom = [] }, work) => {
+    for (const name of apartFrom) {
+      const other = indexOf.get(name);
+      if (other === undefined) continue;
+      apart[work]?.add(other);
+      apart[other]?.add(work);
+    }
+  });
+  return apart.map((others) => [...others].sort((a, b) => a - b));
+}

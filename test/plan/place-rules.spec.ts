@@ -1,0 +1,130 @@
+import assert from "node:assert/strict";
+
+import { plan } from "../../providers/plan/plan";
+import type { MigrationPlan, RebalanceSpec } from "../../sdk/model";
+import { NO_UPDATE } from "../../sdk/model";
+import { sampleInput, type Sample } from "./sample-fleets";
+import { simulate } from "./simulation";
+
+const ONE_BY_ONE = { limits: { hostsAtOnce: 1, hostsPerZone: 1, canaryHosts: 0, soakMs: 0, drainMs: 30_000 } } as const;
+
+function targetsOf({ waves }: MigrationPlan, workload: string): readonly string[] {
+  return waves.flatMap(({ moves }) =>
+    moves.flatMap((move) => (move.workload === workload && move.to ? [move.to] : [])),
+  );
+}
+
+/** Four hosts in two zones, the odd ones restricted. */
+function sampleWith(workload: Sample["workloads"][number], change: Partial<Sample> = {}): Sample {
+  return {
+    hosts: ["host-1", "host-2", "host-3", "host-4"].map((id, index) => ({
+      id,
+      zone: index < 2 ? "a" : "b",
+      host: { labels: { security: index % 2 === 0 ? "restricted" : "open" } },
+    })),
+    workloads: [workload],
+    spec: ONE_BY_ONE,
+    ...change,
+  };
+}
+
+describe("places of copies", () => {
+  it("are hosts with the labels and of the zones that a workload is within", () => {
+    const within = { labels: { security: ["restricted"] } };
+    const labelled = plan(sampleInput(sampleWith({ name: "pay", on: ["host-1"], workload: { within } })));
+    assert.equal(labelled.decision, "run");
+    assert.ok(targetsOf(labelled, "pay").length > 0);
+    for (const host of targetsOf(labelled, "pay")) assert.match(host, /host-[13]/);
+    assert.equal(labelled.envelope.places?.["pay"], "within security restricted");
+
+    const zoned = plan(
+      sampleInput(sampleWith({ name: "pay", on: ["host-1"], workload: { within: { zones: ["a"] } } })),
+    );
+    for (const host of targetsOf(zoned, "pay")) assert.match(host, /host-[12]/);
+    const rejected = zoned.waves.flatMap(({ moves }) =>
+      moves.flatMap(({ scores }) => scores.flatMap((s) => s.rejected ?? [])),
+    );
+    assert.ok(rejected.includes("is not a host that the workload may run on"), rejected.join("\n"));
+  });
+
+  it("are hosts of the reserve only where the island may have them", () => {
+    const inputWith = (security: string) => {
+      const input = sampleInput({
+        hosts: [
+          { id: "host-1", host: { labels: { security: "restricted" } } },
+          { id: "standby-1", role: "standby", host: { labels: { security } } },
+        ],
+        workloads: [{ name: "pay", on: ["host-1"] }],
+        maximumReserveHosts: 1,
+        spec: ONE_BY_ONE,
+      });
+      const islands = input.fleet.islands.map((island) => ({
+        ...island,
+        within: { labels: { security: ["restricted"] } },
+      }));
+      return { ...input, fleet: { ...input.fleet, islands } };
+    };
+    assert.equal(plan(inputWith("restricted")).decision, "run");
+    assert.equal(plan(inputWith("open")).decision, "blocked");
+  });
+
+  it("are within the zone where a volume is, and none but its own for a copy that may not move", () => {
+    const zoned = plan(sampleInput(sampleWith({ name: "db", on: ["host-3"], workload: { moves: "zone" } })));
+    assert.ok(targetsOf(zoned, "db").length > 0);
+    for (const host of targetsOf(zoned, "db")) assert.match(host, /host-[34]/);
+
+    const pinned = { name: "db", on: ["host-1", "host-3"], workload: { moves: "nowhere", maxUnavailable: 1 } } as const;
+    const paused = plan(sampleInput(sampleWith(pinned)));
+    assert.equal(paused.decision, "run");
+    const methods = paused.waves.flatMap(({ moves }) => moves.map(({ method, reason }) => `${method}: ${reason}`));
+    assert.deepEqual(
+      methods,
+      ["host-1", "host-3"].map(
+        (host) => `shed: it may not move, and its budget allows it to pause while ${host} is updated`,
+      ),
+    );
+    const strict = { ...pinned, workload: { ...pinned.workload, maxUnavailable: 0 } };
+    const [blocker] = plan(sampleInput(sampleWith(strict))).blockers;
+    assert.match(blocker?.reason ?? "", /3 hosts further away than its copies may move/);
+  });
+
+  it("are near a copy of what a workload calls, at every moment", () => {
+    const calls = {
+      name: "front",
+      on: ["host-1"],
+      workload: { dependsOn: [{ workload: "cache", within: "zone" as const }] },
+    };
+    const cache = { name: "cache", on: ["host-2"] };
+    const result = plan(sampleInput(sampleWith(calls, { workloads: [calls, cache] })));
+    assert.equal(result.decision, "run");
+    for (const host of [...targetsOf(result, "front"), ...targetsOf(result, "cache")]) assert.match(host, /host-[12]/);
+  });
+
+  it("are none beside a workload that a copy has to be apart from, whoever says so", () => {
+    const web = { name: "web", on: ["host-1"], workload: { apartFrom: ["batch"] } };
+    const batch = { name: "batch", on: ["host-2", "host-3"] };
+    const input = sampleInput(sampleWith(web, { workloads: [web, batch] }));
+    const result = plan(input);
+    assert.equal(result.decision, "run");
+    assert.ok(targetsOf(result, "web").length > 0 && targetsOf(result, "batch").length > 0);
+    simulate(input, result, () => 0);
+  });
+
+  it("hold in a rebalance too", () => {
+    const rebalance: RebalanceSpec = { horizonMs: 3_600_000, target: 0.8, tolerance: 0.3, maximumMoves: 10, restMs: 0 };
+    const spec = { update: NO_UPDATE, failback: "never" as const, rebalance };
+    const full = (within: Partial<Sample["workloads"][number]>): Sample => {
+      const busy = { name: "busy", on: ["host-1"], demand: [900], ...within };
+      return sampleWith(busy, {
+        workloads: [busy, { name: "big", on: ["host-1"], demand: [1000], workload: { moves: "nowhere" } }],
+        spec,
+      });
+    };
+    const free = plan(sampleInput(full({})));
+    assert.equal(targetsOf(free, "busy").length, 1);
+    const bound = plan(sampleInput(full({ workload: { within: { hosts: ["host-1", "host-3"] } } })));
+    assert.deepEqual(targetsOf(bound, "busy"), ["host-3"]);
+    const stuck = plan(sampleInput(full({ workload: { within: { hosts: ["host-1"] } } })));
+    assert.deepEqual(stuck.waves, []);
+  });
+});

@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+
+import { findUnusableRules } from "../../providers/plan/unusable-rules";
+import { plan } from "../../providers/plan/plan";
+import type { Fleet, Workload } from "../../sdk/model";
+import { sampleInput } from "./sample-fleets";
+
+const input = sampleInput({
+  hosts: [
+    { id: "host-1", zone: "a", host: { labels: { security: "open" }, devices: { gpu: { count: 2, partitions: 4 } } } },
+    { id: "host-2", zone: "b" },
+  ],
+  workloads: [
+    { name: "web", on: ["host-1"] },
+    { name: "db", on: ["host-2"] },
+  ],
+});
+const [web, db] = input.fleet.workloads as [Workload, Workload];
+
+function reasonsWith(change: (fleet: Fleet) => Partial<Fleet>): string[] {
+  const fleet = { ...input.fleet, ...change(input.fleet) };
+  const result = plan({ ...input, fleet });
+  const found = findUnusableRules(fleet).map(({ subject, reason }) => `${subject}: ${reason}`);
+  if (found.length > 0) assert.equal(result.decision, "blocked");
+  return found;
+}
+
+describe("plan, with rules that cannot be kept", () => {
+  it("finds nothing wrong with rules that can be", () => {
+    const within = { zones: ["a"], labels: { security: ["open"] } };
+    assert.deepEqual(
+      reasonsWith(() => ({ workloads: [{ ...web, within, devices: { gpu: 0.5 } }, db] })),
+      [],
+    );
+  });
+
+  it("names zones, labels and hosts that are not there, all at once", () => {
+    const islands = input.fleet.islands.map((island) => ({ ...island, within: { zones: ["c"] } }));
+    const within = { hosts: ["host-9"], racks: ["r1"], labels: { security: ["secret"], tier: ["1"] } };
+    assert.deepEqual(
+      reasonsWith(() => ({ islands, workloads: [{ ...web, within, apartFrom: ["web", "nobody"] }, db] })),
+      [
+        "shop: within names zone c, which no host has",
+        "web: within names rack r1, which no host has",
+        "web: within names host host-9, which no host has",
+        "web: within names security secret, which no host has",
+        "web: within names tier 1, which no host has",
+        "web: apartFrom names itself",
+        "web: apartFrom names nobody, which is no workload of the update",
+      ],
+    );
+  });
+
+  it("names rules that together leave no host", () => {
+    const within = { zones: ["b"], labels: { security: ["open"] } };
+    assert.deepEqual(
+      reasonsWith(() => ({ workloads: [{ ...web, within }, db] })),
+      ["web: no host of shop is within zone b, security open"],
+    );
+  });
+
+  it("names devices that are no number, and copies that ask for more than any host has", () => {
+    const hosts = input.fleet.hosts.map((host, index) =>
+      index === 1 ? { ...host, devices: { gpu: { count: 0, partitions: 1.5 } } } : host,
+    );
+    assert.deepEqual(
+      reasonsWith(() => ({
+        hosts,
+        workloads: [
+          { ...web, devices: { gpu: 3, fpga: 1 } },
+          { ...db, devices: { gpu: 1.5, tpu: Number.NaN } },
+        ],
+      })),
+      [
+        "host-2: its number of gpu (0) must be a whole number of 1 or more",
+        "host-2: its number of partitions of each gpu (1.5) must be a whole number of 1 or more",
+        "web: one copy needs 3 gpu, and no host that it may run on has more than 2",
+        "web: one copy needs 1 fpga, and no host that it may run on has more than 0",
+        "db: its gpu (1.5) must be a whole number of cards, or a part of one",
+        "db: its tpu (NaN) must be a whole number of cards, or a part of one",
+      ],
+    );
+  });
+
+  it("names calls that must stay near somebody who is nowhere, or where both may not be", () => {
+    const dependsOn = [{ workload: "db", within: "zone" as const }];
+    assert.deepEqual(
+      reasonsWith(({ replicas }) => ({
+        workloads: [{ ...web, dependsOn }, db],
+        replicas: replicas.filter(({ workload }) => workload !== "db"),
+      })),
+      ["web: its calls to db must stay within a zone, and no copy of db runs"],
+    );
+    assert.deepEqual(
+      reasonsWith(() => ({
+        workloads: [
+          { ...web, dependsOn, within: { zones: ["a"] } },
+          { ...db, within: { zones: ["b"] } },
+        ],
+      })),
+      ["web: its calls to db must stay within a zone, and no zone has hosts that both may run on"],
+    );
+  });
+});
