@@ -3,7 +3,7 @@
  *
  * Not for: judging what happened (simulated-run.ts).
  */
-import type { PlanStep, Wave } from "../../sdk/model";
+import { linksBetween, type Fleet, type PlanStep, type Wave } from "../../sdk/model";
 
 /** Standard normal deviate of the 95th percentile. */
 const Z95 = 1.645;
@@ -28,6 +28,9 @@ export interface CompiledWave {
   readonly places: Int32Array;
   /** Lanes beside those with places that may start new copies, by limit; absent: none. */
   readonly ahead?: Int32Array;
+  /** What new copies of each lane carry a second over links, and what those carry at most. */
+  readonly transfers: readonly LaneTransfers[];
+  readonly bandwidths: Float64Array;
   /** By step: 1 for those that go before the lane has a place, and for soaks. */
   readonly isAhead: Uint8Array;
   readonly isSoak: Uint8Array;
@@ -37,8 +40,14 @@ export interface CompiledWave {
   readonly lastTimes: Float64Array;
 }
 
+/** Links by number, with the rate of a lane's transfers over each. */
+interface LaneTransfers {
+  readonly links: Int32Array;
+  readonly rates: Float64Array;
+}
+
 /** Compiles a wave. */
-export function compileWave(wave: Wave): CompiledWave {
+export function compileWave(wave: Wave, fleet: Pick<Fleet, "hosts" | "network">): CompiledWave {
   const index = new Map(wave.steps.map(({ id }, at) => [id, at]));
   const after = wave.steps.map((step) => Int32Array.from(step.after.flatMap((id) => index.get(id) ?? [])));
   const fromOf = new Map(wave.moves.map(({ id, from }) => [id, from]));
@@ -82,6 +91,7 @@ export function compileWave(wave: Wave): CompiledWave {
     usedByAll: (uses[0] ?? new Int32Array()).filter((use) => uses.every((own) => own.includes(use))),
     places: Int32Array.from(names, (name) => wave.lanes?.limits[name] ?? 1),
     ...(wave.lanes?.ahead ? { ahead: Int32Array.from(names, (name) => wave.lanes?.ahead?.[name] ?? 0) } : {}),
+    ...transfersOf(wave, fleet, laneOf),
     isAhead: Uint8Array.from(wave.steps, ({ kind }) =>
       wave.lanes?.ahead !== undefined && (kind === "start-copy" || kind === "admit") ? 1 : 0,
     ),
@@ -91,6 +101,34 @@ export function compileWave(wave: Wave): CompiledWave {
       step.kind === "drain" ? step.deadlineMs : Number.POSITIVE_INFINITY,
     ),
     lastTimes: new Float64Array(wave.steps.length),
+  };
+}
+
+/** What the new copies of each lane carry over links. Hand-overs come later, are few and are left out. */
+function transfersOf(
+  wave: Wave,
+  fleet: Pick<Fleet, "hosts" | "network">,
+  laneOf: ReadonlyMap<string, number>,
+): Pick<CompiledWave, "transfers" | "bandwidths"> {
+  const hosts = new Map(fleet.hosts.map((host) => [host.id, host]));
+  const fromOf = new Map(wave.moves.map(({ id, from }) => [id, from]));
+  const numbers = new Map<string, number>();
+  const bandwidths: number[] = [];
+  const rates = Array.from(laneOf, () => new Map<number, number>());
+  for (const step of wave.steps) {
+    if (step.kind !== "start-copy" || step.bytesPerSecond === undefined) continue;
+    const [from, to] = [hosts.get(fromOf.get(step.move) ?? ""), hosts.get(step.host)];
+    const own = rates[laneOf.get(from?.id ?? "") ?? -1];
+    if (!from || !to || !own) continue;
+    for (const { name, bytesPerSecond } of linksBetween(fleet, from, to)) {
+      const link = numbers.get(name) ?? bandwidths.push(bytesPerSecond) - 1;
+      numbers.set(name, link);
+      own.set(link, (own.get(link) ?? 0) + step.bytesPerSecond);
+    }
+  }
+  return {
+    transfers: rates.map((own) => ({ links: Int32Array.from(own.keys()), rates: Float64Array.from(own.values()) })),
+    bandwidths: Float64Array.from(bandwidths),
   };
 }
 
@@ -165,6 +203,21 @@ export function playWave(wave: CompiledWave, startMs: number, normal: () => numb
     for (const use of usesOf(lane)) if ((counts[use] as number) <= 0) return false;
     return true;
   };
+  const carried = new Float64Array(wave.bandwidths.length);
+  /** A run lets each copy begin when its links have room; here a lane's copies wait for each other, which takes longer. */
+  const hasLinks = (lane: number): boolean => {
+    const { links, rates } = wave.transfers[lane] as LaneTransfers;
+    for (let at = 0; at < links.length; at++) {
+      const link = links[at] as number;
+      const before = carried[link] as number;
+      if (before > 1 && before + (rates[at] as number) > (wave.bandwidths[link] as number) * (1 + 1e-9)) return false;
+    }
+    return true;
+  };
+  const carry = (lane: number, by: number): void => {
+    const { links, rates } = wave.transfers[lane] as LaneTransfers;
+    links.forEach((link, at) => (carried[link] = (carried[link] as number) + by * (rates[at] as number)));
+  };
   const isAfterAll = (lane: number): boolean => {
     for (const other of wave.laneAfter[lane] as Int32Array) if (done[other] !== 1) return false;
     return true;
@@ -209,8 +262,10 @@ export function playWave(wave: CompiledWave, startMs: number, normal: () => numb
         insertByEnd(running, { lane, endMs: through, what: "through" });
       },
     );
-    takeFirst(waiting, unbegun, isAfterAll, (lane) => {
+    const mayBegin = (lane: number): boolean => isAfterAll(lane) && hasLinks(lane);
+    takeFirst(waiting, unbegun, mayBegin, (lane) => {
       take(unbegun, lane, 1);
+      carry(lane, 1);
       let end = nowMs;
       for (const step of wave.laneSteps[lane] as Int32Array)
         if (isAhead(step)) end = Math.max(end, finish(step, nowMs));
@@ -224,6 +279,7 @@ export function playWave(wave: CompiledWave, startMs: number, normal: () => numb
     nowMs = next.endMs;
     if (next.what === "through") done[next.lane] = 1;
     else if (next.what === "ahead") {
+      carry(next.lane, -1);
       // The executor looks at lanes in the order of the plan.
       let at = ready.length;
       while (at > 0 && (ready[at - 1] as number) > next.lane) at--;

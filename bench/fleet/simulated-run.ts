@@ -43,7 +43,7 @@ export class SimulatedPlan {
   ) {
     const random = createRandom(7);
     this.normals = Float32Array.from({ length: TABLE }, () => random.normal());
-    this.waves = plan.waves.map((wave) => compileWave(wave));
+    this.waves = plan.waves.map((wave) => compileWave(wave, generated.input.fleet));
     this.history = new CopyHistory(generated.input.fleet, generated.input.forecast.demand, this.waves);
   }
 

@@ -16,6 +16,7 @@ import { driverErrorCode, isUncertain } from "./calls";
 import type { Execution, StepStand } from "./execution";
 import { createStepContext } from "./execution";
 import { LaneGate, lanesNotBegun } from "./lanes";
+import { LinkGate } from "./link-gate";
 import type { Step, StepContext, StepFailure, StepOutcome, StepProgress } from "./step";
 import { stepOf } from "./steps";
 
@@ -56,6 +57,7 @@ export async function executeWave(execution: Execution, wave: Wave): Promise<Wav
   const waiting = new Set(wave.steps.filter((step) => statusOf(step.id) !== "done"));
   const running = new Map<string, Promise<void>>();
   const lanes = new LaneGate(wave, statusOf);
+  const links = new LinkGate(execution.fleet, wave);
   let failed: FailedStep | undefined;
   let stopReason: string | undefined;
   let fatal: { readonly error: unknown } | undefined;
@@ -76,6 +78,8 @@ export async function executeWave(execution: Execution, wave: Wave): Promise<Wav
       }
     } catch (error) {
       fatal ??= { error };
+    } finally {
+      links.leave(step);
     }
   };
 
@@ -85,7 +89,9 @@ export async function executeWave(execution: Execution, wave: Wave): Promise<Wav
       if (execution.isOutdated?.() === true) lanes.close();
       for (const step of waiting) {
         if (running.size >= STEPS_AT_ONCE) break;
-        if (!step.after.every((id) => statusOf(id) === "done") || !lanes.admit(step)) continue;
+        if (!step.after.every((id) => statusOf(id) === "done")) continue;
+        if (!links.hasRoom(step) || !lanes.admit(step)) continue;
+        links.take(step);
         waiting.delete(step);
         running.set(
           step.id,

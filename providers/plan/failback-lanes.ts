@@ -16,7 +16,7 @@ import type { StepRange } from "./capacity";
 import { isPausing } from "./dependency-order";
 import { sumDurations } from "./durations";
 import { expectedLane, lanesAhead, limitsOfHost, meanDuration, placesOf } from "./lanes";
-import { byHostLeft, transferTimes } from "./links";
+import { byHostLeft, transferTimes, type TransferLanes } from "./links";
 import type { Placement } from "./placement";
 import { compareText } from "./problem";
 import { settleMoves, withWorkloads, type ScheduleContext, type Timeline } from "./schedule";
@@ -72,8 +72,7 @@ export class FailbackLanes {
     const { problem, input, durations, dependencies } = this.context;
     const hostOf = (site: number): string => problem.sites[site]?.host.id ?? "";
     const lanes = this.lanes();
-    const begun = lanes ? (lanes.limits["hosts"] ?? 1) + (lanes.ahead?.["hosts"] ?? 0) : this.after.size;
-    const transferMs = transferTimes(problem, input.fleet, byHostLeft(this.found), begun);
+    const transferMs = transferTimes(problem, input.fleet, byHostLeft(this.found), lanes && this.sharing(lanes));
     const afterOf = new Map([...this.after].map(([site, before]) => [hostOf(site), [...before].map(hostOf).sort()]));
     const steps = createFailbackSteps(
       timeline.nextIndex,
@@ -103,6 +102,13 @@ export class FailbackLanes {
     const names = [...new Set([...uses.values()].flat())].sort();
     const limits = Object.fromEntries(names.map((name) => [name, Math.max(1, placesOf(this.context, name))]));
     return { limits, ahead: lanesAhead(limits), uses: Object.fromEntries(uses) };
+  }
+
+  /** How many lanes share the links, and for how long at least. */
+  private sharing({ limits, ahead }: WaveLanes): TransferLanes {
+    const places = limits["hosts"] ?? 1;
+    const { placed } = expectedLane(this.context, Math.ceil(this.found.length / this.after.size));
+    return { atOnce: places + (ahead?.["hosts"] ?? 0), waveMs: (this.after.size / places) * meanDuration(placed) };
   }
 
   /** Hosts of the wave that pause what these moves' workloads call, or what calls those: their pauses stay apart. */

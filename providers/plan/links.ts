@@ -1,18 +1,24 @@
 /**
- * Links that transfers share: those of hosts, each way, and the uplinks of racks, each way. Transfers take as long as the
- * busiest link needs for all that may use it at once, so that no link is over its bandwidth whichever of them go together.
+ * How long transfers take that share links: those of hosts, each way, and the uplinks of racks, each way. Each move gets a
+ * rate, and so many transfers begin at a time as the links have room for (providers/execute/link-gate.ts), so that no
+ * link is over its bandwidth whichever of them go together.
  *
- * Not for: which lanes go together (lanes.ts counts them) and slowing a transfer down at run time.
+ * Not for: which lanes go together (lanes.ts counts them) and holding a transfer to its rate (the drivers do).
  *
- * Invariant: of any groups that may go at once, what they carry over a link in their times is at most its bandwidth.
+ * Invariants
+ * 1. The moves of one group go at once within the bandwidth of each link.
+ * 2. Where a link is busy for a good part of a wave, all groups that may go at once do so within its bandwidth: nothing
+ *    waits that the wave's time does not hold.
  */
-import type { Fleet } from "../../sdk/model";
+import { linksBetween, type Fleet } from "../../sdk/model";
 
 import type { Copy, Problem } from "./problem";
 import type { PlacedMove } from "./wave-search";
 
-/** Before the other groups are known, a group is taken to get this part of links that it shares with them. */
-const ASSUMED_PARTS = 8;
+/** A link that is busy for at most this share of a wave is a quiet one: that two groups need all of it at once is rare. */
+const QUIET_SHARE = 0.3;
+/** Parts of a quiet link that each group may have one of. */
+const QUIET_PARTS = 2;
 
 /** What some moves carry over one link. */
 interface LinkLoad {
@@ -25,15 +31,23 @@ interface LinkLoad {
 /** The network as far as it is known to be a bound. */
 type Network = Pick<Fleet, "network">;
 
+/** Of a wave whose hosts follow each other. */
+export interface TransferLanes {
+  /** Groups that transfer at a time, at most. */
+  readonly atOnce: number;
+  /** Least time of the wave, ms. */
+  readonly waveMs: number;
+}
+
 /**
  * Time of the transfers of each group of moves, by group, ms; groups are moves that begin together: those off one host.
- * @param atOnce groups that transfer at a time, at most
+ * @param lanes absent: all groups begin together
  */
 export function transferTimes(
   problem: Problem,
   network: Network,
   groups: ReadonlyMap<string, readonly PlacedMove[]>,
-  atOnce = groups.size,
+  lanes?: TransferLanes,
 ): ReadonlyMap<string, number> {
   const loads = new Map([...groups].map(([group, moves]) => [group, linkLoads(problem, network, moves)]));
   const shares = new Map<string, { readonly bytesPerSecond: number; readonly bytes: number[] }>();
@@ -44,26 +58,38 @@ export function transferTimes(
       else shares.set(link, { bytesPerSecond, bytes: [bytes] });
     }
   }
-  // A link is busiest when the groups that carry most over it go at once.
-  const busiestMs = new Map(
-    [...shares].map(([link, { bytesPerSecond, bytes }]) => {
-      const most = bytes.length <= atOnce ? bytes : bytes.sort((a, b) => b - a).slice(0, atOnce);
-      return [link, (1000 * most.reduce((sum, each) => sum + each, 0)) / bytesPerSecond] as const;
-    }),
+  const busiest = new Map(
+    [...shares].map(([link, { bytes, bytesPerSecond }]) => [link, busiestTime(bytes, bytesPerSecond, lanes)]),
   );
+  const timeOn = (link: string, { bytes, bytesPerSecond, isOwn }: LinkLoad): number =>
+    busiest.get(link) ?? ((isOwn ? 1 : QUIET_PARTS) * 1000 * bytes) / bytesPerSecond;
   return new Map(
     [...loads].map(([group, links]) => [
       group,
-      Math.ceil([...links.keys()].reduce((longest, link) => Math.max(longest, busiestMs.get(link) ?? 0), 0)),
+      Math.ceil([...links].reduce((longest, [link, load]) => Math.max(longest, timeOn(link, load)), 0)),
     ]),
   );
+}
+
+/**
+ * Time in which a link carries what the groups that go over it have for it, of all that may go at once; a link is busiest
+ * when those that carry most go together. Undefined for quiet links.
+ */
+function busiestTime(bytes: number[], bytesPerSecond: number, lanes: TransferLanes | undefined): number | undefined {
+  const timeOf = (some: readonly number[]): number =>
+    (1000 * some.reduce((sum, each) => sum + each, 0)) / bytesPerSecond;
+  const wholeMs = timeOf(bytes);
+  if (!lanes) return wholeMs;
+  if (wholeMs <= QUIET_SHARE * lanes.waveMs) return undefined;
+  if (bytes.length <= lanes.atOnce) return wholeMs;
+  return timeOf(bytes.sort((a, b) => b - a).slice(0, lanes.atOnce));
 }
 
 /** Time of the transfers of one group before it is known what goes beside it, ms. */
 export function expectedTransferTime(problem: Problem, network: Network, moves: readonly PlacedMove[]): number {
   let longest = 0;
   for (const { bytes, bytesPerSecond, isOwn } of linkLoads(problem, network, moves).values()) {
-    longest = Math.max(longest, (bytes / bytesPerSecond) * (isOwn ? 1 : ASSUMED_PARTS));
+    longest = Math.max(longest, (bytes / bytesPerSecond) * (isOwn ? 1 : QUIET_PARTS));
   }
   return Math.ceil(longest * 1000);
 }
@@ -89,26 +115,19 @@ export function byHostLeft(moves: readonly PlacedMove[]): ReadonlyMap<string, re
 /** What moves carry over each link whose bandwidth is known. */
 function linkLoads(
   { sites, works }: Problem,
-  { network }: Network,
+  network: Network,
   moves: readonly PlacedMove[],
 ): ReadonlyMap<string, LinkLoad> {
   const loads = new Map<string, LinkLoad>();
-  const add = (link: string, bytes: number, bytesPerSecond: number | undefined, isOwn = false): void => {
-    if (bytesPerSecond === undefined) return;
-    const load = loads.get(link);
-    if (load) load.bytes += bytes;
-    else loads.set(link, { bytes, bytesPerSecond, isOwn });
-  };
-  const rackRate = network?.rackBytesPerSecond;
   for (const { gone, arrived } of moves) {
     const [from, to] = [sites[gone.site]?.host, sites[arrived.site]?.host];
     const bytes = works[gone.work]?.workload.transferBytes ?? 0;
-    if (!from || !to || from === to || bytes === 0) continue;
-    add(`from ${from.id}`, bytes, from.linkBytesPerSecond, true);
-    add(`to ${to.id}`, bytes, to.linkBytesPerSecond);
-    if (from.rack === to.rack) continue;
-    add(`out of ${from.rack}`, bytes, rackRate);
-    add(`into ${to.rack}`, bytes, rackRate);
+    if (!from || !to || bytes === 0) continue;
+    for (const { name, bytesPerSecond } of linksBetween(network, from, to)) {
+      const load = loads.get(name);
+      if (load) load.bytes += bytes;
+      else loads.set(name, { bytes, bytesPerSecond, isOwn: name === `from ${from.id}` });
+    }
   }
   return loads;
 }

@@ -200,14 +200,18 @@ class WaveInProgress {
     const limits = Object.fromEntries([...names].sort().map((name) => [name, placesOf(this.context, name)]));
     const ahead = lanesAhead(limits);
     const { problem, input } = this.context;
-    const begun = (limits["hosts"] ?? this.sites.length) + (ahead["hosts"] ?? 0);
+    const places = limits["hosts"] ?? this.sites.length;
+    const shared = {
+      atOnce: places + (ahead["hosts"] ?? 0),
+      waveMs: (this.sites.length / places) * this.laneMs,
+    };
     return {
       sites: this.sites,
       hosts: this.sites.map((site) => this.hostOf(site)),
       moves: this.moves,
       lanes: { limits, ahead, uses: Object.fromEntries(this.uses) },
       after: this.after,
-      transferMs: transferTimes(problem, input.fleet, byHostLeft(this.moves), begun),
+      transferMs: transferTimes(problem, input.fleet, byHostLeft(this.moves), shared),
     };
   }
 

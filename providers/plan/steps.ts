@@ -297,6 +297,7 @@ function createLeaveSteps(
         toReplica: move.newReplica,
         toHost: move.to,
         maxPauseMs: workload.maxPauseMs,
+        ...rateOf(workload, transferMs),
         after,
         expected: longerBy(durations["hand-over"], transferMs),
       },
@@ -312,6 +313,7 @@ function createLeaveSteps(
         fromHost: move.from,
         toHost: move.to,
         maxPauseMs: workload.maxPauseMs,
+        ...rateOf(workload, transferMs),
         after,
         expected: longerBy(durations["live-migrate"], transferMs),
       },
@@ -365,6 +367,7 @@ function createArriveSteps(
     id: id(`start-copy/${move.newReplica}`),
     kind: "start-copy",
     host,
+    ...rateOf(workload, transferMs),
     after,
     expected: longerBy(durations["start-copy"], transferMs),
   };
@@ -373,6 +376,11 @@ function createArriveSteps(
     start,
     { ...part, id: id(`admit/${move.newReplica}`), kind: "admit", after: [start.id], expected: durations.admit },
   ];
+}
+
+/** What a move may carry a second over the links that it shares with others. */
+function rateOf({ transferBytes = 0 }: Workload, transferMs: number): { readonly bytesPerSecond?: number } {
+  return transferBytes > 0 && transferMs > 0 ? { bytesPerSecond: Math.floor((1000 * transferBytes) / transferMs) } : {};
 }
 
 function longerBy(duration: DurationQuantiles, ms: number): DurationQuantiles {

@@ -17,6 +17,7 @@ export * from "./local-fleet";
 export * from "./decisions";
 export * from "./decision-view";
 export * from "./plan";
+export * from "./links";
 export * from "./reservation";
 export * from "./run";
 export * from "./report";

@@ -17,7 +17,7 @@ export type PlanStep =
   | (StepBase & { readonly kind: "cordon"; readonly host: string })
   | (StepBase & { readonly kind: "uncordon"; readonly host: string })
   /** Start one more copy and wait until it is healthy. */
-  | (StepBase & MoveStep & { readonly kind: "start-copy"; readonly replica: string; readonly host: string })
+  | (StepBase & TransferStep & { readonly kind: "start-copy"; readonly replica: string; readonly host: string })
   /** Give a healthy copy its share of traffic. */
   | (StepBase & MoveStep & { readonly kind: "admit"; readonly replica: string })
   /** Take a copy out of traffic and wait until its requests are answered. */
@@ -25,7 +25,7 @@ export type PlanStep =
   | (StepBase & MoveStep & { readonly kind: "stop-copy"; readonly replica: string; readonly host: string })
   /** Move an exclusive workload: park, quiesce, snapshot, restore, verify, cut over, resume. */
   | (StepBase &
-      MoveStep & {
+      TransferStep & {
         readonly kind: "hand-over";
         readonly fromReplica: string;
         readonly fromHost: string;
@@ -35,7 +35,7 @@ export type PlanStep =
       })
   /** Move a copy with its memory while it runs; it keeps its id and address. */
   | (StepBase &
-      MoveStep & {
+      TransferStep & {
         readonly kind: "live-migrate";
         readonly replica: string;
         readonly fromHost: string;
@@ -72,6 +72,15 @@ interface MoveStep {
   /** The move this step belongs to. */
   readonly move: string;
   readonly workload: string;
+}
+
+/** A step that carries the state or data of a copy from one host to another. */
+interface TransferStep extends MoveStep {
+  /**
+   * What it may carry a second, so that the links that it shares with others hold it. Absent: nothing to carry, or no
+   * bound is known.
+   */
+  readonly bytesPerSecond?: number;
 }
 
 export interface DurationQuantiles {
