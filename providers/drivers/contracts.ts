@@ -23,6 +23,7 @@ import type {
   Resources,
   Service,
   ServiceCalls,
+  SharesInForce,
   HealthCheck,
 } from "../../sdk/model";
 
@@ -80,6 +81,13 @@ export interface HostDriver {
   uncordon(host: string, context: CallContext): Promise<void>;
   /** Makes `epoch` the lowest that the host accepts. */
   fenceOff(host: string, context: CallContext): Promise<void>;
+  /**
+   * Puts shares in force in place of those that were, whoever put them there: the host's lease says who may. Copies of the
+   * named workloads use no more than their island's part of the host, all together, until the mark lapses; null ends it at
+   * once. Absent: not offered; hosts that it can be used on say so (`Host.offers`).
+   * @throws DriverError failed when the shares are more than the whole host
+   */
+  readonly setShares?: (host: string, shares: SharesInForce | null, context: CallContext) => Promise<void>;
   startUpdate(host: string, command: CommandSpec, context: CallContext): Promise<Operation>;
   /** Restarts the host; every process on it ends. Done when it answers with another boot id. */
   reboot(host: string, context: CallContext): Promise<Operation>;

@@ -8,7 +8,7 @@ import type { JournalEntry, Violation } from "../../sdk/model";
 import { NO_OBSERVATIONS } from "./observations";
 import type { Observations } from "./observations";
 import { keepsBudgets, keepsPauses } from "./rules/budget";
-import { keepsCapacity, reservesFirst } from "./rules/capacity";
+import { keepsCapacity, keepsShares, reservesFirst } from "./rules/capacity";
 import { doesNothingTwice, intendsBeforeEffect, keepsEpochs, keepsKeys, keepsLeases } from "./rules/lease";
 import {
   emptiesHostsFirst,
@@ -29,6 +29,7 @@ const RULES = {
   keepsPauses,
   keepsCapacity,
   reservesFirst,
+  keepsShares,
   keepsPlaces,
   keepsDevices,
   keepsNear,

@@ -23,6 +23,7 @@ const DEFAULTS = {
   admit: { p50Ms: 1_000, p95Ms: 5_000 },
   "live-migrate": { p50Ms: 10_000, p95Ms: 60_000 },
   "await-end": { p50Ms: 0, p95Ms: 0 },
+  "set-shares": { p50Ms: 200, p95Ms: 1_000 },
   "stop-copy": { p50Ms: 1_000, p95Ms: 10_000 },
   snapshot: { p50Ms: 1_000, p95Ms: 5_000 },
   reboot: { p50Ms: 30_000, p95Ms: 120_000 },

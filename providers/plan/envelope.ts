@@ -37,7 +37,10 @@ export function createEnvelope(spec: HostUpdateSpec, fleet: Fleet): Envelope {
   return {
     updateDigest: updateDigest(spec.update),
     update: spec.rebalance
-      ? describeRebalance(spec.name, spec.rebalance)
+      ? describeRebalance(spec.name, spec.rebalance) +
+        (fleet.hosts.some(({ offers }) => offers?.includes("shares"))
+          ? "; shares of hosts that islands have together"
+          : "")
       : `${spec.name}: until \`${spec.update.probe}\` prints ${spec.update.expect}`,
     hosts: fleet.hosts
       .filter((host) => host.role === "member" && inIslands.has(host.id))

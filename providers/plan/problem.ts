@@ -7,7 +7,7 @@
  *
  * Not for: where copies are while a plan is made (placement.ts).
  */
-import type { DemandPath, Fleet, Forecast, Host, Replica, Workload } from "../../sdk/model";
+import type { DemandPath, Fleet, Forecast, Host, Island, Replica, Workload } from "../../sdk/model";
 import { matchesHost } from "../../sdk/model";
 
 import { createColumns, type Columns } from "./columns";
@@ -118,7 +118,7 @@ export function createProblem(
   const islands = fleet.islands.map((island) => island.name);
   const workOf = new Map(fleet.workloads.map((workload, index) => [workload.name, index]));
   const copies = createCopies(fleet, siteOf, workOf, fromMs);
-  const { cells, cellAt } = createCells(fleet, sites, copies);
+  const { cells, cellAt } = createCells(fleet, sites, copies, toMs, input.progress?.owner);
   const held = new Set(input.progress?.reservedHosts);
   // A standby host that runs copies and is not held by this run is in somebody else's hands.
   const inUse = new Set(copies.map((copy) => copy.site));
@@ -285,6 +285,8 @@ function createCells(
   fleet: Fleet,
   sites: readonly Site[],
   copies: readonly Copy[],
+  untilMs: number,
+  owner: string | undefined,
 ): { readonly cells: Cell[]; readonly cellAt: Int32Array } {
   const count = fleet.islands.length;
   const cellAt = new Int32Array(sites.length * count).fill(-1);
@@ -292,15 +294,17 @@ function createCells(
   const islandOf = new Map(fleet.islands.map((island, index) => [island.name, index]));
   const members = fleet.islands.map((island) => new Set(island.hosts));
   const add = (site: number, island: number, open: boolean): void => {
-    const share = fleet.islands[island]?.share;
-    const capacity = sites[site]?.host.capacity;
-    if (!share || !capacity || cellAt[site * count + island] !== -1) return;
+    const declared = fleet.islands[island];
+    const host = sites[site]?.host;
+    if (!declared || !host || cellAt[site * count + island] !== -1) return;
+    const { share } = declared;
+    const { capacity } = host;
     cellAt[site * count + island] = cells.length;
     cells.push({
       site,
       island,
       open,
-      cpuMillis: capacity.cpuMillis * share.cpu,
+      cpuMillis: capacity.cpuMillis * shareOf(declared, host, untilMs, owner),
       memoryBytes: capacity.memoryBytes * share.memory,
     });
   };
@@ -317,6 +321,16 @@ function createCells(
     if (island !== undefined) add(copy.site, island, false);
   }
   return { cells, cellAt };
+}
+
+/**
+ * Share of a host's CPU that an island has until a time: that in force, or the smaller one where it lapses before. What a
+ * run under way has put in force itself holds for its time.
+ */
+function shareOf({ name, share }: Island, { shares }: Host, untilMs: number, owner: string | undefined): number {
+  const inForce = shares?.shares.find(({ island }) => island === name)?.cpu;
+  if (shares === undefined || inForce === undefined) return share.cpu;
+  return shares.expiresAt >= untilMs || shares.owner === owner ? inForce : Math.min(inForce, share.cpu);
 }
 
 function createWork(workload: Workload, copies: readonly Copy[], input: PlanInput): Work {

@@ -24,6 +24,7 @@ const STEP_STYLES: Readonly<Record<StepKind, BarStyle>> = {
   "hand-over": STYLES.handOver,
   "live-migrate": STYLES.move,
   "await-end": STYLES.move,
+  "set-shares": STYLES.reserve,
   cordon: STYLES.cordon,
   uncordon: STYLES.cordon,
   snapshot: STYLES.cordon,

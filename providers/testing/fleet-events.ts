@@ -40,6 +40,8 @@ export type FleetHappening =
       readonly byItself: boolean;
     }
   | { readonly kind: "cordon"; readonly host: string; readonly owner: string | null }
+  /** Shares were put in force on a host, or (null) ended. */
+  | { readonly kind: "shares"; readonly host: string; readonly owner: string | null }
   /** A command was started on a host. */
   | { readonly kind: "command"; readonly host: string; readonly command: string; readonly key: string }
   | { readonly kind: "version"; readonly host: string; readonly version: string }

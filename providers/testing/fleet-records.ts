@@ -3,7 +3,7 @@
  *
  * Not for: changing them; everything goes through FleetState.change.
  */
-import type { Mark, ReplicaState } from "../../sdk/model";
+import type { Mark, ReplicaState, SharesInForce } from "../../sdk/model";
 import type { HandOverToken, Operation, StartSpec } from "../drivers/contracts";
 import type { ResolvedHostSpec, ResolvedWorkloadSpec } from "./fleet-spec";
 import { WriteLog } from "./write-log";
@@ -19,6 +19,7 @@ export interface HostRecord {
   pendingVersion: string | undefined;
   cordon: Mark | undefined;
   reservation: Mark | undefined;
+  shares: SharesInForce | undefined;
   readonly operations: Map<string, MutableOperation>;
   /** The command whose operation runs. */
   running: { readonly key: string; readonly command: string; cancel: () => void } | undefined;
@@ -129,6 +130,7 @@ export function createHost(spec: ResolvedHostSpec): HostRecord {
     pendingVersion: undefined,
     cordon: undefined,
     reservation: undefined,
+    shares: undefined,
     operations: new Map(),
     running: undefined,
     lastDone: undefined,

@@ -3,7 +3,7 @@
  *
  * Not for: policy. A fleet knows nothing of updates, budgets or plans.
  */
-import type { HealthCheck, HostDevices, HostOffer, Resources } from "../../sdk/model";
+import type { HealthCheck, HostDevices, HostOffer, HostShare, Resources } from "../../sdk/model";
 
 /** A simulated machine. */
 export interface MemoryHostSpec {
@@ -24,6 +24,8 @@ export interface MemoryHostSpec {
   readonly labels?: Readonly<Record<string, string>>;
   /** @default none */
   readonly devices?: Readonly<Record<string, HostDevices>>;
+  /** What groups of workloads may use of it while no run says otherwise. @default all of it, each */
+  readonly shares?: readonly HostShare[];
 }
 
 /** A simulated workload with its placement and load. */
@@ -126,6 +128,7 @@ export function normalizeHostSpec(spec: MemoryHostSpec): ResolvedHostSpec {
     offers: [],
     labels: {},
     devices: {},
+    shares: [],
     ...spec,
   };
 }

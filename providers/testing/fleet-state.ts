@@ -152,7 +152,7 @@ export class FleetState {
   }
 
   /** A mark that has not lapsed. */
-  liveMark(mark: Mark | undefined): Mark | undefined {
+  liveMark<M extends Mark>(mark: M | undefined): M | undefined {
     return mark && mark.expiresAt > this.clock.now() ? mark : undefined;
   }
 
@@ -169,11 +169,13 @@ export class FleetState {
     if (this.isReachable(host)) {
       const cordoned = this.liveMark(host.cordon);
       const reserved = this.liveMark(host.reservation);
+      const shares = this.liveMark(host.shares);
       return {
         ...base,
         bootId: `${id}-boot-${String(host.boots)}`,
         ...(cordoned ? { cordoned } : {}),
         ...(reserved ? { reserved } : {}),
+        ...(shares ? { shares } : {}),
         state: "ready",
       };
     }

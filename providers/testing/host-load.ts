@@ -1,4 +1,7 @@
-/** CPU and memory in use on the hosts of an in-memory fleet, and which of them are over their capacity. */
+/**
+ * CPU and memory in use on the hosts of an in-memory fleet, and which of them are over their capacity, or groups of their
+ * workloads over their share.
+ */
 import type { HostRecord } from "./fleet-records";
 import type { FleetState } from "./fleet-state";
 
@@ -25,7 +28,17 @@ export class HostLoad {
     return byHost;
   }
 
-  /** Logs each host that goes over its capacity. */
+  /** The same of some workloads on one host. */
+  private cpuOfGroup(host: string, workloads: readonly string[], atMs: number): number {
+    return workloads.reduce((sum, name) => {
+      const shares = this.sharesOf(name);
+      const total = shares.reduce((all, [, weight]) => all + weight, 0);
+      const here = shares.reduce((own, [on, weight]) => (on === host ? own + weight : own), 0);
+      return total > 0 ? sum + ((this.state.workloads.get(name)?.demandCpuMillis(atMs) ?? 0) * here) / total : sum;
+    }, 0);
+  }
+
+  /** Logs each host that goes over its capacity, and each group of workloads that goes over its share. */
   findOverload(atMs: number): void {
     const cpu = this.cpuByHost(atMs);
     const memory = new Map<string, number>();
@@ -35,6 +48,11 @@ export class HostLoad {
     for (const host of this.state.hosts.values()) {
       const limit = host.spec.capacity.cpuMillis * (this.state.spec.share ?? 1);
       this.noteLoad(host, "cpuMillis", cpu.get(host.spec.id) ?? 0, limit, atMs);
+      const { shares } = this.state.liveMark(host.shares) ?? host.spec;
+      for (const { island, cpu: share, workloads } of shares) {
+        const used = this.cpuOfGroup(host.spec.id, workloads, atMs);
+        this.noteLoad(host, "cpuMillis", used, host.spec.capacity.cpuMillis * share, atMs, island);
+      }
       this.noteLoad(host, "memoryBytes", memory.get(host.spec.id) ?? 0, host.spec.capacity.memoryBytes, atMs);
     }
   }
@@ -45,8 +63,9 @@ export class HostLoad {
     load: number,
     capacity: number,
     atMs: number,
+    island = "",
   ): void {
-    const id = `${host.spec.id}/${resource}`;
+    const id = `${host.spec.id}/${resource}/${island}`;
     if (load <= capacity) {
       this.overloaded.delete(id);
     } else if (!this.overloaded.has(id)) {

@@ -12,6 +12,9 @@ import type { FleetState } from "./fleet-state";
 /** Exit code of a shell for a command that does not exist. */
 const COMMAND_NOT_FOUND = 127;
 
+/** Shares are sums of fractions. */
+const SHARE_TOLERANCE = 1e-9;
+
 /** Creates the driver of the hosts. */
 export function createMemoryHosts(state: FleetState, gate: CallGate): HostDriver {
   const hostOf = (id: string): HostRecord => findHost(state, id);
@@ -53,6 +56,18 @@ export function createMemoryHosts(state: FleetState, gate: CallGate): HostDriver
     fenceOff: (id, context) =>
       gate.mutate({ call: "hosts.fenceOff", subjects: [id], host: id }, context, () => {
         gate.raiseEpoch(id, context.epoch);
+      }),
+    setShares: (id, shares, context) =>
+      gate.mutate({ call: "hosts.setShares", subjects: [id], host: id }, context, () => {
+        const host = hostOf(id);
+        if (!host.spec.offers.includes("shares"))
+          throw new DriverError("unsupported", id, "its shares cannot be changed");
+        const sum = shares?.shares.reduce((total, { cpu }) => total + cpu, 0) ?? 0;
+        if (sum > 1 + SHARE_TOLERANCE) {
+          throw new DriverError("failed", id, `its shares (${String(sum)}) must be at most the whole host`);
+        }
+        host.shares = shares ?? undefined;
+        state.log({ kind: "shares", host: id, owner: shares?.owner ?? null });
       }),
     startUpdate: (id, command, context) =>
       gate.mutate({ call: "hosts.startUpdate", subjects: [id], host: id }, context, (mode) =>

@@ -41,6 +41,8 @@ export interface Host {
   readonly cordoned?: Mark;
   /** Set on a standby host while a run holds it. */
   readonly reserved?: Mark;
+  /** Absent: what the islands declare holds. */
+  readonly shares?: SharesInForce;
   /** Changes at every restart of the host. */
   readonly bootId: string;
   /** Result of the update's probe on this host, where it was run. */
@@ -53,9 +55,25 @@ export interface Host {
 
 /**
  * `detached`: copies run on in memory and cores of their own while the rest of the host is updated. `live-migration`:
- * copies move with their memory, while they run, to another host that offers it too.
+ * copies move with their memory, while they run, to another host that offers it too. `shares`: what each island may use of
+ * it can be changed while it works.
  */
-export type HostOffer = "detached" | "live-migration";
+export type HostOffer = "detached" | "live-migration" | "shares";
+
+/** What one island may use of a host that several have. */
+export interface HostShare {
+  readonly island: string;
+  /** Of the host's CPU, 0..1. */
+  readonly cpu: number;
+  /** Workloads of the island: drivers know no islands. */
+  readonly workloads: readonly string[];
+}
+
+/** Shares that a run put in force on a host. When the mark lapses, those that the islands declare hold again. */
+export interface SharesInForce extends Mark {
+  /** Together at most the whole host. */
+  readonly shares: readonly HostShare[];
+}
 
 /** What a probe command printed and whether it matches what is wanted. */
 export interface ProbeResult {

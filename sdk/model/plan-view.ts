@@ -86,7 +86,7 @@ export function createPlanView(plan: MigrationPlan, timezone: string, page: stri
     ...rowsUnder("hosts", hostRows(plan)),
     ...rowsUnder("units", unitRows(plan)),
     ...rowsUnder("uses", useRows(plan.balance)),
-    ...rowsUnder("shares", shareRows(plan.balance)),
+    ...rowsUnder("shares", shareRows(plan.balance, timezone)),
     limits: renderLimits(plan.envelope),
     openings: plan.nextOpenings.map((opening) => renderOpening(opening, timezone)),
     warnings: plan.warnings,
@@ -136,12 +136,14 @@ function useRows(balance: BalanceFindings | undefined): Readonly<Record<string, 
   return rows;
 }
 
-function shareRows(balance: BalanceFindings | undefined): Readonly<Record<string, string>> {
+function shareRows(balance: BalanceFindings | undefined, timezone: string): Readonly<Record<string, string>> {
   const percent = (share: number): string => `${String(Math.round(share * 100))} %`;
   return Object.fromEntries(
-    (balance?.shares ?? []).map(({ host, island, from, to, needed }) => [
+    (balance?.shares ?? []).map(({ host, island, from, to, needed, untilMs }) => [
       `${host} ${island}`,
-      `${percent(to)} instead of ${percent(from)} of its CPU would do more; it needs ${percent(needed)}`,
+      `${percent(to)} instead of ${percent(from)} of its CPU ${
+        untilMs === undefined ? "would do more" : `until ${formatTime(untilMs, timezone)}`
+      }; it needs ${percent(needed)}`,
     ]),
   );
 }

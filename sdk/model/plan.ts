@@ -5,7 +5,7 @@
  * Not for: how it is found (providers/plan) or carried out (providers/execute).
  */
 import type { HostDecision, MigrationScore, UnitDecision } from "./decisions";
-import type { ProbeResult } from "./fleet";
+import type { HostShare, ProbeResult } from "./fleet";
 import type { Forecast } from "./forecast";
 
 /** What a run does to a host or workload; one call of a driver each. */
@@ -50,6 +50,13 @@ export type PlanStep =
         readonly host: string;
         readonly deadlineMs: number;
       })
+  /** Let islands of one host use what others leave, until `untilMs` (ms since the epoch). */
+  | (StepBase & {
+      readonly kind: "set-shares";
+      readonly host: string;
+      readonly shares: readonly HostShare[];
+      readonly untilMs: number;
+    })
   /** Record version, configuration and placement before the first change. */
   | (StepBase & { readonly kind: "snapshot"; readonly host: string })
   | (StepBase & { readonly kind: "update"; readonly host: string })
@@ -325,8 +332,10 @@ export interface ShareChange {
   readonly island: string;
   readonly from: number;
   readonly to: number;
-  /** What it needs at the plan's quantile after the moves, with a tenth free. */
+  /** What it needs at the plan's quantile after the moves, so that its load is within the target, a tenth free at least. */
   readonly needed: number;
+  /** Until when a wave of the plan puts it in force, ms since the epoch. Absent: its host does not offer that. */
+  readonly untilMs?: number;
 }
 
 /** An island's share of one host: its highest load in the time ahead, as a share of that. */

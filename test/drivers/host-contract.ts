@@ -21,6 +21,8 @@ export interface HostContractFixture extends ContractFixture {
     /** Takes longer than a minute. */
     readonly endless: string;
   };
+  /** True where the driver can change shares of the host, two workloads' of which are named. */
+  readonly sharedBy?: readonly [string, string];
   /** How often the succeeding command has run on the host. */
   countRuns(): Promise<number>;
 }
@@ -137,6 +139,39 @@ export function describeHostDriver(
         await driver.cordon(host, own, next());
         assert.deepEqual((await driver.observe(host, NO_ABORT)).cordoned, own);
         await driver.uncordon(host, next());
+      }));
+
+    it("puts shares in force in place of those that were, until they lapse or are ended, where it offers that", () =>
+      fixture.run(async () => {
+        const { driver, host, clock, sharedBy } = fixture;
+        const { offers = [] } = await driver.observe(host, NO_ABORT);
+        assert.equal(driver.setShares !== undefined && offers.includes("shares"), sharedBy !== undefined);
+        if (!driver.setShares || !sharedBy) return;
+        const inForce = async (): Promise<unknown> => (await driver.observe(host, NO_ABORT)).shares;
+        const sharesOf = (cpu: number, owner: string, forMs: number) => ({
+          owner,
+          expiresAt: clock.now() + forMs,
+          shares: sharedBy.map((workload, index) => ({
+            island: `island-${String(index)}`,
+            cpu: index === 0 ? cpu : 1 - cpu,
+            workloads: [workload],
+          })),
+        });
+        const first = sharesOf(0.25, "run-a", 60_000);
+        const call = next({ owner: "run-a" });
+        await driver.setShares(host, first, call);
+        await driver.setShares(host, first, call);
+        assert.deepEqual(await inForce(), first);
+        const tooMuch = { ...first, shares: first.shares.map((share) => ({ ...share, cpu: 0.75 })) };
+        await rejectsWith("failed", driver.setShares(host, tooMuch, next({ owner: "run-b" })));
+        const second = sharesOf(0.5, "run-b", 1000);
+        await driver.setShares(host, second, next({ owner: "run-b" }));
+        assert.deepEqual(await inForce(), second);
+        await clock.sleep(1100, NO_ABORT);
+        assert.equal(await inForce(), undefined);
+        await driver.setShares(host, sharesOf(0.5, "run-b", 60_000), next({ owner: "run-b" }));
+        await driver.setShares(host, null, next({ owner: "run-b" }));
+        assert.equal(await inForce(), undefined);
       }));
 
     it("runs a command and tells how it ended", () =>

@@ -34,6 +34,7 @@ function createSimulation(change: (spec: MemoryFleetSpec) => MemoryFleetSpec = (
 describeHostDriver("the in-memory fleet", () => {
   const { fleet, base } = createSimulation((spec) => ({
     ...spec,
+    hosts: spec.hosts.map((host) => ({ ...host, offers: ["shares"] as const })),
     commands: {
       work: { kind: "print", output: "worked\n", afterMs: 1000 },
       fail: { kind: "fail", afterMs: 1000, exitCode: 3, output: "checksum mismatch\n" },
@@ -46,6 +47,7 @@ describeHostDriver("the in-memory fleet", () => {
     driver: fleet.platform.hosts,
     host: "host-01",
     unreachableHost: "host-02",
+    sharedBy: ["front", "pricing"],
     probe: { command: "version", output: "v1" },
     commands: {
       succeeding: { command: "work", output: "worked" },

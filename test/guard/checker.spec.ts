@@ -196,6 +196,21 @@ describe("guard: the checker", () => {
   });
 
   describe("capacity and reserve", () => {
+    it("finds shares of a host that are more than it", () => {
+      const step = {
+        kind: "set-shares",
+        id: "shares",
+        host: "host-03",
+        shares: ["shop", "back"].map((island) => ({ island, cpu: 0.6, workloads: [] })),
+        untilMs: timeOfEntry(99),
+        after: [],
+        expected: { p50Ms: 0, p95Ms: 0 },
+      } as const;
+      const event: JournalEvent = { kind: "step-intent", step, key: keyOf("shares"), prior: null };
+      const events = createCleanEvents();
+      assertFound(check(insertAfter(events, 4, event)), "capacity", "host-03", /120 % of its CPU are given to islands/);
+    });
+
     it("finds a host over its capacity during the run, once", () => {
       const atMs = timeOfEntry(20);
       const over = { host: "host-03", cpuMillis: 4200, capacityCpuMillis: 4000 };

@@ -128,7 +128,7 @@ const LISTED = { minLength: 20, maxLength: 20 } as const;
 /** Rules about places and devices for a sample, some of which its start breaks. */
 export function withRules(samples: fc.Arbitrary<Sample>): fc.Arbitrary<Sample> {
   const rule = fc.record({
-    kind: fc.constantFrom("none", "zone", "label", "moves", "devices", "part", "near", "apart"),
+    kind: fc.constantFrom("none", "none", "none", "none", "zone", "label", "moves", "devices", "part", "near", "apart"),
     reach: fc.constantFrom("zone", "rack", "nowhere" as const),
     zones: fc.subarray(["a", "b", "c"], { minLength: 1 }),
     cards: fc.integer({ min: 1, max: 2 }),
@@ -136,7 +136,7 @@ export function withRules(samples: fc.Arbitrary<Sample>): fc.Arbitrary<Sample> {
   });
   const host = fc.record({
     security: fc.constantFrom("open", "restricted"),
-    count: fc.integer({ min: 1, max: 3 }),
+    count: fc.integer({ min: 1, max: 4 }),
     partitions: fc.constantFrom(1, 4, 7),
   });
   return fc.tuple(samples, fc.array(rule, LISTED), fc.array(host, LISTED)).map(([sample, rules, offers]): Sample => ({

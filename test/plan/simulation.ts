@@ -163,6 +163,7 @@ export class Simulation {
       case "reboot":
         assert.deepEqual(this.idsOn(step.host), [], `${step.host} restarts with copies on it`);
         return;
+      case "set-shares":
       case "snapshot":
       case "validate":
       case "soak":

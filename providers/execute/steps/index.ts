@@ -10,6 +10,7 @@ import { liveMigrateStep } from "./live-migrate";
 import { rebootStep } from "./reboot";
 import { releaseStep } from "./release";
 import { reserveStep } from "./reserve";
+import { setSharesStep } from "./set-shares";
 import { snapshotStep } from "./snapshot";
 import { soakStep } from "./soak";
 import { startCopyStep } from "./start-copy";
@@ -29,6 +30,7 @@ const STEPS: { readonly [K in StepKind]: Step<StepOf<K>> } = {
   "hand-over": handOverStep,
   "live-migrate": liveMigrateStep,
   "await-end": awaitEndStep,
+  "set-shares": setSharesStep,
   snapshot: snapshotStep,
   update: updateStep,
   reboot: rebootStep,

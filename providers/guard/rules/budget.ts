@@ -106,6 +106,7 @@ function touches({ step }: StepSpan, copy: ServingCopy): boolean {
     case "validate":
     case "soak":
     case "await-end":
+    case "set-shares":
       return false;
   }
 }

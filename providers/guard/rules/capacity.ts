@@ -4,6 +4,9 @@ import { isDoneBefore, spansOf } from "../run-view";
 import type { RunView, StepSpan } from "../run-view";
 import type { Rule } from "./rule";
 
+/** Shares are sums of fractions. */
+const SHARE_TOLERANCE = 1e-9;
+
 /** No host carries more than it has while the run is under way. */
 export const keepsCapacity: Rule = (view, observations) => {
   const [first] = view.spans;
@@ -22,6 +25,15 @@ export const keepsCapacity: Rule = (view, observations) => {
   }
   return violations;
 };
+
+/** Shares that a run puts in force are together no more than the host. */
+export const keepsShares: Rule = (view) =>
+  spansOf(view, "set-shares").flatMap(({ step, intentMs }): readonly Violation[] => {
+    const sum = step.shares.reduce((total, { cpu }) => total + cpu, 0);
+    if (sum <= 1 + SHARE_TOLERANCE && step.shares.every(({ cpu }) => cpu >= 0)) return [];
+    const text = `${String(Math.round(sum * 100))} % of its CPU are given to islands`;
+    return [{ atMs: intentMs, rule: "capacity", subject: step.host, text }];
+  });
 
 /** Reserve first: a cordon comes after the reserve that is planned for its wave is there, and before it is given back. */
 export const reservesFirst: Rule = (view) =>

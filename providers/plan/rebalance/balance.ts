@@ -108,7 +108,7 @@ export function findBalance(
     after: is,
   }));
   const uses = findUses(measured, islands, options.target);
-  return { cause, moves, dropped, rows, uses, shares: findShareChanges(measured) };
+  return { cause, moves, dropped, rows, uses, shares: findShareChanges(measured, options.target) };
 }
 
 /** Highest load of several cells together as a share of them; quantiles added up, so an upper bound. */

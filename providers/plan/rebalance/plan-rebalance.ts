@@ -9,7 +9,7 @@
  * 2. Every move keeps the promise of the update planner at every moment of the wave (placement.ts).
  * 3. No more moves than allowed are made in one run, however often it is planned again.
  */
-import type { Blocker, MigrationPlan, Opening } from "../../../sdk/model";
+import type { Blocker, MigrationPlan, Opening, RebalanceSpec, ShareChange } from "../../../sdk/model";
 
 import { judgeFleet } from "../blockers";
 import { createLoads } from "../capacity";
@@ -41,6 +41,7 @@ import { findUnusable } from "../unusable-input";
 import { searchWave, type PlacedMove } from "../wave-search";
 import { findBalance, type Balance, type WantedMove } from "./balance";
 import { findCalmTime, firstTimeAbove } from "./calm";
+import { createShareSteps, sharesToSet, withShares, type HostShares } from "./share-changes";
 
 /** Waves of one run: moves that wait for others to make room are few. */
 const MAXIMUM_WAVES = 50;
@@ -64,12 +65,14 @@ export function planRebalance(declared: PlanInput): MigrationPlan {
   ];
   const quantile = input.spec.pool?.quantile ?? Math.max(input.spec.confidence, 0.5);
   const mostMoves = rebalance.maximumMoves - movesMade(input);
-  const balance = findBalance(problem, rebalance, quantile, input.spec.seed, blockers.length > 0 ? 0 : mostMoves);
+  const untilMs = startMs + rebalance.horizonMs;
+  const isBlocked = blockers.length > 0;
+  const { balance, shares } = findRelief(input, problem, startMs, quantile, isBlocked ? 0 : mostMoves, isBlocked);
   const timing = opening ? findTime(input, problem, balance.moves, startMs, opening, quantile) : undefined;
   const scheduled =
     timing?.isNow === false && input.progress === undefined
       ? undefined
-      : schedule(input, problem, balance.moves, timing?.startMs ?? startMs, quantile);
+      : schedule(input, problem, balance.moves, shares, timing?.startMs ?? startMs, quantile);
   const waves = scheduled?.waves ?? [];
   const envelope = resolveEnvelope(declared);
   return {
@@ -92,13 +95,68 @@ export function planRebalance(declared: PlanInput): MigrationPlan {
     probes: {},
     units: decideUnits(problem, input, waves, quantile, judgeStay(balance, waves.length > 0, blockers)),
     balance: {
-      reason: describeReason(balance, waves.length, timing, mostMoves),
-      untilMs: startMs + rebalance.horizonMs,
+      reason: describeReason(balance, shares.length, waves.length, timing, mostMoves),
+      untilMs,
       rows: balance.rows,
       uses: balance.uses,
-      ...(balance.shares.length > 0 ? { shares: balance.shares } : {}),
+      ...(balance.shares.length > 0 ? { shares: markCarriedOut(balance.shares, shares, untilMs) } : {}),
     },
   };
+}
+
+/**
+ * What helps: other shares alone where they are enough, for they move nobody; else moves, and then the shares with which
+ * what they free is of use.
+ */
+function findRelief(
+  input: PlanInput,
+  problem: Problem,
+  startMs: number,
+  quantile: number,
+  mostMoves: number,
+  isBlocked: boolean,
+): { readonly balance: Balance; readonly shares: readonly HostShares[] } {
+  const { fleet, spec } = input;
+  const rebalance = spec.rebalance as RebalanceSpec;
+  const untilMs = startMs + rebalance.horizonMs;
+  const balanceOf = (of: Problem, moves: number): Balance => findBalance(of, rebalance, quantile, spec.seed, moves);
+  // Whatever drivers say, a run ends.
+  const maySet = !isBlocked && (input.progress?.waveOffset ?? 0) < MAXIMUM_WAVES;
+  if (maySet && fleet.hosts.some(({ offers }) => offers?.includes("shares"))) {
+    const asIs = balanceOf(problem, 0);
+    const set = sharesToSet(fleet, asIs.shares);
+    if (set.length > 0) {
+      const shifted = balanceOf(
+        createProblem({ ...input, fleet: withShares(fleet, set, untilMs) }, [], startMs, untilMs),
+        0,
+      );
+      if (shifted.cause === undefined) return { balance: withRowsAfter(asIs, shifted), shares: set };
+    }
+  }
+  const balance = balanceOf(problem, mostMoves);
+  return { balance, shares: maySet ? sharesToSet(fleet, balance.shares) : [] };
+}
+
+/** The balance as it is, with what it comes to. */
+function withRowsAfter(asIs: Balance, shifted: Balance): Balance {
+  const after = new Map(shifted.rows.map((row) => [`${row.host} ${row.island}`, row.after]));
+  const rows = asIs.rows.map((row) => ({ ...row, after: after.get(`${row.host} ${row.island}`) ?? row.after }));
+  const uses = asIs.uses.map((use) =>
+    use.kind === "host"
+      ? { ...use, after: Math.max(...rows.filter(({ host }) => host === use.name).map((row) => row.after)) }
+      : use,
+  );
+  return { ...asIs, rows, uses };
+}
+
+/** Changes with until when those hold that are carried out. */
+function markCarriedOut(
+  changes: readonly ShareChange[],
+  set: readonly HostShares[],
+  untilMs: number,
+): readonly ShareChange[] {
+  const hosts = new Set(set.map(({ host }) => host));
+  return changes.map((change) => (hosts.has(change.host) ? { ...change, untilMs } : change));
 }
 
 interface Timing {
@@ -147,10 +205,11 @@ function schedule(
   input: PlanInput,
   problem: Problem,
   wanted: readonly WantedMove[],
+  shares: readonly HostShares[],
   startMs: number,
   quantile: number,
 ): Parameters<typeof planCost>[0] {
-  if (wanted.length === 0) return undefined;
+  if (wanted.length === 0 && shares.length === 0) return undefined;
   const durations = resolveDurations(input.spec, input.durations);
   const context = createScheduleContext(input, problem, durations, startMs);
   const placement = new Placement(problem, {
@@ -199,6 +258,19 @@ function schedule(
     for (const { arrived } of moves) ids.add(arrived.id);
     const gone = new Set(moves.map(({ gone: copy }) => copy.id));
     left = left.filter(({ copy }) => !gone.has(copy.id));
+  }
+  if (shares.length > 0) {
+    const range = timeline.rangeOfNext(sumDurations([durations["set-shares"], durations.validate]));
+    placement.beginWave(range, new Set());
+    const untilMs = startMs + (input.spec.rebalance?.horizonMs ?? 0);
+    const steps = createShareSteps(timeline.nextIndex, shares, untilMs, durations);
+    timeline.append(
+      "move",
+      shares.map(({ host }) => host),
+      [],
+      steps,
+      range,
+    );
   }
   return { waves: timeline.waves, reserve: [], reserveReason: "", warnings: [], total: timeline.total };
 }
@@ -267,6 +339,7 @@ function judgeStay({ moves, dropped }: Balance, isMoving: boolean, blockers: rea
 
 function describeReason(
   { cause, moves, dropped }: Balance,
+  shares: number,
   waves: number,
   timing: Timing | undefined,
   mostMoves: number,
@@ -274,6 +347,7 @@ function describeReason(
   const wanted = moves.length;
   if (cause === undefined) return "no host would be over its target, and none stands idle beside a full one";
   if (mostMoves <= 0) return `${cause}; as many moves were made as one run may make`;
+  if (wanted === 0 && shares > 0) return `${cause}; shares of ${plural(shares, "host")} change instead of a move`;
   if (wanted === 0 && dropped.length > 0) {
     return `${cause}; ${plural(dropped.length, "move")} that would help ${dropped.length === 1 ? "is" : "are"} not worth it or too costly`;
   }

@@ -10,8 +10,10 @@ import { proposeShares } from "../host-shares";
 
 /** Hardly used: below this share of the target at the highest. */
 const UNDER_PART = 0.5;
-/** Free beside what an island needs, as a share of it. */
+/** Free beside what an island needs, as a share of it, at the least. */
 const HEADROOM = 0.1;
+/** Shares are sums of fractions: what just reaches the target is not over it by the last bit. */
+const ROUNDING = 1e-6;
 /** Shares differ by rounding alone below this. */
 const LEAST = 0.005;
 
@@ -60,15 +62,16 @@ export function findUses(
 }
 
 /**
- * Shares of hosts with which what one island leaves after the moves is another one's that needs more there. Empty where
- * none needs more, or none leaves anything.
+ * Shares of hosts with which what one island leaves after the moves is another one's that needs more there: so much that
+ * its load is within the target. Empty where none needs more, or none leaves anything.
  */
-export function findShareChanges(rows: readonly MeasuredRow[]): readonly ShareChange[] {
+export function findShareChanges(rows: readonly MeasuredRow[], target: number): readonly ShareChange[] {
+  const room = Math.max(1 + HEADROOM, (1 + ROUNDING) / target);
   return [...Map.groupBy(rows, ({ host }) => host)].flatMap(([host, own]): ShareChange[] => {
     if (own.length < 2) return [];
     const islands = own.map(({ island, after, cpuMillis, hostMillis, isCritical }) => {
       const promised = cpuMillis / Math.max(1, hostMillis);
-      return { island, promised, needed: after * promised * (1 + HEADROOM), isCritical };
+      return { island, promised, needed: after * promised * room, isCritical };
     });
     if (!islands.some(({ promised, needed }) => needed > promised + LEAST)) return [];
     const proposed = proposeShares(islands);

@@ -44,7 +44,63 @@ function withCurve(input: PlanInput, workload: string, at: (step: number) => num
   return { ...input, forecast: { ...input.forecast, demand: { ...demand, cpuMillis } } };
 }
 
+/** The same on hosts that a second island has a part of; its workloads are those whose names begin with "back". */
+function sharedBy(input: PlanInput, back: number, offers: boolean): PlanInput {
+  const [island] = input.fleet.islands;
+  const [spec] = input.spec.islands;
+  assert.ok(island && spec);
+  const fleet = {
+    ...input.fleet,
+    islands: [island, { ...island, name: "back", share: { cpu: back, memory: 0.5 } }],
+    workloads: input.fleet.workloads.map((workload) =>
+      workload.name.startsWith("back") ? { ...workload, island: "back" } : workload,
+    ),
+    hosts: input.fleet.hosts.map((host) => (offers ? { ...host, offers: ["shares"] as const } : host)),
+  };
+  return { ...input, fleet, spec: { ...input.spec, islands: [spec, { ...spec, name: "back" }] } };
+}
+
 describe("plan of a rebalance", () => {
+  it("gives an island what another one leaves on a host before it moves anybody, where the host offers that", () => {
+    const backwards = { name: "back-1", on: ["host-1"], demand: [200] };
+    const input = inputOf(2, [a, b, backwards], { tolerance: 0.9 });
+    const declared = plan(sharedBy(input, 0.5, false));
+    assert.ok(moves(declared).length > 0);
+    assert.ok(declared.waves.every(({ steps }) => steps.every(({ kind }) => kind !== "set-shares")));
+
+    const shared = plan(sharedBy(input, 0.5, true));
+    assert.equal(shared.decision, "run");
+    assert.deepEqual(moves(shared), []);
+    const [wave] = shared.waves;
+    assert.ok(wave);
+    assert.deepEqual(
+      wave.steps.map(({ id }) => id),
+      ["w1/host-1/set-shares", "w1/host-1/validate"],
+    );
+    const [step] = wave.steps;
+    assert.ok(step?.kind === "set-shares");
+    const [shop, back] = step.shares;
+    assert.deepEqual(
+      step.shares.map(({ workloads }) => workloads),
+      [["a", "b"], ["back-1"]],
+    );
+    assert.ok((shop?.cpu ?? 0) >= 1900 / 0.8 / 4000 && (shop?.cpu ?? 0) + (back?.cpu ?? 0) <= 1);
+    assert.equal(step.untilMs, OPENING_MS + 3 * HOUR_MS);
+    assert.match(shared.balance?.reason ?? "", /; shares of 1 host change instead of a move$/);
+    for (const { after } of shared.balance?.rows ?? []) assert.ok(after <= 0.8 + 1e-9);
+    const view = createPlanView(shared, "UTC", "x");
+    assert.match(Object.values(view.shares ?? {})[0] ?? "", /instead of 50 % of its CPU until 05:00; it needs 59 %/);
+  });
+
+  it("moves copies where shares are not enough, and then gives others what is left", () => {
+    const busy = { name: "back-1", on: ["host-1"], demand: [1500] };
+    const shared = plan(sharedBy(inputOf(2, [a, b, busy]), 0.4, true));
+    assert.ok(moves(shared).length > 0);
+    const kinds = shared.waves.map(({ steps }) => steps.some(({ kind }) => kind === "set-shares"));
+    assert.ok(kinds.slice(0, -1).every((isShared) => !isShared));
+    assert.ok(kinds.at(-1), "what the moves free goes to the other island");
+  });
+
   const a = { name: "a", on: ["host-1"], demand: [1000] };
   const b = { name: "b", on: ["host-1"], demand: [900] };
 
