@@ -4,7 +4,7 @@
  *
  * @packageDocumentation
  */
-import { requireNode } from "./components/node-version";
+import { requireNode } from "./components/require-node";
 
 export { ResourceIsland } from "./components/resource-island";
 export type {

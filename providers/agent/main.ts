@@ -8,7 +8,7 @@ import { spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { isKind, messageOf } from "../../sdk/model";
+import { isKind, messageOf, refuseNode } from "../../sdk/model";
 import { systemClock } from "../clock";
 import { readAgentConfig, type AgentConfig } from "./agent-config";
 import { lowerAgent } from "./priority";
@@ -34,6 +34,8 @@ const SUCCESSION_POLL_MS = 20;
 const ENROLMENT = new Set(["enroll", "renew", "refresh", "install", "uninstall", "authority"]);
 
 async function main(parameters: readonly string[]): Promise<void> {
+  const refusal = refuseNode(process.versions.node, process.execPath);
+  if (refusal !== undefined) throw new UsageError(`${refusal}\n`);
   const [first = "", ...others] = parameters;
   if (ENROLMENT.has(first)) {
     // Loaded only where it is asked for: agents stay small.

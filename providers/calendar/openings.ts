@@ -59,14 +59,18 @@ export function currentOpening(windows: readonly WindowSpec[], nowMs: number): O
   return found.answer;
 }
 
-/** The first `count` openings that start after `nowMs`. @throws MistakeError as {@link openingsOf} */
+/**
+ * The first `count` openings that start after `nowMs`, and after the end of the {@link currentOpening} where there is
+ * one. @throws MistakeError as {@link openingsOf}
+ */
 export function nextOpenings(windows: readonly WindowSpec[], nowMs: number, count: number): readonly Opening[] {
   const { next } = rememberedOf(windows);
   const known = next.get(count);
   if (known && known.fromMs <= nowMs && nowMs < known.untilMs) return known.answer;
-  const answer = openingsOf(windows, nowMs + 1, count);
-  const [first] = answer;
-  if (first) next.set(count, { fromMs: nowMs, untilMs: first.startMs, answer });
+  const current = currentOpening(windows, nowMs);
+  const answer = openingsOf(windows, current ? current.endMs : nowMs + 1, count);
+  const untilMs = rememberedOf(windows).current?.untilMs ?? nowMs + 1;
+  if (answer.length > 0) next.set(count, { fromMs: nowMs, untilMs, answer });
   return answer;
 }
 

@@ -5,13 +5,15 @@
  *
  * Exit codes: exit-codes.ts.
  */
-import { isKind, messageOf } from "../../sdk/model";
+import { isKind, messageOf, refuseNode } from "../../sdk/model";
 import { UsageError, describeUnknown } from "./command";
 import { COMMANDS } from "./commands";
 import { EXIT_CODES } from "./exit-codes";
 import { createTerminal, type Terminal } from "./terminal";
 
 async function main(args: readonly string[], terminal: Terminal): Promise<number> {
+  const refusal = refuseNode(process.versions.node, process.execPath);
+  if (refusal !== undefined) throw new UsageError(refusal);
   const [name, ...rest] = args;
   if (name === undefined || name === "--help" || name === "-h" || name === "help") {
     const [about] = rest;

@@ -27,3 +27,4 @@ export * from "./plan-view";
 export * from "./stop-request";
 export * from "./control";
 export * from "./guard";
+export * from "./node-version";

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import * as pulumi from "@pulumi/pulumi";
-import { OLDEST_NODE, requireNode } from "../../sdk/components/node-version";
+import { OLDEST_NODE, refuseNode } from "../../sdk/model";
 import { PACKAGE_ROOT } from "../fixtures/small-fleet";
 
 describe("the program's Node.js", () => {
@@ -11,14 +10,12 @@ describe("the program's Node.js", () => {
       readonly engines: { readonly node: string };
     };
     assert.equal(engines.node, `>=${OLDEST_NODE}`);
-    for (const version of ["22.12.0", "22.20.1", "24.0.0"]) assert.doesNotThrow(() => requireNode(version));
+    for (const version of ["22.12.0", "22.20.1", "24.0.0"])
+      assert.equal(refuseNode(version, "/usr/bin/node"), undefined);
     for (const version of ["20.20.2", "22.11.9"])
-      assert.throws(
-        () => requireNode(version, "/usr/bin/node"),
-        (error) =>
-          error instanceof pulumi.RunError &&
-          error.message ===
-            `pulumi-archipelago needs Node.js 22.12 or newer, and /usr/bin/node is ${version}; put a newer node first on the path`,
+      assert.equal(
+        refuseNode(version, "/usr/bin/node"),
+        `pulumi-archipelago needs Node.js 22.12 or newer, and /usr/bin/node is ${version}; put a newer node first on the path`,
       );
   });
 });
