@@ -7,7 +7,9 @@ import type { Blocker, JudgedOpening, Opening } from "../../sdk/model";
 import { canonicalJson, formatDurationShort, isMovesOnly } from "../../sdk/model";
 import { currentOpening, nextOpenings, strictestLimits } from "../calendar";
 
+import { describeConflict, type Declared } from "./conflict";
 import { undoDuration, type StepDurations } from "./durations";
+import type { Fix } from "./fixes";
 import { SLOT_MS, type PlanInput } from "./plan-input";
 import type { Schedule } from "./schedule";
 import { readyAt } from "./stages";
@@ -138,27 +140,29 @@ export function longestOpening(candidates: readonly Opening[], input: PlanInput)
 
 /**
  * Says how many minutes are missing in the longest opening.
- * @param longerMs how much longer it would have to be; undefined when no length was found
+ * @param conflict end of the reason: what cannot be kept together
  */
 export function fitBlocker(
   longest: Opening,
   neededMs: number,
   input: PlanInput,
-  longerMs: number | undefined,
-  hostsAtOnce: number | undefined,
+  conflict: readonly Declared[],
+  fixes: readonly Fix[],
 ): Blocker {
   const missing = Math.ceil((neededMs - timeIn(longest, input)) / MINUTE_MS);
   const what = input.progress ? "the next wave" : "the run";
-  const fixes = [
-    ...(longerMs === undefined ? [] : [`an opening that is ${String(longerMs / MINUTE_MS)} min longer`]),
-    ...(hostsAtOnce === undefined ? [] : [`hostsAtOnce: ${String(hostsAtOnce)}`]),
-  ];
   return {
     code: "fit",
     subject: longest.window,
     reason:
       `${what} needs ${formatDurationShort(neededMs)} to a safe state (P95, undo included), ` +
-      `the opening has ${formatDurationShort(Math.max(0, timeIn(longest, input)))}: ${String(missing)} min are missing`,
-    fix: fixes.length === 0 ? "a longer opening, or fewer hosts in one update" : fixes.join(", or "),
+      `the opening has ${formatDurationShort(Math.max(0, timeIn(longest, input)))}: ${String(missing)} min are missing` +
+      // That the opening is too short alone is said already.
+      (conflict.length > 1 ? describeConflict(conflict) : ""),
+    ...(conflict.length === 0 ? {} : { conflict: conflict.map(({ text }) => text) }),
+    fix:
+      fixes.length === 0
+        ? "a longer opening, or fewer hosts in one update"
+        : fixes.map(({ text }) => text).join(", or "),
   };
 }

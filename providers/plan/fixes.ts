@@ -1,15 +1,16 @@
 /**
  * What would help when there is not enough room. Every fix named here was checked by planning again with it.
  *
- * Not for: fixes that need no planning (blockers.ts).
+ * Not for: fixes that need no planning (blockers.ts), and time (time-fixes.ts).
  */
-import type { Blocker, CostLine, Host } from "../../sdk/model";
+import type { Blocker, CostLine, Host, Opening } from "../../sdk/model";
 import { formatPercentage } from "../../sdk/model";
 
 import { describeConflict, type Declared } from "./conflict";
 import { cores, describeFailure, names, plural } from "./explain";
 import type { PlanInput } from "./plan-input";
 import type { Problem } from "./problem";
+import { describeTime, withCalendarBudget, withCalendarLimits } from "./promises";
 import { isOverloadedAtStart } from "./reserve";
 import type { ScheduleFailure } from "./schedule";
 
@@ -24,7 +25,6 @@ export interface Fix {
 const HOSTS_TRIED: readonly number[] = [1, 2, 3, 4, 6, 8, 12, 16];
 /** Guarantees are tried in steps of this: finer ones read as if they were exact. */
 const GUARANTEE_STEP = 0.05;
-const HOSTS_AT_ONCE_TRIED: readonly number[] = [2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 100];
 
 /** True when an input has a plan that keeps the promise. */
 export type IsPlannable = (input: PlanInput) => boolean;
@@ -73,36 +73,16 @@ export function findCapacityFixes(
   input: PlanInput,
   problem: Problem,
   failure: ScheduleFailure,
+  opening: Opening | undefined,
   isPlannable: IsPlannable,
 ): readonly Fix[] {
   const island = islandOf(problem, failure);
   return [
     budgetFix(input, problem, failure, isPlannable),
+    calendarBudgetFix(input, problem, failure, opening, isPlannable),
     isOverloadedAtStart(failure) ? undefined : hostFix(input, isPlannable),
     guaranteeFix(input, island, isPlannable),
   ].filter((fix) => fix !== undefined);
-}
-
-/** The smallest number of hosts at once with which an input fits its opening. */
-export function findHostsAtOnce(input: PlanInput, fits: IsPlannable): number | undefined {
-  const { limits } = input.spec;
-  return HOSTS_AT_ONCE_TRIED.filter((count) => count > limits.hostsAtOnce && count <= input.fleet.hosts.length).find(
-    (hostsAtOnce) =>
-      fits({
-        ...input,
-        spec: { ...input.spec, limits: { ...limits, hostsAtOnce } },
-      }),
-  );
-}
-
-const MINUTE_MS = 60_000;
-/** Load at the end of a longer opening may ask for other waves; beyond twice the time something else is wrong. */
-const LONGER_TRIED: readonly number[] = [0, 5, 15, 30, 60, 120];
-
-/** The least time, in whole minutes as ms, by which an opening has to be longer. */
-export function findLonger(missingMs: number, fits: (moreMs: number) => boolean): number | undefined {
-  const least = Math.ceil(missingMs / MINUTE_MS) * MINUTE_MS;
-  return LONGER_TRIED.map((minutes) => least + minutes * MINUTE_MS).find(fits);
 }
 
 function islandOf(problem: Problem, { cause }: ScheduleFailure): string {
@@ -121,7 +101,8 @@ function budgetFix(
   isPlannable: IsPlannable,
 ): Fix | undefined {
   if (cause.kind !== "stuck" || !cause.stuck.budgetBlocks) return undefined;
-  const blocked = problem.works[cause.stuck.copy.work]?.workload;
+  const { name } = problem.works[cause.stuck.copy.work]?.workload ?? {};
+  const blocked = input.fleet.workloads.find((workload) => workload.name === name);
   if (!blocked) return undefined;
   for (let maxUnavailable = blocked.maxUnavailable + 1; maxUnavailable <= blocked.copies; maxUnavailable++) {
     const widened: PlanInput = {
@@ -136,6 +117,31 @@ function budgetFix(
     if (isPlannable(widened)) {
       return { text: `budget: { maxUnavailable: ${String(maxUnavailable)} } for ${blocked.name}`, input: widened };
     }
+  }
+  return undefined;
+}
+
+/** A wider budget of the calendars at the time of the opening, where theirs is the one that blocks. */
+function calendarBudgetFix(
+  input: PlanInput,
+  problem: Problem,
+  { cause }: ScheduleFailure,
+  opening: Opening | undefined,
+  isPlannable: IsPlannable,
+): Fix | undefined {
+  if (cause.kind !== "stuck" || !cause.stuck.budgetBlocks) return undefined;
+  const blocked = problem.works[cause.stuck.copy.work]?.workload;
+  const now = opening?.limits?.maxUnavailable?.[blocked?.name ?? ""];
+  if (!blocked || now === undefined) return undefined;
+  for (let budget = now + 1; budget <= blocked.copies; budget++) {
+    const widened = withCalendarLimits(input, opening, (limits) =>
+      limits.maxUnavailable?.[blocked.name] === undefined ? limits : withCalendarBudget(limits, blocked.name, budget),
+    );
+    if (!isPlannable(widened)) continue;
+    return {
+      text: `budget: { maxUnavailable: ${String(budget)} } for ${blocked.name} ${describeTime(opening)}`,
+      input: widened,
+    };
   }
   return undefined;
 }

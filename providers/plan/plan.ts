@@ -26,7 +26,7 @@ import { isMovesOnly } from "../../sdk/model";
 import { findCheaper } from "./alternatives";
 import { judgeFleet } from "./blockers";
 import { describeBoosts, withBoosts } from "./boosts";
-import { findConflict, promisesOf } from "./conflict";
+import { findConflict } from "./conflict";
 import { planCost } from "./cost";
 import { envelopeDigest } from "./digest";
 import { describeFailure } from "./explain";
@@ -45,7 +45,7 @@ import {
   windowBlocker,
   type Openings,
 } from "./fit";
-import { capacityBlocker, findCapacityFixes, findHostsAtOnce, findLonger, sortByCost } from "./fixes";
+import { capacityBlocker, findCapacityFixes, sortByCost } from "./fixes";
 import { shareWarnings } from "./host-shares";
 import { decideHosts, type HostsDecided } from "./host-decisions";
 import { findHostsToUpdate, type HostsToUpdate } from "./hosts-to-update";
@@ -55,6 +55,7 @@ import type { PlanInput } from "./plan-input";
 import { createProblem, type Problem } from "./problem";
 import { deferForEvents, deferralBlocker, eventWarnings } from "./provider-events";
 import { quietWait } from "./quiet-start";
+import { capacityPromises, timePromises } from "./promises";
 import { planRebalance } from "./rebalance/plan-rebalance";
 import { findSchedule } from "./reserve";
 import {
@@ -67,6 +68,7 @@ import {
 import { decideUnits, type JudgeStay } from "./scores/unit-decisions";
 import { stageBlockers } from "./stages";
 import { isTooCostly, isWorthMoving } from "./stay";
+import { findTimeFixes } from "./time-fixes";
 import { findUnusable } from "./unusable-input";
 
 export { inputOf, planningSlot, SLOT_MS, type PlanInput } from "./plan-input";
@@ -108,10 +110,10 @@ function planUpdate(input: PlanInput): MigrationPlan {
     // With no host left only the reserve has to be emptied, and that must not wait for metrics or a window.
     ...(failbackOnly ? [] : judgement.blockers),
     ...(failbackOnly ? [] : stageBlockers(input)),
-    ...timeBlockers(input, scope, openings, durations, draft, failbackOnly),
+    ...timeBlockers(input, openings, draft, failbackOnly),
   ];
   // Too little room may only follow from what is blocked already, such as a host that does not answer.
-  const capacity = describeCapacity(input, scope, durations, draft, blockers.length === 0);
+  const capacity = describeCapacity(input, draft, blockers.length === 0);
   blockers.push(...capacity.blockers);
   const waves = draft.schedule?.waves ?? [];
   const decision = blockers.length > 0 ? "blocked" : waves.length === 0 ? "nothing" : "run";
@@ -314,44 +316,64 @@ function withCheaper(
 }
 
 /** Blockers of time: no opening, or none that is long enough. */
-function timeBlockers(
-  input: PlanInput,
-  scope: HostsToUpdate,
-  openings: Openings,
-  durations: StepDurations,
-  draft: Draft,
-  failbackOnly: boolean,
-): Blocker[] {
+function timeBlockers(input: PlanInput, openings: Openings, draft: Draft, failbackOnly: boolean): Blocker[] {
   if (failbackOnly) return [];
   if (openings.candidates.length === 0) return [windowBlocker(input)];
   if (draft.schedule?.waves.length === 0 && draft.deferred.length > 0) return [deferralBlocker(draft.deferred)];
   if (!draft.schedule || draft.fits) return [];
-  const fitsIn = (changed: PlanInput, opening: Opening | undefined): boolean =>
-    draftFor(changed, scope, opening, durations).fits;
-  const hostsAtOnce = input.progress ? undefined : findHostsAtOnce(input, (changed) => fitsIn(changed, draft.opening));
   const longest = longestOpening(openings.candidates, input);
-  const missingMs = draft.neededMs - timeIn(longest, input);
-  const longer = findLonger(missingMs, (moreMs) => fitsIn(input, { ...longest, endMs: longest.endMs + moreMs }));
-  return [fitBlocker(longest, draft.neededMs, input, longer, hostsAtOnce)];
+  const { fits, priceOf } = planAgain(input);
+  // In the middle of a run every plan has to be quick.
+  const isQuick = input.progress !== undefined || input.searchesFixes === false;
+  const conflict = isQuick ? [] : findConflict(input, timePromises(input, longest), fits, MOST_COPIES_FOR_TIME);
+  const found = findTimeFixes(input, longest, draft.neededMs - timeIn(longest, input), draft.schedule, fits);
+  return [fitBlocker(longest, draft.neededMs, input, conflict, isQuick ? found : sortByCost(found, priceOf))];
+}
+
+/** Copies of fleets for which it is searched what keeps a run from ending in time: each question is a plan that is found. */
+const MOST_COPIES_FOR_TIME = 400;
+
+/** Plans changed inputs as a whole, each once. */
+function planAgain(declared: PlanInput): {
+  readonly fits: (changed: PlanInput) => boolean;
+  readonly priceOf: (changed: PlanInput) => CostLine | undefined;
+} {
+  const drafts = new Map<PlanInput, Draft>();
+  const draftOf = (input: PlanInput): Draft => {
+    let draft = drafts.get(input);
+    if (!draft) {
+      const scope = findHostsToUpdate(input.fleet, input.spec, declared.progress);
+      draft = draftPlan(input, scope, findOpenings(input), resolveDurations(input.spec, input.durations));
+      drafts.set(input, draft);
+    }
+    return draft;
+  };
+  return {
+    fits: (changed) => draftOf(changed).fits,
+    priceOf: (changed) => planCost(draftOf(changed).schedule, changed),
+  };
 }
 
 /** The blocker for a schedule that was not found; a warning where something else blocks anyway. */
 function describeCapacity(
   input: PlanInput,
-  scope: HostsToUpdate,
-  durations: StepDurations,
   { failure, problem, opening }: Draft,
   isOnlyReason: boolean,
 ): { readonly blockers: readonly Blocker[]; readonly warnings: readonly string[] } {
   if (!failure) return { blockers: [], warnings: [] };
   if (!isOnlyReason) return { blockers: [], warnings: [`as things stand, ${describeFailure(problem, failure)}`] };
   if (input.searchesFixes === false) return { blockers: [capacityBlocker(problem, failure, [])], warnings: [] };
-  const planAgain = (changed: PlanInput): Schedule | undefined => draftFor(changed, scope, opening, durations).schedule;
-  const isPlannable = (changed: PlanInput): boolean => planAgain(changed) !== undefined;
-  const conflict = findConflict(input, promisesOf(input, problem, failure), isPlannable);
-  const fixes = sortByCost(findCapacityFixes(input, problem, failure, isPlannable), (changed) =>
-    planCost(planAgain(changed), changed),
-  );
+  const { fits, priceOf } = planAgain(input);
+  const stuck =
+    failure.cause.kind === "stuck" ? problem.works[failure.cause.stuck.copy.work]?.workload.name : undefined;
+  const room = capacityPromises(input, stuck, opening);
+  const ofRoom = findConflict(input, room, fits);
+  // Where all room is given up and there is none all the same, time is short as well.
+  const conflict =
+    ofRoom.length > 0 || !opening
+      ? ofRoom
+      : findConflict(input, [...room, ...timePromises(input, opening)], fits, MOST_COPIES_FOR_TIME);
+  const fixes = sortByCost(findCapacityFixes(input, problem, failure, opening, fits), priceOf);
   return { blockers: [capacityBlocker(problem, failure, conflict, fixes)], warnings: [] };
 }
 

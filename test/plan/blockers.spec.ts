@@ -269,5 +269,5 @@ function fixesOf(input: PlanInput): readonly Fix[] {
   const context = createScheduleContext(input, problem, resolveDurations(input.spec, {}), OPENING_MS);
   const result = findSchedule(context, hosts);
   assert.ok("failure" in result);
-  return findCapacityFixes(input, problem, result.failure, (changed) => plan(changed).decision === "run");
+  return findCapacityFixes(input, problem, result.failure, undefined, (changed) => plan(changed).decision === "run");
 }
