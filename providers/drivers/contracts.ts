@@ -1,5 +1,5 @@
 /**
- * The contracts of the drivers: hosts, workloads, traffic, capacity, snapshots. Each has an in-memory fake with
+ * The contracts of the drivers: hosts, workloads, traffic, capacity, functions, snapshots. Each has an in-memory fake with
  * scripted faults (providers/testing) and a shared contract test (test/drivers) that every driver passes.
  *
  * Invariants
@@ -13,6 +13,7 @@
  */
 import type {
   Backend,
+  FunctionEndpoint,
   Host,
   HostSchedule,
   Mark,
@@ -219,6 +220,36 @@ export interface CapacityDriver {
   release(hosts: readonly string[], context: CallContext): Promise<void>;
 }
 
+/** What to deploy: a function under an id of its own. */
+export interface DeploySpec {
+  readonly endpoint: string;
+  readonly function: string;
+  readonly workload: string;
+}
+
+/**
+ * Functions that stand in for copies for a time. An endpoint is one deployment, with an address that the switch can send
+ * to; it is deployed, called until it is warm, and removed when the copy is back.
+ */
+export interface FunctionDriver {
+  readonly fence: Fence;
+  /** As that of {@link CapacityDriver}. */
+  fenceOff?(context: CallContext): Promise<void>;
+  /** Names of the functions that can be deployed, sorted. */
+  offered(signal: AbortSignal): Promise<readonly string[]>;
+  /** All endpoints that are deployed, by whomever. */
+  list(signal: AbortSignal): Promise<readonly FunctionEndpoint[]>;
+  /**
+   * Deploys an endpoint; returns at once, `list` tells when it is ready. One of that id that is there already is success.
+   * @throws DriverError not-found where there is no such function
+   */
+  deploy(spec: DeploySpec, context: CallContext): Promise<void>;
+  /** Calls its health path once, as the switch would: the first calls are slow. A read. `isHealthy`: it answered 2xx. */
+  invoke(endpoint: string, signal: AbortSignal): Promise<{ readonly isHealthy: boolean; readonly tookMs: number }>;
+  /** Removes an endpoint; requests under way there break off. One that is not there is success. */
+  remove(endpoint: string, context: CallContext): Promise<void>;
+}
+
 /** Content-addressed store of snapshots. */
 export interface SnapshotStore {
   put(id: string, content: AsyncIterable<Uint8Array>): Promise<StateReference>;
@@ -290,6 +321,8 @@ export interface Platform {
   readonly workloads: WorkloadDriver;
   readonly traffic: TrafficDriver;
   readonly capacity: CapacityDriver;
+  /** Absent: no function can stand in for copies. */
+  readonly functions?: FunctionDriver;
   readonly recorder?: TrafficRecorder;
   readonly sampler?: UsageSampler;
   /** Absent: the platform's hosts tell of no jobs. */

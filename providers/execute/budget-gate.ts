@@ -12,6 +12,7 @@
  */
 import { DriverError } from "../../sdk/model";
 import type { Replica, Service, Workload } from "../../sdk/model";
+import { listServing } from "./serving";
 import type { StepContext } from "./step";
 
 /** Time between two looks while the budget does not allow the step. */
@@ -27,7 +28,7 @@ export interface Serving {
 export async function observeServing(context: StepContext): Promise<Serving> {
   const { platform } = context;
   const [replicas, services] = await Promise.all([
-    context.read((signal) => platform.workloads.list(signal)),
+    context.read((signal) => listServing(platform, signal)),
     context.read((signal) => platform.traffic.observe(signal)),
   ]);
   return { replicas, services };

@@ -122,6 +122,13 @@ export function createStepContext(
       );
       return found && journal.step(found.id);
     },
+    recordOfMove: (recordKind) => {
+      const move = "move" in step ? step.move : undefined;
+      const found = wave.steps.find(
+        (candidate) => candidate.kind === recordKind && "move" in candidate && candidate.move === move,
+      );
+      return found && journal.step(found.id);
+    },
     effect: (name, scope, call, bounds) =>
       callUntil(callOptions(bounds), (callSignal) =>
         call({

@@ -107,6 +107,8 @@ export interface StepContext<S extends PlanStep = PlanStep> {
   readonly hostOf: (replica: string) => string | undefined;
   /** What the journal says of another step of this wave. */
   readonly record: (kind: StepKind, host: string) => StepRecord | undefined;
+  /** What the journal says of another step of the same move. */
+  readonly recordOfMove: (kind: StepKind) => StepRecord | undefined;
   /**
    * Calls a driver for an effect. After `unreachable` and `timeout` the call is repeated with the same key, with
    * back-off.

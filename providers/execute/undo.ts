@@ -175,13 +175,16 @@ function keptBy({ step }: StepRecord, wave: Wave, kept: ReadonlySet<string>): st
 
 function describeStranded(id: string, { moves }: Wave): string {
   const move = moves.find((candidate) => candidate.id === id);
+  if (move?.standIn) return `; ${move.standIn.endpoint} of function ${move.standIn.function} stays in its place`;
   return move?.to === undefined ? "" : `; ${move.newReplica} stays on ${move.to} in its place`;
 }
 
 function describeKept(host: string, wave: Wave): string {
-  const places = wave.moves.flatMap(({ from, to, newReplica }) =>
-    from === host && to !== undefined ? [`${newReplica} on ${to}`] : [],
-  );
+  const places = wave.moves.flatMap(({ from, to, newReplica, replica, standIn }) => {
+    if (from !== host) return [];
+    if (standIn) return [`${standIn.endpoint} of function ${standIn.function} for ${replica}`];
+    return to === undefined ? [] : [`${newReplica} on ${to}`];
+  });
   const copies = places.length === 0 ? "" : `; its copies stay where they serve: ${places.join(", ")}`;
   return `${host} stays cordoned, for it is neither as before nor valid${copies}`;
 }

@@ -30,6 +30,7 @@ import { createProfiles } from "./joint/demand-profiles";
 import type { PathSource } from "./joint-paths";
 import { pathLevels, sampleJointPaths } from "./joint-paths";
 import type { FittedModel, Model } from "./model";
+import { measureRequestCosts } from "./request-costs";
 import { ensemble } from "./ensemble";
 import { describeFlatness } from "./prepare";
 import type { ForecastAsked } from "./remembered";
@@ -99,6 +100,7 @@ export function forecastFleet(input: ForecastFleetInput): Forecast {
     ),
     ...dependenciesOf(input, startMs),
     ...functionsOf(input),
+    ...measureRequestCosts(input.workloads, input.histories, startMs),
     profiles: createProfiles({
       histories: input.histories,
       workloads: input.workloads,

@@ -12,6 +12,7 @@ import { keepsCapacity, keepsShares, reservesFirst } from "./rules/capacity";
 import { doesNothingTwice, intendsBeforeEffect, keepsEpochs, keepsKeys, keepsLeases } from "./rules/lease";
 import {
   emptiesHostsFirst,
+  fallsBackFirst,
   keepsDependencies,
   keepsEnvelope,
   keepsPhases,
@@ -42,6 +43,7 @@ const RULES = {
   startsStepsWhileRunning,
   keepsDependencies,
   surgesFirst,
+  fallsBackFirst,
   emptiesHostsFirst,
   keepsEnvelope,
   leavesNothing,

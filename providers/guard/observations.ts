@@ -4,7 +4,7 @@
  *
  * Not for: what the run believes; that is its journal.
  */
-import type { Host, Replica, Service } from "../../sdk/model";
+import type { FunctionEndpoint, Host, Replica, Service } from "../../sdk/model";
 
 /** A copy that served at a moment. */
 export interface ServingCopy {
@@ -65,6 +65,8 @@ export interface PlatformState {
   readonly hosts: readonly Host[];
   readonly replicas: readonly Replica[];
   readonly services: readonly Service[];
+  /** Absent: the platform has no functions. */
+  readonly endpoints?: readonly FunctionEndpoint[];
   /** Output of the update's probe by host, where it was asked. */
   readonly probes?: Readonly<Record<string, string>>;
 }

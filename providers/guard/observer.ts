@@ -8,6 +8,7 @@
  * 2. Of equal samples in a row only the first and the last are kept.
  */
 import type { HostUpdateSpec, Replica, Service } from "../../sdk/model";
+import { asReplica } from "../../sdk/model";
 import type { Clock } from "../clock";
 import type { Platform } from "../drivers/contracts";
 import type { LeaseStore } from "../journal/run-store";
@@ -109,7 +110,7 @@ class Watch {
     this.samples += 1;
     this.first ??= state;
     this.last = state;
-    for (const replica of state.replicas) this.known.set(replica.id, replica);
+    for (const replica of allOf(state)) this.known.set(replica.id, replica);
     for (const service of state.services) this.noteService(service, state.atMs);
     for (const workload of new Set([...this.known.values()].map((replica) => replica.workload))) {
       this.noteAvailability({ atMs: state.atMs, workload, serving: this.findServing(workload, state, isFresh) });
@@ -141,12 +142,13 @@ class Watch {
     const { platform, clock } = this.options;
     const atMs = clock.now();
     if (known) return { ...known, atMs, services: await platform.traffic.observe(signal) };
-    const [hosts, replicas, services] = await Promise.all([
+    const [hosts, replicas, endpoints, services] = await Promise.all([
       platform.hosts.list(signal),
       platform.workloads.list(signal),
+      platform.functions?.list(signal),
       platform.traffic.observe(signal),
     ]);
-    return { atMs, hosts, replicas, services };
+    return { atMs, hosts, replicas, services, ...(endpoints ? { endpoints } : {}) };
   }
 
   private hasUnknownBackend({ services }: PlatformState): boolean {
@@ -155,7 +157,7 @@ class Watch {
 
   /** @param isFresh false: what hosts say of copies behind the switch is older than what the switch says */
   private findServing(workload: string, state: PlatformState, isFresh: boolean): readonly ServingCopy[] {
-    const listed = new Map(isFresh ? state.replicas.map((replica) => [replica.id, replica]) : []);
+    const listed = new Map(isFresh ? allOf(state).map((replica) => [replica.id, replica]) : []);
     if (!this.switched.has(workload)) {
       return state.replicas
         .filter((replica) => replica.workload === workload && replica.state === "healthy")
@@ -266,6 +268,11 @@ class Watch {
       answered.abort();
     }
   }
+}
+
+/** Copies and endpoints. */
+function allOf({ replicas, endpoints = [] }: PlatformState): readonly Replica[] {
+  return [...replicas, ...endpoints.map(asReplica)];
 }
 
 /** Usage is looked at over the last samples of an agent. */

@@ -59,6 +59,12 @@ export async function observeFleet(
     workloads: parts.flatMap((part) => part.workloads),
     replicas: parts.flatMap((part) => part.replicas),
     services: parts.flatMap((part) => part.services),
+    ...(parts.some((part) => part.functions)
+      ? {
+          functions: [...new Set(parts.flatMap((part) => part.functions ?? []))].sort(),
+          endpoints: parts.flatMap((part) => part.endpoints ?? []),
+        }
+      : {}),
   };
 }
 
@@ -124,6 +130,12 @@ async function observePlatform(
     workloads,
     replicas,
     services,
+    ...(platform.functions
+      ? {
+          functions: await platform.functions.offered(signal),
+          endpoints: await platform.functions.list(signal),
+        }
+      : {}),
   };
 }
 
@@ -238,6 +250,7 @@ function createWorkload(
     hooks: policy.hooks,
     ...(policy.dependsOn === undefined ? {} : { dependsOn: policy.dependsOn }),
     ...(policy.functions === undefined ? {} : { functions: policy.functions }),
+    ...(policy.burst === undefined ? {} : { burst: policy.burst }),
   };
 }
 

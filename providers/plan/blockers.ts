@@ -5,6 +5,7 @@
  */
 import type { Blocker, Workload } from "../../sdk/model";
 
+import { burstWarnings } from "./bursts";
 import { cellOfCopy } from "./capacity";
 import { percent } from "./explain";
 import type { HostsToUpdate } from "./hosts-to-update";
@@ -31,6 +32,7 @@ export function judgeFleet(input: PlanInput, problem: Problem, scope: HostsToUpd
     if (!unknownNames.has(workload.name)) judgeWorkload(problem, work, blockers, warnings);
   });
   judgeMemory(problem, warnings);
+  warnings.push(...burstWarnings(input.fleet, input.forecast));
   judgeStrangers(input, scope, blockers);
   return { blockers, warnings };
 }

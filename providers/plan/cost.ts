@@ -6,7 +6,17 @@
  *
  * Invariant: the items of the waves add up to those of the whole.
  */
-import type { CostItem, CostLine, Fleet, Move, PlanStep, PriceTable, Wave, WaveCost } from "../../sdk/model";
+import type {
+  CostItem,
+  CostLine,
+  Fleet,
+  JointDemand,
+  Move,
+  PlanStep,
+  PriceTable,
+  Wave,
+  WaveCost,
+} from "../../sdk/model";
 import { EXAMPLE_PRICES, reservedSpans, type ReservedSpan } from "../../sdk/model";
 
 import type { PlanInput } from "./plan-input";
@@ -14,6 +24,7 @@ import type { Schedule } from "./schedule";
 
 const HOUR_MS = 3_600_000;
 const GIB = 2 ** 30;
+const MILLION = 1e6;
 
 /** What pricing needs of the fleet, by name. */
 interface Surroundings {
@@ -23,6 +34,7 @@ interface Surroundings {
   /** P95 of the memory of one copy, by workload. */
   readonly memoryBytes: ReadonlyMap<string, number>;
   readonly reserved: readonly ReservedSpan[];
+  readonly demand: JointDemand;
 }
 
 /** The prices that count for an input: the user's, else the pool's alone, else examples. */
@@ -43,6 +55,7 @@ export function planCost(schedule: Schedule | undefined, input: PlanInput): Cost
     hosts: new Map(input.fleet.hosts.map((host) => [host.id, host])),
     workloads: new Map(input.fleet.workloads.map((workload) => [workload.name, workload])),
     memoryBytes: new Map(demand.workloads.map((name, index) => [name, demand.memoryBytes[index] ?? 0])),
+    demand,
     reserved: reservedSpans({ waves: schedule.waves, reserve: { hosts: schedule.reserve, reason: "" } }),
   };
   const waves = schedule.waves.map((wave): WaveCost => {
@@ -59,7 +72,12 @@ function amountOf(items: readonly CostItem[]): { readonly amount?: number } {
 }
 
 function costOfWave(wave: Wave, around: Surroundings): readonly CostItem[] {
-  return [...reservationItems(wave, around), ...surgeItems(wave, around), ...transferItems(wave, around)];
+  return [
+    ...reservationItems(wave, around),
+    ...surgeItems(wave, around),
+    ...transferItems(wave, around),
+    ...burstItems(wave, around),
+  ];
 }
 
 /** Hosts are paid from the start of the wave that reserves them to the end of the one that releases them. */
@@ -135,6 +153,36 @@ function bytesOf(move: Move, { memoryBytes, workloads }: Surroundings): number {
   return memoryBytes.get(move.workload) ?? workloads.get(move.workload)?.request.memoryBytes ?? 0;
 }
 
+/** Calls of functions from the wave's start to its end: some of that time is before and after they serve. */
+function burstItems({ moves, startMs, endMs }: Wave, { demand, workloads, prices }: Surroundings): CostItem[] {
+  const bursts = moves.flatMap(({ workload, standIn }) => (standIn ? [{ workload, standIn }] : []));
+  if (bursts.length === 0) return [];
+  let [calls, amount]: [number, number | undefined] = [0, 0];
+  for (const { workload, standIn } of bursts) {
+    const price = workloads.get(workload)?.burst?.pricePerMillionCalls ?? prices.functionMillionCalls;
+    const millicores = meanDemand(demand, workload, startMs, endMs);
+    const here = ((millicores * standIn.share) / standIn.cpuMsPerRequest) * ((endMs - startMs) / 1000);
+    calls += here;
+    amount = amount === undefined || price === undefined ? undefined : amount + (here / MILLION) * price;
+  }
+  return [item("burst", Math.ceil(calls), "calls", amount)];
+}
+
+/** Mean over all paths of what a workload needs in a span of time, millicores. */
+function meanDemand(demand: JointDemand, workload: string, fromMs: number, toMs: number): number {
+  const row = demand.workloads.indexOf(workload);
+  const last = demand.steps - 1;
+  if (row < 0 || last < 0 || demand.cpuMillis.length === 0) return 0;
+  const stepAt = (timeMs: number): number =>
+    Math.min(last, Math.max(0, Math.floor((timeMs - demand.startMs) / demand.stepMs)));
+  const [from, to] = [stepAt(fromMs), stepAt(Math.max(fromMs, toMs - 1))];
+  let sum = 0;
+  for (const path of demand.cpuMillis) {
+    for (let step = from; step <= to; step++) sum += path[row * demand.steps + step] ?? 0;
+  }
+  return sum / (demand.cpuMillis.length * (to - from + 1));
+}
+
 function sumItems(items: readonly CostItem[]): CostItem[] {
   const sums = new Map<CostItem["kind"], CostItem>();
   for (const one of items) {
@@ -149,7 +197,7 @@ function sumItems(items: readonly CostItem[]): CostItem[] {
 function createLine(items: readonly CostItem[], waves: readonly WaveCost[], prices: PriceTable): CostLine {
   const reservedHostHours = round(items.find(({ kind }) => kind === "reservation")?.quantity ?? 0);
   const total = amountOf(items);
-  const shown = items.filter(({ kind, amount }) => kind === "reservation" || (amount ?? 0) > 0);
+  const shown = items.filter(({ kind, amount }) => kind === "reservation" || kind === "burst" || (amount ?? 0) > 0);
   const isPriced = total.amount !== undefined && shown.every(({ amount }) => amount !== undefined);
   const parts = shown.map(({ kind, quantity, unit, amount }) => {
     const name = kind === "reservation" ? "reserved" : kind;

@@ -62,6 +62,7 @@ export function createEnvelope(spec: HostUpdateSpec, fleet: Fleet): Envelope {
     maximumDurationMs: Math.max(0, ...spec.windows.map((window) => window.durationMs)),
     confidence: spec.confidence,
     windows: spec.windows.map(describeWindow).sort(),
+    ...burstsOf(workloads),
     ...(spec.stopRules ? { stopRules: spec.stopRules.map(canonicalJson).sort() } : {}),
     ...(spec.after ? { after: spec.after.map(describeStage).sort() } : {}),
     ...describePlaces(
@@ -69,6 +70,13 @@ export function createEnvelope(spec: HostUpdateSpec, fleet: Fleet): Envelope {
       workloads,
     ),
   };
+}
+
+/** Which functions may stand in for which workloads: whom requests are sent to is part of what is approved. */
+function burstsOf(workloads: Fleet["workloads"]): Pick<Envelope, "bursts"> {
+  const declared = workloads.flatMap(({ name, burst }) => (burst ? [[name, burst.function] as const] : []));
+  if (declared.length === 0) return {};
+  return { bursts: Object.fromEntries(declared.sort(([a], [b]) => (a < b ? -1 : 1))) };
 }
 
 /**
@@ -118,6 +126,10 @@ export function compareEnvelopes(approved: Envelope, actual: Envelope): string[]
     differences.push(
       `canary hosts: ${String(actual.canaryHosts)} instead of the approved ${String(approved.canaryHosts)}`,
     );
+  }
+  for (const [workload, burst] of Object.entries(actual.bursts ?? {})) {
+    if (approved.bursts?.[workload] === burst) continue;
+    differences.push(`the function ${burst} may stand in for ${workload}, which was not approved`);
   }
   more("hosts in reserve", approved.maximumReserveHosts, actual.maximumReserveHosts);
   more("longest duration", approved.maximumDurationMs, actual.maximumDurationMs, formatDurationShort);

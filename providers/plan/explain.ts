@@ -20,8 +20,8 @@ export function cores(cpuMillis: number): string {
 }
 
 /** "1 host", "3 hosts". */
-export function plural(count: number, noun: string): string {
-  return `${String(count)} ${noun}${count === 1 ? "" : "s"}`;
+export function plural(count: number, noun: string, many = `${noun}s`): string {
+  return `${String(count)} ${count === 1 ? noun : many}`;
 }
 
 /** A list of names, the first ones when there are many. */
@@ -90,10 +90,11 @@ export function describeFailure(problem: Problem, failure: ScheduleFailure): str
       );
     }
     case "stuck": {
-      const { copy, list, budgetBlocks } = cause.stuck;
+      const { copy, list, budgetBlocks, isFunctionFull } = cause.stuck;
       const workload = problem.works[copy.work]?.workload.name ?? "";
       const shed = budgetBlocks ? "; its budget does not allow to shed it either" : "";
-      return `no host can take ${copy.id} of ${workload} while ${hostOf(copy.site)} is emptied: ${countRefusals(list)}${shed}`;
+      const full = isFunctionFull ? "; its function does not take that many requests" : "";
+      return `no host can take ${copy.id} of ${workload} while ${hostOf(copy.site)} is emptied: ${countRefusals(list)}${full}${shed}`;
     }
   }
 }

@@ -9,6 +9,7 @@
 import type { Blocker, HostAction, HostDecision, Move, SkippedHost, Wave } from "../../sdk/model";
 import { HOST_ACTIONS, isMovesOnly } from "../../sdk/model";
 
+import { resolveBurst } from "./bursts";
 import type { PlanInput } from "./plan-input";
 import { compareText, type Problem } from "./problem";
 import { disturbanceOn } from "./scores/disturbance";
@@ -22,6 +23,8 @@ export interface HostsDecided {
   /** Left for another opening. */
   readonly deferred: readonly SkippedHost[];
   readonly blockers: readonly Blocker[];
+  /** Why functions stand in for copies; absent: none does. */
+  readonly burstReason?: string;
 }
 
 /** Decisions about all hosts, sorted by host. */
@@ -29,7 +32,7 @@ export function decideHosts(
   problem: Problem,
   input: PlanInput,
   waves: readonly Wave[],
-  { skipped, deferred, blockers }: HostsDecided,
+  { skipped, deferred, blockers, burstReason }: HostsDecided,
 ): readonly HostDecision[] {
   const decided: HostDecision[] = [
     ...skipped.map(({ host, reason }): HostDecision => ({ host, action: "leave", reason, rejected: [] })),
@@ -61,7 +64,12 @@ export function decideHosts(
     }
     const moves = movesFrom.get(id) ?? [];
     const { action, reason } = chooseAction(problem, site, moves, copies[site] ?? 0);
-    decided.push({ host: id, action, reason, rejected: rejectedBefore(action, problem, input, site, moves) });
+    decided.push({
+      host: id,
+      action,
+      reason,
+      rejected: rejectedBefore(action, problem, input, site, moves, burstReason),
+    });
   });
   return decided.sort((a, b) => compareText(a.host, b.host));
 }
@@ -80,8 +88,8 @@ function chooseAction(
   copies: number,
 ): { readonly action: HostAction; readonly reason: string } {
   const of = (method: Move["method"]): number => moves.filter((move) => move.method === method).length;
-  const [shed, restarted, live, ending] = [of("shed"), of("restart"), of("live"), of("end")];
-  const leaving = moves.length - shed - restarted - ending;
+  const [shed, restarted, live, ending, burst] = [of("shed"), of("restart"), of("live"), of("end"), of("burst")];
+  const leaving = moves.length - shed - restarted - ending - burst;
   const parts = [
     ...(ending > 0
       ? [
@@ -94,10 +102,16 @@ function chooseAction(
         ]
       : []),
     ...(restarted > 0 ? [`${String(restarted)} restarted in place after it`] : []),
+    ...(burst > 0
+      ? [
+          `${namesOfFunctions(moves)} ${burst === 1 ? "serves" : "serve"} for ${plural(burst, "copy", "copies")} meanwhile`,
+        ]
+      : []),
     ...(shed > 0 ? [`${String(shed)} paused for it`] : []),
   ];
   const isEmpty = copies === 0 && moves.length === 0;
   if (shed > 0) return { action: "degrade", reason: parts.join(", ") };
+  if (burst > 0) return { action: "burst", reason: parts.join(", ") };
   const disturbance = disturbanceOn(problem, site);
   const stays = disturbance === "nothing" && (leaving < copies || isEmpty);
   if (stays) {
@@ -116,18 +130,20 @@ function rejectedBefore(
   input: PlanInput,
   site: number,
   moves: readonly Move[],
+  burstReason: string | undefined,
 ): HostDecision["rejected"] {
   const less = HOST_ACTIONS.slice(0, HOST_ACTIONS.indexOf(action));
-  return less.map((other) => ({ action: other, reason: whyNot(other, problem, input, site, moves) }));
+  return less.map((other) => ({ action: other, reason: whyNot(other, problem, input, site, moves, burstReason) }));
 }
 
 /** Why a less disruptive way was not taken. */
 function whyNot(
   action: HostAction,
   problem: Problem,
-  { spec }: PlanInput,
+  { spec, fleet, forecast }: PlanInput,
   site: number,
   moves: readonly Move[],
+  burstReason: string | undefined,
 ): string {
   const { host } = problem.sites[site] as Problem["sites"][number];
   const { disturbance } = problem.scoring;
@@ -149,13 +165,16 @@ function whyNot(
       if (disturbance === "reboot") return disturbs;
       if (disturbance !== "host") return "the update leaves the host as a whole alone";
       return host.offers?.includes("detached") === true ? room : NOT_OFFERED;
-    case "move":
-      return `no other host has room for ${String(moves.filter(({ method }) => method === "shed").length)} of its copies`;
+    case "move": {
+      const staying = moves.filter(({ method }) => method === "shed" || method === "burst").length;
+      return `no other host has room for ${String(staying)} of its copies${burstReason === undefined ? "" : `; ${burstReason}`}`;
+    }
     case "live-migration":
       return host.offers?.includes("live-migration") === true ? whyNotLive(problem, moves) : NOT_OFFERED;
     case "replacement":
-    case "burst":
       return NOT_OFFERED;
+    case "burst":
+      return whyNoBurst(problem, { fleet, forecast }, moves);
     case "degrade":
     case "defer":
       return "more disruptive";
@@ -172,6 +191,28 @@ function whyNotLive({ workOf, works }: Problem, moves: readonly Move[]): string 
   if (others.length === 0) return "no copy of it goes to another host";
   if (others.every(isFlexible)) return "a second copy is started first, which pauses nobody";
   return "the pause would be longer than allowed, or where its copies go does not offer it";
+}
+
+function namesOfFunctions(moves: readonly Move[]): string {
+  const names = [...new Set(moves.flatMap(({ standIn }) => standIn?.function ?? []))].sort();
+  return `function${names.length === 1 ? "" : "s"} ${names.join(", ")}`;
+}
+
+/** Why no function stands in for the copies that pause. */
+function whyNoBurst(
+  { works, workOf }: Problem,
+  { fleet, forecast }: Pick<PlanInput, "fleet" | "forecast">,
+  moves: readonly Move[],
+): string {
+  const paused = [...new Set(moves.flatMap(({ method, workload }) => (method === "shed" ? [workload] : [])))];
+  const reasons = paused.map((name) => {
+    const workload = works[workOf.get(name) ?? -1]?.workload;
+    const found = workload && resolveBurst(workload, fleet, forecast);
+    if (found === undefined) return `no function is declared that could serve for ${name}`;
+    if (typeof found === "string") return `for ${name}: ${found}`;
+    return `function ${found.target.function} does not take that many requests of ${name}`;
+  });
+  return reasons.length === 0 ? NOT_OFFERED : reasons.join("; ");
 }
 
 function plural(count: number, one: string, many: string): string {

@@ -11,7 +11,7 @@
  * 2. Changes are taken back in the reverse order, the last one first, and none after `commit`.
  */
 import type { StepRange } from "./capacity";
-import { cellOfCopy } from "./capacity";
+import { cellOfCopy, demandPeaks, pathCount, quantileOf } from "./capacity";
 import { CellLoads, type Kept, type LoadLimits, type Undo, type WorkDemand } from "./cell-loads";
 import { CopyPlaces } from "./copy-places";
 import type { Copy, Problem } from "./problem";
@@ -64,11 +64,14 @@ export class Placement {
   private readonly weights: Float64Array;
   /** Of the wave: the weight that demand is divided by, per workload. */
   private readonly divisors: Float64Array;
+  private readonly quantile: number;
+  private waveRange: StepRange = { from: 0, to: 1 };
 
   constructor(
     private readonly problem: Problem,
     options: PlacementOptions,
   ) {
+    this.quantile = options.quantile;
     this.places = new CopyPlaces(problem);
     this.loads = new CellLoads(problem, options);
     this.states = new SiteStates(problem);
@@ -113,6 +116,13 @@ export class Placement {
     return share;
   }
 
+  /** Demand of a workload in this wave alone: the highest of all paths, and at the quantile. */
+  demandInWave(work: number): Pick<WorkDemand, "peak" | "high"> {
+    const peaks = new Float32Array(pathCount(this.problem.demand));
+    demandPeaks(this.problem, work, this.waveRange, peaks);
+    return { peak: peaks.reduce((most, peak) => Math.max(most, peak), 0), high: quantileOf(peaks, this.quantile) };
+  }
+
   /** Load of one copy at the quantile in this wave, as a share of its cell. */
   shareOf(copy: Copy): number {
     const capacity = this.problem.cells[cellOfCopy(this.problem, copy)]?.cpuMillis ?? 0;
@@ -133,6 +143,7 @@ export class Placement {
     this.states.beginWave();
     this.states.setLeaving(leaving);
     this.divisors.set(this.weights);
+    this.waveRange = range;
     const worst = this.loads.beginRange(range);
     if (this.loads.isOverAllowed()) return worst;
     if (untilStep > range.to) this.loads.lookAhead({ from: range.from, to: untilStep });
@@ -328,11 +339,13 @@ export class Placement {
   keep(): Kept {
     const parts = [this.places.keep(), this.loads.keep(), this.states.keep()];
     const [weights, divisors] = [this.weights.slice(), this.divisors.slice()];
+    const { waveRange } = this;
     return {
       restore: () => {
         for (const part of parts) part.restore();
         this.weights.set(weights);
         this.divisors.set(divisors);
+        this.waveRange = waveRange;
       },
       drop: () => {
         for (const part of parts) part.drop();

@@ -118,7 +118,13 @@ function planUpdate(input: PlanInput): MigrationPlan {
   const waves = draft.schedule?.waves ?? [];
   const decision = blockers.length > 0 ? "blocked" : waves.length === 0 ? "nothing" : "run";
   const envelope = resolveEnvelope(input);
-  const decided = { skipped: scope.skipped, deferred: draft.deferred, blockers };
+  const burstReason = draft.schedule?.burstReason;
+  const decided = {
+    skipped: scope.skipped,
+    deferred: draft.deferred,
+    blockers,
+    ...(burstReason === undefined ? {} : { burstReason }),
+  };
   return {
     v: 1,
     decision,
@@ -387,7 +393,8 @@ function describeReserve(
     return schedule.reserve.length === 0 ? "nothing is left to update" : "held until its copies are back";
   }
   const boosts = describeBoosts(workloads);
-  return `${schedule.reserveReason}${boosts === undefined ? "" : `; room for boosts is kept: ${boosts}`}`;
+  const bursts = schedule.burstReason === undefined ? "" : `; ${schedule.burstReason}`;
+  return `${schedule.reserveReason}${bursts}${boosts === undefined ? "" : `; room for boosts is kept: ${boosts}`}`;
 }
 
 /** A forecast that does not reach over the whole run is stretched; people should know. */

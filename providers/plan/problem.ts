@@ -10,6 +10,7 @@
 import type { DemandPath, Fleet, Forecast, Host, Island, Replica, Workload } from "../../sdk/model";
 import { matchesHost } from "../../sdk/model";
 
+import { resolveBurst, type Burst } from "./bursts";
 import { createColumns, type Columns } from "./columns";
 import { createPlaceRules, type PlaceRules } from "./place-rules";
 import type { PlanInput } from "./plan-input";
@@ -49,6 +50,8 @@ export interface Work {
   readonly serving: number;
   /** Most copies on one host: 1, or what one host had at the run's start. */
   readonly copiesPerHost: number;
+  /** A function that can stand in for its copies; absent: none can. */
+  readonly burst?: Burst;
 }
 
 /** A replica as planning sees it. */
@@ -336,6 +339,7 @@ function shareOf({ name, share }: Island, { shares }: Host, untilMs: number, own
 function createWork(workload: Workload, copies: readonly Copy[], input: PlanInput): Work {
   const { fleet, forecast, progress } = input;
   const row = rowsOf(forecast).get(workload.name) ?? -1;
+  const burst = resolveBurst(workload, fleet, forecast);
   const perHost = new Map<string | number, number>();
   for (const host of progress?.origins[workload.name] ?? copies.map((copy) => copy.site)) {
     perHost.set(host, (perHost.get(host) ?? 0) + 1);
@@ -348,6 +352,7 @@ function createWork(workload: Workload, copies: readonly Copy[], input: PlanInpu
     weight: copies.reduce((sum, copy) => sum + copy.weight, 0),
     serving: copies.filter((copy) => copy.weight > 0).length,
     copiesPerHost: Math.max(1, ...perHost.values()),
+    ...(burst === undefined || typeof burst === "string" ? {} : { burst }),
   };
 }
 

@@ -6,6 +6,7 @@
  */
 import { reservedHours, reservedSpans } from "../../sdk/model";
 
+import { planCost } from "./cost";
 import { describeFailure, plural } from "./explain";
 import { planFailback } from "./failback";
 import { isPinned } from "./place-rules";
@@ -42,8 +43,42 @@ const MOST_LONGER = 0.05;
 const MORE_MOVES_SHARE = 0.1;
 const MORE_MOVES = 2;
 
-/** A schedule with the smallest reserve, or the failure of the try with the largest. */
+/**
+ * A schedule with the smallest reserve, or the failure of the try with the largest. Functions stand in for copies where
+ * there is none otherwise, where fewer copies are shed then, or where that is cheaper than a reserve.
+ */
 export function findSchedule(context: ScheduleContext, hosts: readonly string[]): ScheduleResult {
+  const without = findReserve(context, hosts);
+  if (hosts.length === 0 || !context.problem.works.some(({ burst }) => burst)) return without;
+  const { held } = context.problem;
+  if ("schedule" in without && without.schedule.reserve.length <= held.length && countShed(without.schedule) === 0) {
+    return without;
+  }
+  const bursting = findReserve({ ...context, mayBurst: true }, hosts);
+  if ("failure" in bursting) return "schedule" in without ? without : bursting;
+  const burstReason = whyBurst(context, without, bursting.schedule);
+  return burstReason === undefined ? without : { schedule: { ...bursting.schedule, burstReason } };
+}
+
+/** Why functions stand in; undefined where the schedule without them is as good. */
+function whyBurst({ input }: ScheduleContext, without: ScheduleResult, bursting: Schedule): string | undefined {
+  const copies = bursting.waves.flatMap(({ moves }) => moves.filter(({ method }) => method === "burst")).length;
+  const stand = `functions stand in for ${plural(copies, "copy", "copies")}`;
+  if ("failure" in without) return copies === 0 ? undefined : `${stand} that no host has room for`;
+  const [more, fewer] = [countShed(without.schedule), countShed(bursting)];
+  if (copies === 0 || fewer > more) return undefined;
+  if (fewer < more) return `${stand}, so that ${String(fewer)} pause instead of ${String(more)}`;
+  const [with_, other] = [planCost(bursting, input), planCost(without.schedule, input)];
+  if (with_.amount === undefined || other.amount === undefined || with_.amount >= other.amount) return undefined;
+  const reserve = `${other.amount.toFixed(2)} with ${plural(without.schedule.reserve.length, "reserved host")}`;
+  return `${stand}: ${with_.amount.toFixed(2)} ${with_.currency ?? ""} instead of ${reserve}`;
+}
+
+function countShed({ waves }: Schedule): number {
+  return waves.reduce((sum, wave) => sum + wave.moves.filter(({ method }) => method === "shed").length, 0);
+}
+
+function findReserve(context: ScheduleContext, hosts: readonly string[]): ScheduleResult {
   const { spec } = context.input;
   const sizing = Math.max(spec.confidence, spec.pool?.quantile ?? 0);
   const result = searchReserve(context, hosts, sizing);
@@ -121,13 +156,11 @@ function followForecast(
 
 function isWorthFollowing(following: Schedule, whole: Schedule): boolean {
   const moves = ({ waves }: Schedule): number => waves.reduce((sum, wave) => sum + wave.moves.length, 0);
-  const paused = ({ waves }: Schedule): number =>
-    waves.reduce((sum, wave) => sum + wave.moves.filter(({ method }) => method === "shed").length, 0);
   return (
     hoursOf(following) <= (1 - LEAST_SAVED) * hoursOf(whole) &&
     following.total.p95Ms <= (1 + MOST_LONGER) * whole.total.p95Ms &&
     moves(following) <= (1 + MORE_MOVES_SHARE) * moves(whole) + MORE_MOVES &&
-    paused(following) <= paused(whole)
+    countShed(following) <= countShed(whole)
   );
 }
 
@@ -274,6 +307,7 @@ function tryStyle(
     quantile,
     lookAhead,
     mayShed,
+    mayBurst: context.mayBurst,
     rules,
     ids: new Set(input.fleet.replicas.map((replica) => replica.id)),
     tries: { left: MAXIMUM_TRIES },

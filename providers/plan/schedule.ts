@@ -35,6 +35,8 @@ export interface ScheduleContext {
   readonly quantile: number;
   /** Whether lanes are put together by several rules and the shortest plan is taken, or by the usual rules alone. */
   readonly comparesLanes: boolean;
+  /** Whether functions may stand in for copies. */
+  readonly mayBurst: boolean;
   /** Filled while waves are planned: scores of copies that may stay while their host is updated, as last judged. */
   readonly stays: Map<string, MigrationScore>;
 }
@@ -46,6 +48,8 @@ export interface Schedule {
   readonly reserve: readonly string[];
   /** Why so many. */
   readonly reserveReason: string;
+  /** Why functions stand in for copies; absent: none does. */
+  readonly burstReason?: string;
   readonly warnings: readonly string[];
   readonly total: DurationQuantiles;
 }
@@ -83,6 +87,7 @@ export function createScheduleContext(
     dependencies: new DependencyOrder(input.fleet.workloads),
     quantile: quantileOfPool(input),
     comparesLanes: true,
+    mayBurst: false,
     stays: new Map(),
   };
 }

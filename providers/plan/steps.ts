@@ -7,12 +7,13 @@
  * 1. Every step comes after all steps that it waits for, in the list as well.
  * 2. Nothing of a host begins before the reserve is held; a host is changed only when the last copy that has to leave
  *    it has left. A copy that is restarted in place leaves and comes back between the change and the validation.
- * 3. A copy that serves leaves traffic only after its replacement has been admitted (surge before evict).
+ * 3. A copy that serves leaves traffic only after its replacement has been admitted (surge before evict), and a function
+ *    that stands in for one only after that one is back.
  * 4. Where hosts follow each other, a host is cordoned when the new copies of its moves serve: until then it works, so
  *    that it has to count as out of service only from then on.
  * 5. Of workloads that call each other never two pause at a time in a wave: what comes later in the list waits.
  */
-import type { DurationQuantiles, HostUpdateSpec, Move, PlanStep, Workload } from "../../sdk/model";
+import type { DurationQuantiles, HostUpdateSpec, Move, PlanStep, StandIn, Workload } from "../../sdk/model";
 
 import { isPausing, type DependencyOrder } from "./dependency-order";
 import type { StepDurations } from "./durations";
@@ -115,8 +116,9 @@ export function createUpdateSteps(
       { id: id("uncordon"), kind: "uncordon", host, after: [id("validate")], expected: durations.uncordon },
     );
     const endsHere = [id("uncordon")];
-    for (const shed of here.filter(({ move }) => move.method === "shed")) {
-      const back = createArriveSteps(id, shed, host, [id("uncordon")], options);
+    for (const away of here.filter(({ move }) => move.method === "shed" || move.method === "burst")) {
+      const arrive = createArriveSteps(id, away, host, [id("uncordon")], options);
+      const back = [...arrive, ...createFallBackSteps(id, away, lastOfMoves(arrive), options)];
       steps.push(...back);
       endsHere.push(...back.slice(-1).map((step) => step.id));
     }
@@ -258,7 +260,7 @@ function createMoveSteps(
   return [...surge, ...createLeaveSteps(id, move, surge.length > 0 ? lastOfMoves(surge) : after, options, transferMs)];
 }
 
-/** Steps after which the new copy of a move serves elsewhere; none where the old one goes first or is handed over. */
+/** Steps after which what replaces a copy serves elsewhere; none where the old one goes first or is handed over. */
 function createSurgeSteps(
   id: (kind: string) => string,
   { move, workload }: WorkloadMove,
@@ -266,8 +268,70 @@ function createSurgeSteps(
   options: StepOptions,
   transferMs = 0,
 ): PlanStep[] {
+  if (move.standIn) return createStandInSteps(id, move, workload, move.standIn, after, options);
   if (move.method !== "surge" || move.to === undefined) return [];
   return createArriveSteps(id, { move, workload }, move.to, after, options, transferMs);
+}
+
+/** Steps after which a function serves for a copy. */
+function createStandInSteps(
+  id: (kind: string) => string,
+  move: Move,
+  workload: Workload,
+  { function: name, endpoint }: StandIn,
+  after: readonly string[],
+  { durations }: StepOptions,
+): PlanStep[] {
+  const part = { move: move.id, workload: workload.name };
+  const deploy: PlanStep = {
+    ...part,
+    id: id(`deploy-function/${endpoint}`),
+    kind: "deploy-function",
+    function: name,
+    endpoint,
+    after,
+    expected: longerBy(durations["deploy-function"], workload.burst?.coldStartMs ?? 0),
+  };
+  const admit: PlanStep = {
+    ...part,
+    id: id(`admit/${endpoint}`),
+    kind: "admit",
+    replica: endpoint,
+    after: [deploy.id],
+    expected: durations.admit,
+  };
+  return [deploy, admit];
+}
+
+/** Steps after which a function no longer stands in for a copy that is back; none where none did. */
+function createFallBackSteps(
+  id: (kind: string) => string,
+  { move, workload }: WorkloadMove,
+  after: readonly string[],
+  { durations, spec }: StepOptions,
+): PlanStep[] {
+  if (!move.standIn) return [];
+  const { function: name, endpoint } = move.standIn;
+  const part = { move: move.id, workload: workload.name };
+  const drain: PlanStep = {
+    ...part,
+    id: id(`drain/${endpoint}`),
+    kind: "drain",
+    replica: endpoint,
+    deadlineMs: spec.limits.drainMs,
+    after,
+    expected: durations.drain,
+  };
+  const remove: PlanStep = {
+    ...part,
+    id: id(`remove-function/${endpoint}`),
+    kind: "remove-function",
+    function: name,
+    endpoint,
+    after: [drain.id],
+    expected: durations["remove-function"],
+  };
+  return [drain, remove];
 }
 
 /** Ids of the last step of each move. */
@@ -383,6 +447,7 @@ function rateOf({ transferBytes = 0 }: Workload, transferMs: number): { readonly
   return transferBytes > 0 && transferMs > 0 ? { bytesPerSecond: Math.floor((1000 * transferBytes) / transferMs) } : {};
 }
 
-function longerBy(duration: DurationQuantiles, ms: number): DurationQuantiles {
+/** A duration with so much more at the median and at P95. */
+export function longerBy(duration: DurationQuantiles, ms: number): DurationQuantiles {
   return ms === 0 ? duration : { p50Ms: duration.p50Ms + ms, p95Ms: duration.p95Ms + ms };
 }

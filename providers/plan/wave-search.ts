@@ -6,10 +6,11 @@
  *
  * Not for: choosing the hosts of the wave (waves.ts).
  */
-import { formatDurationShort, type Move } from "../../sdk/model";
+import { formatDurationShort, type Move, type StandIn, type Workload } from "../../sdk/model";
 
 import { shortDigest } from "./digest";
-import { describeChoice } from "./explain";
+import { findStandIn } from "./bursts";
+import { describeChoice, percent } from "./explain";
 import { isPinned } from "./place-rules";
 import type { Placement, Undo } from "./placement";
 import { compareText, type Copy, type Problem } from "./problem";
@@ -45,6 +46,8 @@ export interface Stuck {
   readonly list: TargetList;
   /** True when it could be shed, were its budget wider. */
   readonly budgetBlocks: boolean;
+  /** True when a function could stand in for it, took that one more requests. */
+  readonly isFunctionFull: boolean;
 }
 
 /** Settings and shared bounds of a search. */
@@ -65,6 +68,8 @@ export interface SearchOptions {
   readonly turnOf?: (site: number) => number;
   /** False where no copy is shed, although budgets allow it. @default true */
   readonly mayShed?: boolean;
+  /** True where functions may stand in for copies that find no room. @default false */
+  readonly mayBurst?: boolean;
   /** True in a failback: copies go to member hosts, and none is shed, because no wave follows to bring it back. */
   readonly failback?: boolean;
 }
@@ -78,6 +83,7 @@ interface Choice {
   readonly list?: TargetList;
   readonly target?: Target;
   readonly arrived: Copy;
+  readonly standIn?: StandIn;
 }
 
 /** Finds targets for all tasks and adds the copies to the placement. */
@@ -87,9 +93,11 @@ export function searchWave(
   tasks: readonly Task[],
   options: SearchOptions,
 ): SearchResult {
-  const ordered = orderTasks(problem, tasks);
+  const mayBurst = options.mayBurst === true && !options.failback && !options.isReady;
+  const ordered = orderTasks(problem, tasks, mayBurst);
   const choices: Choice[] = [];
   const shed = new Map<number, number>();
+  const bursts = new Map<string, number>();
   let stuck: { readonly depth: number; readonly stuck: Stuck } | undefined;
 
   const settle = (depth: number): boolean => {
@@ -128,6 +136,16 @@ export function searchWave(
     }
     if (task.inPlace && !stayFirst && settleInPlace(task, depth)) return true;
     const { copy } = task;
+    const burst = mayBurst ? findStandIn(problem, placement, copy, bursts, options.index) : "none";
+    if (typeof burst === "object") {
+      const { standIn, mostPerSecond } = burst;
+      const before = bursts.get(standIn.function) ?? 0;
+      bursts.set(standIn.function, before + mostPerSecond);
+      choices.push({ task, list, standIn, arrived: createCopy(problem, copy, copy.site, copy.weight, options) });
+      if (settle(depth + 1)) return true;
+      choices.pop();
+      bursts.set(standIn.function, before);
+    }
     const mayShed = options.mayShed !== false && !options.failback && !options.isReady;
     const release = mayShed ? tryShed(problem, placement, copy, shed) : undefined;
     if (typeof release === "function") {
@@ -137,7 +155,8 @@ export function searchWave(
       release();
     }
     if (stuck === undefined || depth > stuck.depth) {
-      stuck = { depth, stuck: { copy, list, budgetBlocks: release === "budget" } };
+      const blocks = { budgetBlocks: release === "budget", isFunctionFull: burst === "full" };
+      stuck = { depth, stuck: { copy, list, ...blocks } };
     }
     return false;
   };
@@ -166,11 +185,15 @@ export function weightOfNew(problem: Problem, copy: Copy): number {
   return work && work.serving > 0 ? work.weight / work.serving : 1;
 }
 
-/** Hand-overs first (fewest ways out), what may be shed last, in between the most demanding ones first. */
-function orderTasks(problem: Problem, tasks: readonly Task[]): Task[] {
+/**
+ * Hand-overs first (fewest ways out), what a function can stand in for and what may be shed last, in between the most
+ * demanding ones first.
+ */
+function orderTasks(problem: Problem, tasks: readonly Task[], mayBurst: boolean): Task[] {
   const rank = ({ copy }: Task): number => {
-    const workload = problem.works[copy.work]?.workload;
-    return workload?.exclusive ? 0 : workload?.criticality === "sheddable" ? 2 : 1;
+    const { workload, burst } = problem.works[copy.work] ?? {};
+    if (workload?.exclusive) return 0;
+    return workload?.criticality === "sheddable" ? 3 : mayBurst && burst ? 2 : 1;
   };
   const size = new Map<number, number>();
   for (const { copy } of tasks) if (!size.has(copy.work)) size.set(copy.work, copySize(problem, copy));
@@ -261,10 +284,18 @@ function isMovedLive(problem: Problem, { work, site, blackoutMs }: Copy, to: num
   return [site, to].every((at) => problem.sites[at]?.host.offers?.includes("live-migration") === true);
 }
 
+function describeStandIn(workload: Workload | undefined, from: string, standIn: StandIn, quantile: number): string {
+  const { function: name, share, requestsPerSecond } = standIn;
+  return (
+    `${workload && isPinned(workload) ? "it may not move" : `no host has room for it while ${from} is updated`}; function ${name} serves its ${percent(share)} of the requests ` +
+    `meanwhile, ${requestsPerSecond.toFixed(1)} a second (P${String(Math.round(quantile * 100))}), and goes when it is back`
+  );
+}
+
 function renderMove(
   problem: Problem,
   placement: Placement,
-  { task, list, target, arrived }: Choice,
+  { task, list, target, arrived, standIn }: Choice,
   options: SearchOptions,
 ): PlacedMove {
   const { copy } = task;
@@ -312,13 +343,20 @@ function renderMove(
               method: "restart",
               reason: `it has to be restarted to take the update; its budget allows that where it is`,
             }
-          : {
-              ...shared,
-              method: "shed",
-              reason:
-                workload && isPinned(workload)
-                  ? `it may not move, and its budget allows it to pause while ${from} is updated`
-                  : `no host has room for it while ${from} is updated; it is sheddable and its budget allows it to pause`,
-            };
+          : standIn
+            ? {
+                ...shared,
+                method: "burst",
+                standIn,
+                reason: describeStandIn(workload, from, standIn, options.quantile),
+              }
+            : {
+                ...shared,
+                method: "shed",
+                reason:
+                  workload && isPinned(workload)
+                    ? `it may not move, and its budget allows it to pause while ${from} is updated`
+                    : `no host has room for it while ${from} is updated; it is sheddable and its budget allows it to pause`,
+              };
   return { move, gone: copy, arrived };
 }

@@ -38,7 +38,7 @@ import {
   type Timeline,
 } from "./schedule";
 import { mayStay, tasksOf } from "./stay";
-import { createUpdateSteps } from "./steps";
+import { createUpdateSteps, longerBy } from "./steps";
 import { searchWave, type PlacedMove, type SearchOptions, type Stuck } from "./wave-search";
 
 /** Until when what is put somewhere must fit: the estimated end of the run, or that of its opening. */
@@ -306,8 +306,13 @@ function restTime(hosts: number, hostsAtOnce: number, wave: DurationQuantiles): 
 }
 
 /** Upper bound of a wave's time before it is known what moves in it. */
-function longestUpdateWave({ durations, input }: ScheduleContext, reserves: boolean): DurationQuantiles {
+function longestUpdateWave(
+  { durations, input, problem, mayBurst }: ScheduleContext,
+  reserves: boolean,
+): DurationQuantiles {
   const move = longestMove({ durations });
+  const coldMs = mayBurst ? Math.max(0, ...problem.works.map(({ burst }) => burst?.target.coldStartMs ?? 0)) : 0;
+  const back = [durations["start-copy"], durations.admit];
   const sheds = input.fleet.workloads.some((workload) => workload.criticality === "sheddable" || isPinned(workload));
   return sumDurations([
     ...(reserves ? [durations.reserve] : []),
@@ -318,7 +323,10 @@ function longestUpdateWave({ durations, input }: ScheduleContext, reserves: bool
     ...(input.spec.update.reboot ? [durations.reboot] : []),
     durations.validate,
     durations.uncordon,
-    ...(sheds ? [durations["start-copy"], durations.admit] : []),
+    ...(sheds || mayBurst ? back : []),
+    ...(mayBurst
+      ? [longerBy(durations["deploy-function"], coldMs), durations.admit, durations.drain, durations["remove-function"]]
+      : []),
     ...(disturbanceOf(input.spec) === "copies" ? [move] : []),
     durations.soak,
   ]);

@@ -1,8 +1,8 @@
 /**
- * Gives back what a run holds on the platform: marks and reserve. For a run whose resource is deleted, and for
+ * Gives back what a run holds on the platform: marks, reserve, functions. For a run whose resource is deleted, and for
  * whatever a run left behind.
  *
- * Not for: workloads; they stay where they are. A reserved host that runs a copy is kept and named.
+ * Not for: workloads; they stay where they are, and functions that serve for them. A reserved host that runs a copy is kept and named.
  */
 import { ArchipelagoError } from "../../sdk/model";
 import { callUntil } from "../execute/calls";
@@ -17,7 +17,7 @@ import { withSession, type RunSession } from "./session";
 const PATIENCE_MS = 30_000;
 
 /**
- * Uncordons this run's hosts and releases its reserve.
+ * Uncordons this run's hosts, releases its reserve and removes its functions.
  * @throws LeaseHeldError while another process carries the run; ArchipelagoError naming what could not be given back
  */
 export async function giveBack(runId: string, deps: RunDependencies): Promise<void> {
@@ -33,9 +33,15 @@ export async function giveBack(runId: string, deps: RunDependencies): Promise<vo
     const inUse = new Set(
       (await platform.workloads.list(signal)).filter(({ state }) => state !== "stopped").map(({ host }) => host),
     );
+    const standing = await removeIdleFunctions(session, runId);
     const free = reserved.filter((host) => !inUse.has(host));
     if (free.length > 0) {
       await effect(session, runId, "release", "run", (call) => platform.capacity.release(free, call));
+    }
+    if (standing.length > 0) {
+      throw new ArchipelagoError(`functions still stand in: ${standing.join(", ")}`, {
+        remedy: "start the copies that they stand in for, drain them at the switch, and remove them",
+      });
     }
     const kept = reserved.filter((host) => inUse.has(host));
     if (kept.length > 0) {
@@ -44,6 +50,24 @@ export async function giveBack(runId: string, deps: RunDependencies): Promise<vo
       });
     }
   });
+}
+
+/** One that still serves stays, for its workload would have too few copies without it: those are named. */
+async function removeIdleFunctions(session: RunSession, runId: string): Promise<readonly string[]> {
+  const { platform, signal } = session.deps;
+  const { functions } = platform;
+  if (!functions) return [];
+  const own = (await functions.list(signal)).filter(({ owner }) => owner === runId);
+  if (own.length === 0) return [];
+  const services = await platform.traffic.observe(signal);
+  const serving = new Set(
+    services.flatMap(({ backends }) => backends.flatMap(({ replica, weight }) => (weight > 0 ? [replica] : []))),
+  );
+  for (const { id } of own) {
+    if (serving.has(id)) continue;
+    await effect(session, runId, `remove/${id}`, "run", (call) => functions.remove(id, call));
+  }
+  return own.filter(({ id }) => serving.has(id)).map(({ id, workload }) => `${id} for ${workload}`);
 }
 
 function effect<T>(

@@ -201,9 +201,10 @@ async function fenceOff(session: RunSession, hosts: readonly string[]): Promise<
       return false;
     }
   };
-  const { capacity } = platform;
-  const [isCapacityFenced] = await Promise.all([
+  const { capacity, functions } = platform;
+  const [isCapacityFenced, areFunctionsFenced] = await Promise.all([
     fence("reserve", "run", (context) => capacity.fenceOff?.(context) ?? Promise.resolve()),
+    fence("functions", "run", (context) => functions?.fenceOff?.(context) ?? Promise.resolve()),
     ...hosts.map((host) => fence(host, { host }, (context) => platform.hosts.fenceOff(host, context))),
   ]);
   // A platform that cannot refuse an old owner may still get the last call of what was under way.
@@ -211,6 +212,7 @@ async function fenceOff(session: RunSession, hosts: readonly string[]): Promise<
     journal.state().steps.some(({ step, status }) => OPEN.has(status) && (kinds?.includes(step.kind) ?? true));
   const isUnfenced =
     ((capacity.fence !== "enforced" || !isCapacityFenced) && isOpen(["reserve", "release"])) ||
+    ((functions?.fence !== "enforced" || !areFunctionsFenced) && isOpen(["deploy-function", "remove-function"])) ||
     ([platform.hosts, platform.workloads, platform.traffic].some(({ fence }) => fence !== "enforced") &&
       isOpen(undefined));
   if (isUnfenced) await clock.sleep(CALL_TIMEOUT_MS, leases.signal);

@@ -53,6 +53,7 @@ export function createWorld(
       name: spec.islands[0]?.source.kind === "memory" ? spec.islands[0].source.fleet : "simulation",
       hosts: fleet.hosts.map((host) => simulatedHost(host, draw)),
       workloads: simulatedWorkloads(bundle, path, random, durations),
+      functions: (fleet.functions ?? []).map((name) => ({ name, coldStartMs: draw("deploy-function") / 2 })),
       commands: commandsOf(spec, random, draw, assumptions),
       share: Math.min(1, Math.max(0, ...fleet.islands.map(({ share }) => share.cpu))),
     },
@@ -82,11 +83,12 @@ function drawDuration(random: Random, { p50Ms, p95Ms }: DurationQuantiles): numb
 }
 
 function simulatedHost(
-  { id, zone, rack, capacity, role, probe }: Fleet["hosts"][number],
+  { id, zone, rack, capacity, role, probe, offers }: Fleet["hosts"][number],
   draw: (kind: StepKind) => number,
 ): MemoryHostSpec {
   const version = probe?.output ?? "before";
-  return { id, zone, rack, capacity, role, version, bootMs: draw(role === "standby" ? "reserve" : "reboot") };
+  const bootMs = draw(role === "standby" ? "reserve" : "reboot");
+  return { id, zone, rack, capacity, role, version, bootMs, ...(offers ? { offers } : {}) };
 }
 
 function simulatedWorkloads(

@@ -222,6 +222,7 @@ function scopeOf(target: CallTarget, context: CallContext): string {
 /** Whose lease fences a call. */
 function leaseOf(target: CallTarget): string {
   if (target.host !== undefined) return `host/${target.host}`;
+  if (target.call.startsWith("functions.")) return "functions";
   return target.call.startsWith("traffic.") ? "switch" : "pool";
 }
 

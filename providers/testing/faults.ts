@@ -17,7 +17,8 @@ export type FaultEffect =
   | { readonly kind: "slow"; readonly ms: number }
   /**
    * Half of it is done. `capacity.*`: only the first host, then an error; `hosts.startUpdate`: a version `<old>-broken`
-   * and exit code 1; `workloads.start`: the copy never becomes healthy; `workloads.restore`: half of the state; other
+   * and exit code 1; `workloads.start`: the copy never becomes healthy; `workloads.restore`: half of the state; `functions.deploy`:
+   * the endpoint fails; other
    * calls: done, then an error `failed`.
    */
   | { readonly kind: "partial" }
@@ -30,7 +31,7 @@ export type FaultEffect =
 export interface Fault {
   /** Call with `*` as wildcard: `hosts.startUpdate`, `workloads.*`, `*`. */
   readonly call: string;
-  /** Host, service or replica with `*` as wildcard; a call matches by any of its subjects. @default "*" */
+  /** Host, service, replica or function with `*` as wildcard; a call matches by any of its subjects. @default "*" */
   readonly on?: string;
   /** The first matching call that goes wrong, counted from 1. @default 1 */
   readonly nth?: number;

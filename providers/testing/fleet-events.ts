@@ -13,7 +13,7 @@ export type FleetHappening =
       readonly kind: "effect";
       readonly call: string;
       readonly subject: string;
-      /** Whose lease fences it: `host/<id>`, `switch` or `pool`. */
+      /** Whose lease fences it: `host/<id>`, `switch`, `pool` or `functions`. */
       readonly scope: string;
       readonly key: string;
       readonly epoch: number;
@@ -95,7 +95,9 @@ export type FleetHappening =
       readonly resource: "cpuMillis" | "memoryBytes";
       readonly load: number;
       readonly capacity: number;
-    };
+    }
+  /** A function got more requests per second than it takes. */
+  | { readonly kind: "function-overload"; readonly function: string; readonly load: number; readonly capacity: number };
 
 /** One event with its wall time in ms. */
 export type FleetEvent = { readonly atMs: number } & FleetHappening;

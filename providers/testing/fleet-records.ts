@@ -5,7 +5,7 @@
  */
 import type { Mark, ReplicaState, SharesInForce } from "../../sdk/model";
 import type { HandOverToken, Operation, StartSpec } from "../drivers/contracts";
-import type { ResolvedHostSpec, ResolvedWorkloadSpec } from "./fleet-spec";
+import type { ResolvedFunctionSpec, ResolvedHostSpec, ResolvedWorkloadSpec } from "./fleet-spec";
 import { WriteLog } from "./write-log";
 
 /** A simulated host. */
@@ -46,6 +46,14 @@ export interface ReplicaRecord {
   isStopping: boolean;
   log: WriteLog;
   token: HandOverToken | undefined;
+}
+
+/** A deployed function: what stands in for a copy, with when it is warm. */
+export interface EndpointRecord {
+  readonly spec: ResolvedFunctionSpec;
+  readonly owner: string;
+  readonly copy: ReplicaRecord;
+  readonly warmAtMs: number;
 }
 
 /** A backend at the switch. */

@@ -62,6 +62,15 @@ export interface MemoryWorkloadSpec {
   readonly health?: HealthCheck;
 }
 
+/** A function that can be deployed. */
+export interface MemoryFunctionSpec {
+  readonly name: string;
+  /** Time from its deployment until it is ready, and then until it answers as it should, each. @default 1 second */
+  readonly coldStartMs?: number;
+  /** Requests per second that it takes; more are counted as overload. @default any number */
+  readonly requestsPerSecond?: number;
+}
+
 /** What a command does on a host. */
 export type CommandBehaviour =
   /** Changes what the `version` probe prints, at its end or, with `atReboot`, at the next boot. */
@@ -90,6 +99,8 @@ export interface MemoryFleetSpec {
   readonly name: string;
   readonly hosts: readonly MemoryHostSpec[];
   readonly workloads: readonly MemoryWorkloadSpec[];
+  /** Functions that its driver can deploy. @default none, and no driver for them */
+  readonly functions?: readonly MemoryFunctionSpec[];
   /**
    * Commands by their exact text, besides the built-in ones: `version` prints the version, `true` succeeds, `false`
    * fails. A function sees the host's id and version. Anything else is "command not found".
@@ -117,6 +128,14 @@ export interface CommandHost {
 export type ResolvedHostSpec = Required<MemoryHostSpec>;
 /** Spec of a workload with every default filled in. */
 export type ResolvedWorkloadSpec = Required<MemoryWorkloadSpec>;
+
+/** Spec of a function with every default filled in. */
+export type ResolvedFunctionSpec = Required<MemoryFunctionSpec>;
+
+/** Fills a function's defaults in. */
+export function normalizeFunctionSpec(spec: MemoryFunctionSpec): ResolvedFunctionSpec {
+  return { coldStartMs: 1000, requestsPerSecond: Number.POSITIVE_INFINITY, ...spec };
+}
 
 /** Fills a host's defaults in. */
 export function normalizeHostSpec(spec: MemoryHostSpec): ResolvedHostSpec {

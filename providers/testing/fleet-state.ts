@@ -10,9 +10,9 @@
 import type { Host, Mark, Replica, ReplicaState } from "../../sdk/model";
 import type { FleetEvent, FleetHappening } from "./fleet-events";
 import { createCopy, createHost, createStartSpec, endOperation } from "./fleet-records";
-import type { HostRecord, ReplicaRecord, ServiceRecord } from "./fleet-records";
-import { normalizeHostSpec, normalizeWorkloadSpec } from "./fleet-spec";
-import type { MemoryFleetSpec, ResolvedWorkloadSpec } from "./fleet-spec";
+import type { EndpointRecord, HostRecord, ReplicaRecord, ServiceRecord } from "./fleet-records";
+import { normalizeFunctionSpec, normalizeHostSpec, normalizeWorkloadSpec } from "./fleet-spec";
+import type { MemoryFleetSpec, ResolvedFunctionSpec, ResolvedWorkloadSpec } from "./fleet-spec";
 import { LoadModel } from "./load-model";
 import type { VirtualClock } from "./virtual-clock";
 
@@ -21,6 +21,8 @@ export class FleetState {
   readonly hosts = new Map<string, HostRecord>();
   readonly workloads = new Map<string, ResolvedWorkloadSpec>();
   readonly services = new Map<string, ServiceRecord>();
+  readonly functions: ReadonlyMap<string, ResolvedFunctionSpec>;
+  readonly endpoints = new Map<string, EndpointRecord>();
   readonly events: FleetEvent[] = [];
   readonly load: LoadModel;
   /** Keyed by host and id: agents know nothing of each other. */
@@ -32,6 +34,7 @@ export class FleetState {
   ) {
     for (const host of spec.hosts) this.hosts.set(host.id, createHost(normalizeHostSpec(host)));
     for (const workload of spec.workloads) this.workloads.set(workload.name, normalizeWorkloadSpec(workload));
+    this.functions = new Map((spec.functions ?? []).map((one) => [one.name, normalizeFunctionSpec(one)]));
     this.load = new LoadModel(this);
     for (const workload of this.workloads.values()) this.placeInitialCopies(workload);
     this.load.refresh();
@@ -77,7 +80,8 @@ export class FleetState {
     for (const copy of this.copies.values()) {
       if (copy.address === address && copy.spec.replica === replica) return copy;
     }
-    return undefined;
+    const endpoint = this.endpoints.get(replica)?.copy;
+    return endpoint?.address === address ? endpoint : undefined;
   }
 
   addCopy(copy: ReplicaRecord): void {
@@ -96,6 +100,18 @@ export class FleetState {
     this.load.failUnderWay(copy, reason);
     if (copy.workload.exclusive) this.hosts.get(copy.host)?.disk.set(copy.workload.name, copy.log);
     this.copies.delete(`${copy.host}/${copy.spec.replica}`);
+    this.setReplicaState(copy, "stopped");
+  }
+
+  addEndpoint(endpoint: EndpointRecord): void {
+    this.endpoints.set(endpoint.copy.spec.replica, endpoint);
+    this.logReplica(endpoint.copy);
+  }
+
+  /** Ends a deployed function; requests under way fail. */
+  removeEndpoint({ copy }: EndpointRecord): void {
+    this.load.failUnderWay(copy, `function ${copy.spec.replica} was removed`);
+    this.endpoints.delete(copy.spec.replica);
     this.setReplicaState(copy, "stopped");
   }
 

@@ -17,7 +17,14 @@ export type { CallCounts } from "./call-gate";
 export type { Fault, FaultEffect } from "./faults";
 export { eventsOf } from "./fleet-events";
 export type { FleetEvent, FleetHappening } from "./fleet-events";
-export type { CommandBehaviour, CommandHost, MemoryFleetSpec, MemoryHostSpec, MemoryWorkloadSpec } from "./fleet-spec";
+export type {
+  CommandBehaviour,
+  CommandHost,
+  MemoryFleetSpec,
+  MemoryFunctionSpec,
+  MemoryHostSpec,
+  MemoryWorkloadSpec,
+} from "./fleet-spec";
 export {
   SAMPLE_OPENING_MS,
   sampleFleet,

@@ -21,6 +21,7 @@ export class LoadModel {
   /** Copies that serve, as text, by workload. */
   private readonly available = new Map<string, string>();
   private readonly dualWriters = new Set<string>();
+  private readonly overFunctions = new Set<string>();
   private readonly hostLoad: HostLoad;
 
   constructor(private readonly state: FleetState) {
@@ -56,6 +57,7 @@ export class LoadModel {
       if (workload.exclusive) this.findDualWriters(workload.name);
     }
     this.hostLoad.findOverload(this.state.clock.now());
+    this.findFunctionOverload();
   }
 
   /** Requests under way at a backend, rounded up. */
@@ -279,6 +281,28 @@ export class LoadModel {
     } else if (!this.dualWriters.has(workload)) {
       this.dualWriters.add(workload);
       this.state.log({ kind: "dual-writers", workload, replicas: active.map((copy) => copy.spec.replica) });
+    }
+  }
+
+  /** Functions that get more than they take, each once. */
+  private findFunctionOverload(): void {
+    const load = new Map<string, number>();
+    for (const service of this.state.services.values()) {
+      for (const backend of service.backends.values()) {
+        const name = this.state.endpoints.get(backend.replica)?.spec.name;
+        if (name !== undefined) load.set(name, (load.get(name) ?? 0) + this.rateOf(service, backend));
+      }
+    }
+    for (const { name, requestsPerSecond } of this.state.functions.values()) {
+      const perSecond = load.get(name) ?? 0;
+      const isOver = perSecond > requestsPerSecond;
+      if (isOver === this.overFunctions.has(name)) continue;
+      if (!isOver) {
+        this.overFunctions.delete(name);
+        continue;
+      }
+      this.overFunctions.add(name);
+      this.state.log({ kind: "function-overload", function: name, load: perSecond, capacity: requestsPerSecond });
     }
   }
 

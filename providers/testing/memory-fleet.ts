@@ -15,6 +15,7 @@ import { createObservations } from "./fleet-observations";
 import type { MemoryFleetSpec } from "./fleet-spec";
 import { FleetState } from "./fleet-state";
 import type { HostRecord } from "./fleet-records";
+import { createMemoryFunctions, renderEndpoint } from "./memory-functions";
 import { createMemoryCapacity, createMemoryHosts } from "./memory-hosts";
 import { createMemoryTraffic, renderService } from "./memory-traffic";
 import { createMemoryWorkloads } from "./memory-workloads";
@@ -30,6 +31,7 @@ const HARM: ReadonlySet<FleetHappening["kind"]> = new Set([
   "requests-failed",
   "double-effect",
   "overload",
+  "function-overload",
 ]);
 
 /** An in-memory platform and what a test can do to it. */
@@ -87,6 +89,7 @@ export function createMemoryFleet(spec: MemoryFleetSpec, clock: VirtualClock, se
     workloads: createMemoryWorkloads(state, gate),
     traffic: createMemoryTraffic(state, gate),
     capacity: createMemoryCapacity(state, gate),
+    ...(state.functions.size > 0 ? { functions: createMemoryFunctions(state, gate) } : {}),
     recorder: {
       trafficSince: (sinceMs, signal) =>
         gate.read({ call: "recorder.trafficSince", subjects: ["switch"] }, signal, () =>
@@ -200,6 +203,7 @@ function observeState(state: FleetState): PlatformState {
     hosts: [...state.hosts.values()].map((host) => state.renderHost(host)),
     replicas: state.allCopies().map((copy) => state.renderReplica(copy)),
     services: [...state.services.values()].map((service) => renderService(state, service)),
+    ...(state.functions.size > 0 ? { endpoints: [...state.endpoints.values()].map(renderEndpoint) } : {}),
     probes: Object.fromEntries([...state.hosts.values()].map((host) => [host.spec.id, host.version])),
   };
 }
@@ -209,7 +213,7 @@ function observeFleet(
   workloads: readonly Workload[],
   share: { readonly cpu: number; readonly memory: number },
 ): Fleet {
-  const { atMs, hosts, replicas, services } = observeState(state);
+  const { atMs, hosts, replicas, services, endpoints } = observeState(state);
   const island = workloads[0]?.island ?? "island";
   return {
     observedAt: atMs,
@@ -218,5 +222,6 @@ function observeFleet(
     workloads,
     replicas,
     services,
+    ...(endpoints ? { functions: [...state.functions.keys()].sort(), endpoints } : {}),
   };
 }

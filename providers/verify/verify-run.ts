@@ -119,6 +119,9 @@ function listLeftovers({ run, after }: VerifyRunInput): readonly string[] {
       ...(host.cordoned?.owner === run ? [`${host.id}: still cordoned by this run`] : []),
       ...(host.reserved?.owner === run ? [`${host.id}: still reserved by this run`] : []),
     ]),
+    ...(after.endpoints ?? []).flatMap(({ id, owner, function: name, workload }) =>
+      owner === run ? [`${workload}: function ${name} still stands in for a copy (${id})`] : [],
+    ),
     ...after.services.flatMap((service) =>
       service.parked === undefined ? [] : [`${service.name}: requests are still parked`],
     ),

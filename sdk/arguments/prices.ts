@@ -18,6 +18,7 @@ const rates = {
   surgeMemoryGibHour: optional(rate, undefined),
   transferGibWithinZone: optional(rate, undefined),
   transferGibAcrossZones: optional(rate, undefined),
+  functionMillionCalls: optional(rate, undefined),
 };
 const tableRule = object(rates);
 

@@ -1,5 +1,5 @@
 /** Arguments of workloads, shared by islands (policy) and local fleets (what to start). */
-import type { Mistake, ProcessSpec, WorkloadDependency, WorkloadPolicy } from "../model";
+import type { BurstTarget, Mistake, ProcessSpec, WorkloadDependency, WorkloadPolicy } from "../model";
 import { didYouMean, findCycle, parsePercentage } from "../model";
 import { apartFrom, callReach, deviceRequest, hostRule, moveReach, type HostRuleArgs } from "./placement";
 import {
@@ -99,6 +99,26 @@ export interface WorkloadArgs {
    * @default judged from the calls that the switch counts
    */
   functions?: { path: string; criticality: "critical" | "normal" | "sheddable" }[];
+  /**
+   * A function that can serve its requests: for the time in which no host has room for a copy, or where a reserve would
+   * cost more, it is deployed, gets the copy's part of the traffic, and is removed when the copy is back.
+   * @default no function stands in
+   */
+  burst?: BurstArgs;
+}
+
+/** A function that stands in for copies. */
+export interface BurstArgs {
+  /** Its name, as the platform's driver of functions knows it. */
+  function: string;
+  /** Most requests per second that it takes. */
+  requestsPerSecond: number;
+  /** Time from its deployment until it answers as fast as it should, 19 times of 20. @default "10 seconds" */
+  coldStart?: string;
+  /** CPU time of one request, such as "12 ms"; calls follow from it. @default measured, where requests are counted beside CPU */
+  cpuPerRequest?: string;
+  /** Price of a million calls, in the currency of the prices. @default that of the prices */
+  pricePerMillionCalls?: number;
 }
 
 /** A workload that is called. */
@@ -116,6 +136,9 @@ export interface DependencyArgs {
 }
 
 const HIGHEST_CALLS_PER_REQUEST = 1_000_000;
+const HIGHEST_REQUEST_RATE = 1e9;
+const HIGHEST_PRICE = 1e9;
+const DEFAULT_COLD_START_MS = 10_000;
 const DEFAULT_MAX_PAUSE_MS = 2000;
 const DEFAULT_HEALTH = { path: "/health", intervalMs: 1000, timeoutMs: 1000 } as const;
 
@@ -177,6 +200,14 @@ const dependency: Rule<WorkloadDependency> = (value, field, mistakes) => {
 
 const criticality = oneOf(["critical", "normal", "sheddable"]);
 
+const burst = object({
+  function: required(name, "name the function"),
+  requestsPerSecond: required(numberBetween(0, HIGHEST_REQUEST_RATE), "say how many requests per second it takes"),
+  coldStart: optional(duration(), DEFAULT_COLD_START_MS),
+  cpuPerRequest: optional(duration(1), undefined),
+  pricePerMillionCalls: optional(numberBetween(0, HIGHEST_PRICE), undefined),
+});
+
 const functionPath: Rule<string> = (value, field, mistakes) => {
   if (typeof value === "string" && /^\/[^/?#\s]*$/.test(value)) return value;
   const rule = 'must be "/" and one segment of a path';
@@ -216,6 +247,7 @@ const fields = {
     ),
     undefined,
   ),
+  burst: optional(burst, undefined),
 };
 
 /** Rule of one workload's arguments; its result is read by the `normalize` functions here. */
@@ -250,6 +282,14 @@ export function validateWorkloads(workloads: readonly CheckedWorkload[], field: 
         value: workload.lifetime,
         rule: 'does not fit copies: "exclusive"',
         remedy: "leave lifetime out: a single writer is handed over, not left to end",
+      });
+    }
+    if (workload.burst !== undefined && (workload.copies === "exclusive" || workload.lifetime !== undefined)) {
+      mistakes.push({
+        field: `${at}.burst`,
+        value: workload.burst.function,
+        rule: `does not fit ${workload.copies === "exclusive" ? 'copies: "exclusive"' : "a lifetime"}`,
+        remedy: "leave burst out: a function serves requests, and several of its calls run at once",
       });
     }
     if (workload.lifetime !== undefined && budget !== undefined) {
@@ -352,6 +392,18 @@ export function normalizeWorkload(workload: CheckedWorkload): WorkloadPolicy {
     },
     ...(workload.dependsOn ? { dependsOn: workload.dependsOn } : {}),
     ...(workload.functions ? { functions: workload.functions } : {}),
+    ...(workload.burst ? { burst: normalizeBurst(workload.burst) } : {}),
+  };
+}
+
+function normalizeBurst(declared: NonNullable<CheckedWorkload["burst"]>): BurstTarget {
+  const { function: called, requestsPerSecond, coldStart, cpuPerRequest, pricePerMillionCalls } = declared;
+  return {
+    function: called,
+    requestsPerSecond,
+    coldStartMs: coldStart,
+    ...(cpuPerRequest === undefined ? {} : { cpuMsPerRequest: cpuPerRequest }),
+    ...(pricePerMillionCalls === undefined ? {} : { pricePerMillionCalls }),
   };
 }
 

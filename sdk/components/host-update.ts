@@ -112,6 +112,8 @@ export interface PricesArgs {
   surgeMemoryGibHour?: number;
   transferGibWithinZone?: number;
   transferGibAcrossZones?: number;
+  /** A million calls of a function that stands in for copies, what they compute included. */
+  functionMillionCalls?: number;
 }
 
 /** Maintenance announced by a provider for hosts or zones, one of both at least. */

@@ -125,6 +125,35 @@ export interface Workload {
   readonly dependsOn?: readonly WorkloadDependency[];
   /** How important its functions are, as declared; absent: measured. */
   readonly functions?: readonly FunctionPolicy[];
+  /** A function that can serve its requests for a time. Absent: none can. */
+  readonly burst?: BurstTarget;
+}
+
+/** A function of a cloud, deployed when it is needed, that serves a workload's requests as its copies do. */
+export interface BurstTarget {
+  /** Its name, as the platform's function driver knows it. */
+  readonly function: string;
+  /** Most requests per second that it takes, of all of the workload's. */
+  readonly requestsPerSecond: number;
+  /** Time from its deployment until it answers as fast as it should, P95. */
+  readonly coldStartMs: number;
+  /** CPU time of one request, ms; calls follow from it. Absent: what the forecast measured. */
+  readonly cpuMsPerRequest?: number;
+  /** Price of a million calls, in the currency of the fleet's prices. Absent: that of the prices. */
+  readonly pricePerMillionCalls?: number;
+}
+
+/** What serves as a function's deployment for one copy: it takes that copy's part of the requests. */
+export interface FunctionEndpoint {
+  readonly id: string;
+  readonly function: string;
+  readonly workload: string;
+  /** Run that deployed it. */
+  readonly owner: string;
+  readonly state: "deploying" | "ready" | "failed";
+  /** `host:port` where it serves, once it is ready. */
+  readonly address: string;
+  readonly health: HealthCheck;
 }
 
 /** How important one function of a workload is. */
@@ -187,6 +216,8 @@ export interface Replica {
   readonly endsAtMs?: number;
   /** Its threads with the share of its CPU that each used lately, the busiest first. Absent: the host reports none. */
   readonly threads?: readonly ThreadUse[];
+  /** Function that it is an endpoint of; it runs on no host then. Absent: it is a copy on a host. */
+  readonly function?: string;
 }
 
 /** A thread of a copy. */
@@ -247,6 +278,10 @@ export interface Fleet {
   readonly events?: readonly MaintenanceEvent[];
   /** What its resources cost. Absent: the user told none. */
   readonly prices?: import("./prices").PriceTable;
+  /** Functions that its drivers can deploy. Absent: no driver offers functions. */
+  readonly functions?: readonly string[];
+  /** What is deployed of them; absent: nothing is. */
+  readonly endpoints?: readonly FunctionEndpoint[];
 }
 
 /** Maintenance announced by a provider: a reboot, a retirement, work in a zone. */

@@ -159,6 +159,11 @@ export interface Forecast {
   readonly signals?: readonly AppliedSignal[];
   /** Which functions are critical and which can be shed. Absent: nobody counts calls. */
   readonly functions?: readonly FunctionEstimate[];
+  /**
+   * CPU time of one request of workloads that a function can serve, ms, as measured. Absent: nobody counts requests beside
+   * CPU, or no function can.
+   */
+  readonly requestCosts?: readonly { readonly workload: string; readonly cpuMsPerRequest: number }[];
   /** What users' sessions foretell. Absent: no access log is named. */
   readonly users?: readonly UserForecast[];
   /** The update's own load, from its package and earlier runs. Absent: nothing is known of it. */

@@ -4,6 +4,7 @@ export * from "./errors";
 export * from "./fleet";
 export * from "./host-rule";
 export * from "./devices";
+export * from "./endpoints";
 export * from "./series";
 export * from "./grid";
 export * from "./forecast";

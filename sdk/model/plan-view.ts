@@ -310,7 +310,11 @@ function waveRow(wave: Wave): string {
 }
 
 /** What becomes of a copy that goes to no other host. */
-const ENDS_HERE: Readonly<Partial<Record<Move["method"], string>>> = { restart: "restarted", end: "left to end" };
+const ENDS_HERE: Readonly<Partial<Record<Move["method"], string>>> = {
+  restart: "restarted",
+  end: "left to end",
+  burst: "served by a function",
+};
 
 function renderMove(move: Move): string {
   if (move.to === undefined) return `${move.workload} ${ENDS_HERE[move.method] ?? "shed"}`;

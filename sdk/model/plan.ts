@@ -57,6 +57,10 @@ export type PlanStep =
       readonly shares: readonly HostShare[];
       readonly untilMs: number;
     })
+  /** Deploy a function to stand in for a copy, and call it until it answers; it gets its traffic by `admit`. */
+  | (StepBase & MoveStep & FunctionStep & { readonly kind: "deploy-function" })
+  /** Take it away again, drained before. */
+  | (StepBase & MoveStep & FunctionStep & { readonly kind: "remove-function" })
   /** Record version, configuration and placement before the first change. */
   | (StepBase & { readonly kind: "snapshot"; readonly host: string })
   | (StepBase & { readonly kind: "update"; readonly host: string })
@@ -90,6 +94,11 @@ interface TransferStep extends MoveStep {
   readonly bytesPerSecond?: number;
 }
 
+interface FunctionStep {
+  readonly function: string;
+  readonly endpoint: string;
+}
+
 export interface DurationQuantiles {
   readonly p50Ms: number;
   readonly p95Ms: number;
@@ -102,14 +111,31 @@ export interface Move {
   readonly replica: string;
   readonly newReplica: string;
   readonly from: string;
-  /** Absent when the copy is shed for the time of the host's update or restarted after it, on the same host, or ends. */
+  /**
+   * Absent when the copy is shed or a function stands in for it for the time of the host's update, when it is restarted
+   * after it on the same host, or ends.
+   */
   readonly to?: string;
-  readonly method: "surge" | "hand-over" | "live" | "shed" | "restart" | "end";
+  readonly method: "surge" | "hand-over" | "live" | "burst" | "shed" | "restart" | "end";
   readonly reason: string;
   /** Score of the chosen target and of the best others, highest first. */
   readonly scores: readonly TargetScore[];
   /** What spoke for moving it, and what it costs; golden journals of earlier versions have none. */
   readonly migration?: MigrationScore;
+  /** With `burst`: what serves meanwhile. */
+  readonly standIn?: StandIn;
+}
+
+/** A function that serves for a copy while that one does not run. */
+export interface StandIn {
+  readonly function: string;
+  /** Id of its endpoint, one for each copy. */
+  readonly endpoint: string;
+  /** Its part of the workload's requests, 0..1. */
+  readonly share: number;
+  /** Requests per second that it gets, at the plan's quantile, and CPU time of one, ms. */
+  readonly requestsPerSecond: number;
+  readonly cpuMsPerRequest: number;
 }
 
 export interface TargetScore {
@@ -246,7 +272,7 @@ export interface CostLine {
 
 /** One kind of cost. */
 export interface CostItem {
-  readonly kind: "reservation" | "surge" | "transfer";
+  readonly kind: "reservation" | "surge" | "transfer" | "burst";
   readonly quantity: number;
   /** Such as `host hours`. */
   readonly unit: string;
@@ -296,6 +322,8 @@ export interface Envelope {
   readonly maximumDurationMs: number;
   readonly confidence: number;
   readonly windows: readonly string[];
+  /** Functions that may stand in for copies, by workload; absent: none. */
+  readonly bursts?: Readonly<Record<string, string>>;
   /** Rules that stop the run, sorted; absent: none. */
   readonly stopRules?: readonly string[];
   /** Where copies may run and what they hold, by island and workload, for those that declare it; absent: none does. */

@@ -5,6 +5,7 @@
  * Not for: public argument types with units (sdk/components) and anything observed (fleet.ts).
  */
 import type {
+  BurstTarget,
   Criticality,
   FunctionPolicy,
   MaintenanceEvent,
@@ -63,6 +64,8 @@ export interface WorkloadPolicy {
   readonly dependsOn?: readonly WorkloadDependency[];
   /** How important its functions are; absent: measured. */
   readonly functions?: readonly FunctionPolicy[];
+  /** See `Workload.burst`. */
+  readonly burst?: BurstTarget;
 }
 
 /** Where history and live metrics come from. */

@@ -20,6 +20,8 @@ export interface PriceTable {
   readonly surgeMemoryGibHour?: number;
   readonly transferGibWithinZone?: number;
   readonly transferGibAcrossZones?: number;
+  /** A million calls of a function that stands in for copies, what they compute included. */
+  readonly functionMillionCalls?: number;
 }
 
 /** Where the prices of an update come from; a rate of `table` goes before the same one of the file. */
@@ -40,4 +42,5 @@ export const EXAMPLE_PRICES: PriceTable = {
   memoryGibHour: 0.005,
   transferGibWithinZone: 0,
   transferGibAcrossZones: 0.02,
+  functionMillionCalls: 2,
 };

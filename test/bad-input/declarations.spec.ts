@@ -147,6 +147,19 @@ describe("bad input: declarations", () => {
     assert.match(budget(1, "exclusive").join(), /does not fit copies: "exclusive"; leave budget out and set maxPause/);
   });
 
+  it("functions that cannot stand in", () => {
+    const told = (workload: object): readonly string[] =>
+      mistakesOf(() => {
+        const workloads = [{ name: "front", ...workload }];
+        return new ResourceIsland("shop", { hosts, workloads });
+      });
+    const burst = { function: "front-fn", requestsPerSecond: 100, cpuPerRequest: "12 ms" };
+    assert.deepEqual(told({ burst: { ...burst, requestsPerSecond: 0, coldStart: "soon" } }).length, 2);
+    assert.match(told({ burst: {} }).join(), /burst\.function .*name the function/);
+    assert.match(told({ burst, copies: "exclusive" }).join(), /burst \("front-fn"\) does not fit copies: "exclusive"/);
+    assert.match(told({ burst, lifetime: "5 minutes" }).join(), /burst \("front-fn"\) does not fit a lifetime/);
+  });
+
   it("fields that do not exist, also where a value is none", () => {
     const args = { hosts, workloads: [{ name: "front", command: "node front.js" }], metric: {} };
     const lines = mistakesOf(() => new ResourceIsland("shop", args as unknown as ResourceIslandArgs));

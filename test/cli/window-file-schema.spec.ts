@@ -36,6 +36,7 @@ islands:
         moves: zone
         apartFrom: [ledger]
         functions: [{ path: /reports, criticality: sheddable }]
+        burst: { function: front-fn, requestsPerSecond: 500, coldStart: 5 seconds, cpuPerRequest: 12 ms, pricePerMillionCalls: 3 }
         dependsOn: [ledger, { workload: cache, callsPerRequest: 1.5, lag: 30 seconds, within: rack }]
       - { name: ledger, copies: exclusive, health: /health }
     metrics: { recorded: { file: history.csv } }
@@ -96,7 +97,7 @@ after:
   - { update: kernel-eu, soak: 1 hour }
 killSwitch: { file: stop }
 prices:
-  { file: prices.json, currency: EUR, note: list, reservedHostHour: 0.1, cpuCoreHour: 0.04, memoryGibHour: 0.005, surgeCpuCoreHour: 0, surgeMemoryGibHour: 0, transferGibWithinZone: 0, transferGibAcrossZones: 0.02 }
+  { file: prices.json, currency: EUR, note: list, reservedHostHour: 0.1, cpuCoreHour: 0.04, memoryGibHour: 0.005, surgeCpuCoreHour: 0, surgeMemoryGibHour: 0, transferGibWithinZone: 0, transferGibAcrossZones: 0.02, functionMillionCalls: 2 }
 events:
   file: events.json
   listed: [{ id: evt-1, hosts: [host-1], zones: [a], start: "2026-11-28T02:00:00Z", end: "2026-11-28T04:00:00Z", reason: reboot }]

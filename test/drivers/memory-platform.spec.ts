@@ -1,3 +1,4 @@
+import { strict as assert } from "node:assert";
 import {
   createMemoryFleet,
   createMemoryRunStore,
@@ -10,6 +11,7 @@ import { eventsOf } from "../../providers/testing";
 import { describeCapacityDriver } from "./capacity-contract";
 import type { ContractFixture } from "./contract";
 import { NO_ABORT } from "./contract";
+import { describeFunctionDriver } from "./function-contract";
 import { describeHostDriver } from "./host-contract";
 import { describeRunStore } from "./run-store-contract";
 import { describeTrafficDriver } from "./traffic-contract";
@@ -129,6 +131,13 @@ describeCapacityDriver("the in-memory fleet", () => {
       return () => workloads.stop("standby-01", "reports-9", 1000, { ...RUN, key: "stop" });
     },
   });
+});
+
+describeFunctionDriver("the in-memory fleet", () => {
+  const { fleet, base } = createSimulation((spec) => ({ ...spec, functions: [{ name: "pricing-fn" }] }));
+  const driver = fleet.platform.functions;
+  assert.ok(driver);
+  return Promise.resolve({ ...base, driver, function: "pricing-fn", workload: "pricing" });
 });
 
 describeRunStore("the in-memory store", () => {

@@ -241,8 +241,10 @@ function fleetOf(scenario: Scenario): MemoryFleetSpec {
     notNow,
     troubles,
     migratesLive = false,
+    bursts = false,
   } = scenario;
-  const fleet = quickFleet({ hosts, zones, standby, requestsPerSecond, updateMs });
+  const sample = quickFleet({ hosts, zones, standby, requestsPerSecond, updateMs });
+  const fleet = bursts ? withFunction(sample) : sample;
   const good: CommandBehaviour = { kind: "set-version", version: "v2", afterMs: updateMs, output: "installed v2\n" };
   return {
     ...fleet,
@@ -265,6 +267,24 @@ function fleetOf(scenario: Scenario): MemoryFleetSpec {
   };
 }
 
+const LARGE = { cpuMillis: 200, memoryBytes: 2 * 16 * 2 ** 30 };
+
+/** Only the first host has room for pricing; a function can serve its requests. */
+function withFunction(fleet: MemoryFleetSpec): MemoryFleetSpec {
+  return {
+    ...fleet,
+    functions: [{ name: "pricing-fn", requestsPerSecond: 1000 }],
+    hosts: fleet.hosts.map((host, index) =>
+      index > 0 ? host : { ...host, capacity: { ...host.capacity, memoryBytes: 2 * LARGE.memoryBytes } },
+    ),
+    workloads: fleet.workloads.map((workload) =>
+      workload.name === "pricing" ? { ...workload, request: LARGE } : workload,
+    ),
+  };
+}
+
+const PRICING_BURST = { function: "pricing-fn", requestsPerSecond: 1000, coldStartMs: 2000, cpuMsPerRequest: 5 };
+
 function behaviourOf(trouble: HostTrouble, afterMs: number): CommandBehaviour {
   switch (trouble) {
     case "fails":
@@ -279,7 +299,7 @@ function behaviourOf(trouble: HostTrouble, afterMs: number): CommandBehaviour {
 }
 
 function specOf(scenario: Scenario): HostUpdateSpec {
-  const { hosts, hostsAtOnce, canaryHosts, reboot, failback, undo, notNow } = scenario;
+  const { hosts, hostsAtOnce, canaryHosts, reboot, failback, undo, notNow, bursts = false } = scenario;
   const spec = quickSpec({ failback }, hosts);
   const { undo: undoCommand, ...update } = spec.update;
   return {
@@ -293,9 +313,11 @@ function specOf(scenario: Scenario): HostUpdateSpec {
     limits: { ...spec.limits, hostsAtOnce, hostsPerZone: hostsAtOnce, canaryHosts },
     islands: spec.islands.map((island) => ({
       ...island,
-      workloads: island.workloads.map((workload) =>
-        workload.name === "ledger" && notNow > 0 ? { ...workload, hooks: { beforeMove: "/before-move" } } : workload,
-      ),
+      workloads: island.workloads.map((workload) => ({
+        ...workload,
+        ...(workload.name === "ledger" && notNow > 0 ? { hooks: { beforeMove: "/before-move" } } : {}),
+        ...(workload.name === "pricing" && bursts ? { request: LARGE, burst: PRICING_BURST } : {}),
+      })),
     })),
   };
 }

@@ -65,8 +65,17 @@ export class Interference {
       wrap(platform[part], (name, call, args) =>
         this.pass(`${part}.${name}`, call, args, direct[part] as unknown as Readonly<Record<string, Body>>, process),
       );
+    const { functions } = platform;
+    const directly = direct.functions as unknown as Readonly<Record<string, Body>>;
     return {
       ...platform,
+      ...(functions
+        ? {
+            functions: wrap(functions, (name, call, args) =>
+              this.pass(`functions.${name}`, call, args, directly, process),
+            ),
+          }
+        : {}),
       hosts: bind("hosts"),
       workloads: bind("workloads"),
       traffic: bind("traffic"),

@@ -74,10 +74,42 @@ export function createScenario(seed: number): Scenario {
     notNow: random.next() < 0.1 ? random.integer(1, 4) : 0,
     // A draw of its own: the others are those of the same seed without it.
     migratesLive: createRandom(seed).fork("live").next() < 0.3,
+    bursts: createRandom(seed).fork("bursts").next() < 0.2,
     troubles: createTroubles(random, hosts),
   };
   const count = random.integer(0, MOST_INCIDENTS);
-  return { ...base, incidents: Array.from({ length: count }, () => createIncident(random, base)) };
+  const incidents = Array.from({ length: count }, () => createIncident(random, base));
+  return { ...base, incidents: [...incidents, ...(base.bursts ? createBurstIncidents(seed) : [])] };
+}
+
+/** What goes wrong with functions, in half of the scenarios that have them. */
+function createBurstIncidents(seed: number): readonly Incident[] {
+  const random = createRandom(seed).fork("burst incidents");
+  const pick = <T>(values: readonly T[]): T => values[random.integer(0, values.length - 1)] as T;
+  if (random.next() < 0.5) return [];
+  const call = pick(["functions.deploy", "functions.remove"] as const);
+  const [nth, laterMs, backAfterMs] = [random.integer(1, 2), random.integer(1, 20_000), random.integer(10, 20_000)];
+  return [
+    pick<() => Incident>([
+      () => ({
+        kind: "call",
+        fault: {
+          call: pick([call, "functions.*", "functions.list", "functions.invoke"] as const),
+          nth,
+          times: random.integer(1, 2),
+          effect: pick<FaultEffect>([
+            { kind: "refuse" },
+            { kind: "timeout" },
+            { kind: "answer-lost" },
+            { kind: "partial" },
+            { kind: "slow", ms: 3000 },
+          ]),
+        },
+      }),
+      () => ({ kind: "crash-sending", call, nth, arrivesAfterMs: laterMs, backAfterMs }),
+      () => ({ kind: "duplicate", call, nth, againAfterMs: laterMs }),
+    ])(),
+  ];
 }
 
 function createTroubles(random: Random, hosts: number): Readonly<Record<string, HostTrouble>> {

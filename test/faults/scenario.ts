@@ -77,6 +77,8 @@ export interface Scenario {
   readonly notNow: number;
   /** Hosts offer live migration. @default false */
   readonly migratesLive?: boolean;
+  /** Pricing finds room on no other host, and a function stands in for it. @default false */
+  readonly bursts?: boolean;
   /** By host. */
   readonly troubles: Readonly<Record<string, HostTrouble>>;
   readonly incidents: readonly Incident[];

@@ -88,9 +88,12 @@ function findEndFaults(
       if (version === "v2" || (version === "v1" && state.phase !== "done") || isNamed(id)) return [];
       return [`${id} is at ${version} in phase ${state.phase} and not named`];
     });
+  const endpoints = (fleet.observations().last?.endpoints ?? [])
+    .filter(({ id }) => !isNamed(id))
+    .map(({ id }) => `${id} is still deployed in phase ${state.phase} and not named`);
   const leases = store.liveLeases().map(({ resource, owner }) => `lease ${resource} is still held by ${owner}`);
   const waits = isFinal || state.phase === "armed" ? [] : [`the run was left in phase ${state.phase}`];
-  return [...marks, ...versionFaults, ...leases, ...waits];
+  return [...marks, ...versionFaults, ...endpoints, ...leases, ...waits];
 }
 
 /** True for a host that went away for good in the middle of a wave that was changing it. */

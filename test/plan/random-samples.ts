@@ -1,7 +1,8 @@
 /** Random fleets for properties of the planner. */
 import * as fc from "fast-check";
 
-import type { Sample, SampleHost, SampleWorkload } from "./sample-fleets";
+import type { PlanInput } from "../../providers/plan/plan";
+import { sampleInput, type Sample, type SampleHost, type SampleWorkload } from "./sample-fleets";
 
 const GIB = 2 ** 30;
 
@@ -177,4 +178,17 @@ export function withRules(samples: fc.Arbitrary<Sample>): fc.Arbitrary<Sample> {
       return { ...one, workload: { ...one.workload, ...declared } };
     }),
   }));
+}
+
+/** The input of a sample of which every service may burst to a function of its own. */
+export function withBursts(sample: Sample, requestsPerSecond: number): PlanInput {
+  const input = sampleInput(sample);
+  const { fleet } = input;
+  const workloads = fleet.workloads.map((workload) => {
+    if (workload.exclusive || workload.service === undefined) return workload;
+    const burst = { function: `${workload.name}-fn`, requestsPerSecond, coldStartMs: 2000, cpuMsPerRequest: 2 };
+    return { ...workload, burst };
+  });
+  const functions = workloads.flatMap(({ burst }) => burst?.function ?? []);
+  return { ...input, fleet: { ...fleet, workloads, functions } };
 }

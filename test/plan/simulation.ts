@@ -16,6 +16,12 @@ interface SimulatedCopy {
   weight: number;
 }
 
+const FUNCTIONS = "functions/";
+
+function functionHost(name: string): string {
+  return `${FUNCTIONS}${name}`;
+}
+
 /** Picks one of `count` possible next steps. */
 export type Pick = (count: number) => number;
 
@@ -75,6 +81,7 @@ export class Simulation {
   /** The fleet as it is now, as discovery would see it. */
   fleet(): Fleet {
     const { fleet } = this.input;
+    for (const [id, { host }] of this.copies) assert.ok(!host.startsWith(FUNCTIONS), `${id} is left between waves`);
     const replicas = [...this.copies].map(([id, { workload, host }]): Replica => ({
       id,
       workload,
@@ -155,6 +162,15 @@ export class Simulation {
         this.copies.delete(step.replica);
         this.ended.add(step.workload);
         return;
+      case "deploy-function":
+        assert.ok(!this.copies.has(step.endpoint), `the id ${step.endpoint} is used twice`);
+        assert.equal(this.workloads.get(step.workload)?.burst?.function, step.function);
+        this.copies.set(step.endpoint, { workload: step.workload, host: functionHost(step.function), weight: 0 });
+        return;
+      case "remove-function":
+        assert.equal(this.copy(step.endpoint).weight, 0, `${step.endpoint} is removed while it serves`);
+        this.copies.delete(step.endpoint);
+        return;
       case "update":
         assert.deepEqual(this.idsToLeave(step.host), [], `${step.host} is updated with copies on it`);
         assert.ok(this.cordoned.has(step.host), `${step.host} is updated and was not cordoned`);
@@ -200,6 +216,13 @@ export class Simulation {
       case "hand-over":
         assert.ok(this.copies.delete(step.toReplica), `${step.toReplica} is not there to be taken back`);
         this.start(step.fromReplica, step.workload, step.fromHost, 1);
+        return;
+      case "deploy-function":
+        assert.equal(this.copy(step.endpoint).weight, 0);
+        this.copies.delete(step.endpoint);
+        return;
+      case "remove-function":
+        this.copies.set(step.endpoint, { workload: step.workload, host: functionHost(step.function), weight: 0 });
         return;
       case "update":
         this.updated.delete(step.host);
@@ -250,6 +273,7 @@ export class Simulation {
   private memoryByHost(): Map<string, number> {
     const used = new Map<string, number>();
     for (const { workload, host } of this.copies.values()) {
+      if (host.startsWith(FUNCTIONS)) continue;
       used.set(host, (used.get(host) ?? 0) + (this.workloads.get(workload)?.request.memoryBytes ?? 0));
     }
     return used;
@@ -266,10 +290,21 @@ export class Simulation {
     demand.cpuMillis.forEach((path, index) => {
       for (let step = clamp(wave.startMs); step <= clamp(wave.endP95Ms - 1); step++) {
         const load = new Map<string, number>();
+        const calls = new Map<string, number>();
         for (const { workload, host, weight } of this.copies.values()) {
           const row = demand.workloads.indexOf(workload);
           const value = ((path[row * demand.steps + step] ?? 0) * weight) / Math.max(1, weights.get(workload) ?? 0);
-          load.set(host, (load.get(host) ?? 0) + value);
+          const burst = this.workloads.get(workload)?.burst;
+          if (!host.startsWith(FUNCTIONS)) load.set(host, (load.get(host) ?? 0) + value);
+          else calls.set(host, (calls.get(host) ?? 0) + value / (burst?.cpuMsPerRequest ?? 0));
+        }
+        for (const [host, perSecond] of calls) {
+          const most = [...this.workloads.values()].find(({ burst }) => burst && functionHost(burst.function) === host);
+          const limit = most?.burst?.requestsPerSecond ?? 0;
+          assert.ok(
+            perSecond <= limit + 1e-6,
+            `${host} gets ${String(perSecond)} of ${String(limit)} requests a second`,
+          );
         }
         for (const [host, cpuMillis] of load) {
           const capacity = this.input.fleet.hosts.find((candidate) => candidate.id === host)?.capacity.cpuMillis ?? 0;
@@ -315,7 +350,10 @@ export class Simulation {
 /** Runs all waves of a plan and checks the promise over the whole run. */
 export function simulate(input: PlanInput, plan: MigrationPlan, pick: Pick): Simulation {
   const simulation = new Simulation(input);
-  for (const wave of plan.waves) simulation.runWave(wave, pick);
+  for (const wave of plan.waves) {
+    simulation.runWave(wave, pick);
+    simulation.fleet();
+  }
   const share = simulation.overPaths.size / input.forecast.demand.cpuMillis.length;
   assert.ok(share <= 1 - input.spec.confidence + 1e-9, `over capacity on ${String(share)} of the paths`);
   return simulation;

@@ -14,7 +14,8 @@ const STOP_GRACE_MS = 10_000;
 const LOOK_AGAIN_MS = 100;
 
 /**
- * The spec for one more copy: what its siblings run, else what was declared.
+ * The spec for one more copy: what the copy ran that it comes back for, else what its siblings run, else what was
+ * declared.
  * @throws DriverError unsupported; unreachable when hosts that may run a sibling do not answer in time
  */
 export async function specForCopy(
@@ -22,6 +23,8 @@ export async function specForCopy(
   workload: Workload,
   copy: { readonly replica: string; readonly standby: boolean },
 ): Promise<StartSpec> {
+  const stopped = (context.recordOfMove("stop-copy")?.prior as { readonly spec?: StartSpec | null } | undefined)?.spec;
+  if (stopped) return { ...stopped, ...copy };
   const sibling = await findSibling(context, workload, copy.replica);
   const described = sibling
     ? await context.read((signal) => context.platform.workloads.describe(sibling.host, sibling.id, signal))

@@ -1,5 +1,5 @@
 /** The application's own say in moves: `beforeMove` may answer "not now", `afterMove` is told once. */
-import type { Workload } from "../../../sdk/model";
+import type { Replica, Workload } from "../../../sdk/model";
 import type { StepContext, StepFailure } from "../step";
 import { findReplica } from "./lookup";
 
@@ -22,8 +22,8 @@ export async function askBeforeMove(
   const giveUpAt = context.clock.now() + patienceMs;
   for (;;) {
     const copy = await findReplica(context, replica);
-    // A copy that has died by itself has nothing to say.
-    if (copy?.state !== "healthy") return undefined;
+    // A copy that has died by itself has nothing to say, nor has a function.
+    if (copy?.state !== "healthy" || copy.function !== undefined) return undefined;
     // Every question is a new one: with the same key the recorded "not now" would be the answer for ever.
     const name = `before-move-${String(context.clock.now())}`;
     const answer = await context.effect(name, { host: copy.host }, (call) =>
@@ -46,10 +46,10 @@ export async function askBeforeMove(
 export async function tellAfterMove(
   context: StepContext,
   workload: Workload,
-  replica: { readonly id: string; readonly host: string },
+  replica: Pick<Replica, "id" | "host" | "function">,
 ): Promise<void> {
   const path = workload.hooks.afterMove;
-  if (path === undefined) return;
+  if (path === undefined || replica.function !== undefined) return;
   await context.effect("after-move", { host: replica.host }, (call) =>
     context.platform.workloads.hook(replica.host, replica.id, path, call),
   );

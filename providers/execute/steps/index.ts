@@ -5,6 +5,7 @@ import { admitStep } from "./admit";
 import { awaitEndStep } from "./await-end";
 import { cordonStep, uncordonStep } from "./cordon";
 import { drainStep } from "./drain";
+import { deployFunctionStep, removeFunctionStep } from "./functions";
 import { handOverStep } from "./hand-over";
 import { liveMigrateStep } from "./live-migrate";
 import { rebootStep } from "./reboot";
@@ -31,6 +32,8 @@ const STEPS: { readonly [K in StepKind]: Step<StepOf<K>> } = {
   "live-migrate": liveMigrateStep,
   "await-end": awaitEndStep,
   "set-shares": setSharesStep,
+  "deploy-function": deployFunctionStep,
+  "remove-function": removeFunctionStep,
   snapshot: snapshotStep,
   update: updateStep,
   reboot: rebootStep,

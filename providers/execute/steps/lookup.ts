@@ -5,6 +5,7 @@
  */
 import { DriverError } from "../../../sdk/model";
 import type { Backend, Host, Replica, Service, Workload } from "../../../sdk/model";
+import { listServing } from "../serving";
 import { driverErrorCode } from "../calls";
 import type { CallBounds, StepContext } from "../step";
 
@@ -29,15 +30,15 @@ export function workloadOf(context: StepContext, name: string): Workload {
 }
 
 /**
- * A replica as it is now; undefined when it does not exist or is stopped. That a replica is not listed says nothing
+ * A replica, or an endpoint of a function, as it is now; undefined when it does not exist or is stopped. That a replica is not listed says nothing
  * while its host does not answer, or has not answered for the moment of the listing: only the host itself can say that
  * it does not have it.
  * @throws DriverError unreachable when the host does not answer in time
  */
 export function findReplica(context: StepContext, id: string, bounds?: CallBounds): Promise<Replica | undefined> {
-  const { workloads, hosts } = context.platform;
+  const { hosts } = context.platform;
   return context.read(async (signal) => {
-    const listed = (await workloads.list(signal)).find((replica) => replica.id === id);
+    const listed = (await listServing(context.platform, signal)).find((replica) => replica.id === id);
     if (listed) return listed.state === "stopped" ? undefined : listed;
     const host = context.hostOf(id);
     if (host === undefined) return undefined;

@@ -8,6 +8,7 @@
  */
 import { DriverError } from "../../../sdk/model";
 import type { HealthCheck, Replica, Workload } from "../../../sdk/model";
+import { listEndpoints } from "../serving";
 import { requiredCopies } from "../budget-gate";
 import type { StepContext } from "../step";
 import { findBackend, findReplica, findService } from "./lookup";
@@ -143,8 +144,12 @@ async function waitForRequests(
 }
 
 async function healthOf(context: StepContext, workload: Workload, copy: Replica | undefined): Promise<HealthCheck> {
+  if (!copy) return workload.process?.health ?? UNKNOWN_HEALTH;
+  if (copy.function !== undefined) {
+    const endpoints = await context.read((signal) => listEndpoints(context.platform, signal));
+    return endpoints.find(({ id }) => id === copy.id)?.health ?? UNKNOWN_HEALTH;
+  }
   if (workload.process) return workload.process.health;
-  if (!copy) return UNKNOWN_HEALTH;
   const spec = await context.read((signal) => context.platform.workloads.describe(copy.host, copy.id, signal));
   return spec.process.health;
 }

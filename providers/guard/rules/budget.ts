@@ -81,7 +81,7 @@ function isWithin(span: StepSpan, fromMs: number, toMs: number): boolean {
 }
 
 /** Steps that add copies: only their undo takes one out. */
-const GIVING: ReadonlySet<StepKind> = new Set(["start-copy", "admit", "reserve"]);
+const GIVING: ReadonlySet<StepKind> = new Set(["start-copy", "admit", "reserve", "deploy-function"]);
 
 function touches({ step }: StepSpan, copy: ServingCopy): boolean {
   switch (step.kind) {
@@ -92,6 +92,9 @@ function touches({ step }: StepSpan, copy: ServingCopy): boolean {
       return step.replica === copy.replica;
     case "live-migrate":
       return step.replica === copy.replica;
+    case "deploy-function":
+    case "remove-function":
+      return step.endpoint === copy.replica;
     case "hand-over":
       return step.fromReplica === copy.replica || step.toReplica === copy.replica;
     case "update":

@@ -12,6 +12,8 @@ const HOUSEKEEPING: ReadonlySet<string> = new Set([
   "capacity.fenceOff",
   "hosts.uncordon",
   "capacity.release",
+  "functions.fenceOff",
+  "functions.remove",
   "traffic.unpark",
 ]);
 

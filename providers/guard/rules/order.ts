@@ -54,12 +54,31 @@ export const surgesFirst: Rule = (view) =>
     const { step } = span;
     if (step.kind !== "drain" && step.kind !== "stop-copy") return [];
     const move = view.moves.get(step.move);
-    if (move?.method !== "surge" || step.replica !== move.replica) return [];
-    const missing = stepsOfMove(view, move)
-      .filter((other) => (other.kind === "start-copy" || other.kind === "admit") && other.replica === move.newReplica)
-      .filter((other) => !isDone(view, other, span.index));
-    return missing.map((other) => violationOf(span, `was started before ${other.kind} of ${move.newReplica} was done`));
+    if (!move || step.replica !== move.replica) return [];
+    return missingBefore(view, span, move, move.method === "surge" ? move.newReplica : move.standIn?.endpoint);
   });
+
+/** Bursts come back: a function that stands in for a copy serves until that one serves again. */
+export const fallsBackFirst: Rule = (view) =>
+  view.spans.flatMap((span): readonly Violation[] => {
+    const { step } = span;
+    if (step.kind !== "drain" && step.kind !== "remove-function") return [];
+    const move = view.moves.get(step.move);
+    const leaving = step.kind === "drain" ? step.replica : step.endpoint;
+    return move?.standIn?.endpoint === leaving ? missingBefore(view, span, move, move.newReplica) : [];
+  });
+
+/** Steps that bring `arriving` into traffic and are not done when another one begins. */
+function missingBefore(view: RunView, span: StepSpan, move: Move, arriving: string | undefined): readonly Violation[] {
+  return stepsOfMove(view, move)
+    .filter(
+      (other) =>
+        ((other.kind === "start-copy" || other.kind === "admit") && other.replica === arriving) ||
+        (other.kind === "deploy-function" && other.endpoint === arriving),
+    )
+    .filter((other) => !isDone(view, other, span.index))
+    .map((other) => violationOf(span, `was started before ${other.kind} of ${arriving ?? ""} was done`));
+}
 
 /** Steps that take a copy off its host by themselves. */
 const LEAVES_ALONE: ReadonlySet<StepKind> = new Set(["hand-over", "live-migrate", "await-end"]);
@@ -122,6 +141,11 @@ export const keepsEnvelope: Rule = (view) => {
       if (ofIsland <= hostsPerIsland) continue;
       add(`${String(ofIsland)} hosts of ${island.name} are changed at once, ${String(hostsPerIsland)} were approved`);
     }
+  }
+  for (const { step, intentMs } of view.spans) {
+    if (step.kind !== "deploy-function" || envelope.bursts?.[step.workload] === step.function) continue;
+    const text = `function ${step.function} stands in for it, which was not approved`;
+    violations.push({ atMs: intentMs, rule: "envelope", subject: step.workload, text });
   }
   const reserved = new Set(view.spans.flatMap(({ step }) => (step.kind === "reserve" ? step.hosts : [])));
   if (reserved.size > envelope.maximumReserveHosts) {

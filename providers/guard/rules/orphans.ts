@@ -9,12 +9,17 @@ import type { Rule } from "./rule";
 /** Phases after which nothing of the run may be left. */
 const ENDS: ReadonlySet<Phase> = new Set(["done", "failed", "cancelled", "skipped", "expired"]);
 
-/** When a run has ended, no mark, reservation, parked service or extra copy of it is left. */
+/** When a run has ended, no mark, reservation, parked service, extra copy or function of it is left. */
 export const leavesNothing: Rule = (view, { first, last }) => {
   const phase = lastPhase(view.entries);
   if (!last || phase === undefined || !ENDS.has(phase)) return [];
   const named = namedAsNotUndone(view);
-  return [...findMarks(view, last, first), ...findCopies(view, last), ...findTraffic(last)]
+  return [
+    ...findMarks(view, last, first),
+    ...findCopies(view, last),
+    ...findEndpoints(view, last),
+    ...findTraffic(last),
+  ]
     .filter(({ subject }) => !named.some((text) => text.includes(subject)))
     .map(({ subject, text }): Violation => ({ atMs: endOf(view), rule: "orphan", subject, text }));
 };
@@ -71,8 +76,15 @@ function findCopies(view: RunView, last: PlatformState): readonly Leftover[] {
   });
 }
 
+function findEndpoints({ run }: RunView, { endpoints = [] }: PlatformState): readonly Leftover[] {
+  return endpoints
+    .filter(({ owner }) => owner === run)
+    .map(({ id, function: name }) => ({ subject: id, text: `is still deployed, of function ${name}` }));
+}
+
 function findTraffic(last: PlatformState): readonly Leftover[] {
-  const running = new Set(last.replicas.filter((copy) => copy.state !== "stopped").map((copy) => copy.id));
+  const copies = last.replicas.filter((copy) => copy.state !== "stopped");
+  const running = new Set([...copies, ...(last.endpoints ?? [])].map(({ id }) => id));
   return last.services.flatMap((service): readonly Leftover[] => [
     ...(service.parked ? [{ subject: service.name, text: `is still parked by ${service.parked.token}` }] : []),
     ...service.backends
@@ -97,6 +109,7 @@ function namedAsNotUndone(view: RunView): readonly string[] {
     ...failed.flatMap(hostsOf),
     ...failed.flatMap((step) => ("workload" in step ? [step.workload] : [])),
     ...failed.flatMap((step) => ("replica" in step ? [step.replica] : [])),
+    ...failed.flatMap((step) => ("endpoint" in step ? [step.endpoint] : [])),
   ];
 }
 
