@@ -54,7 +54,7 @@ export const surgesFirst: Rule = (view) =>
     const { step } = span;
     if (step.kind !== "drain" && step.kind !== "stop-copy") return [];
     const move = view.moves.get(step.move);
-    if (!move || step.replica !== move.replica) return [];
+    if (move?.replica !== step.replica) return [];
     return missingBefore(view, span, move, move.method === "surge" ? move.newReplica : move.standIn?.endpoint);
   });
 
