@@ -7,7 +7,14 @@
 import { constants } from "node:fs";
 import { access, readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { messageOf, MistakeError, type HostDevices, type Mistake, type TrafficEngine } from "../../sdk/model";
+import {
+  messageOf,
+  MistakeError,
+  type HostDevices,
+  type Mistake,
+  type Overcommit,
+  type TrafficEngine,
+} from "../../sdk/model";
 
 /** File format of an inventory, JSON. Relative paths are relative to the file. */
 export interface Inventory {
@@ -38,6 +45,8 @@ export interface InventoryHost {
   readonly labels?: Readonly<Record<string, string>>;
   /** Its devices by kind, such as `{ "gpu": { "count": 2, "partitions": 7 } }`. */
   readonly devices?: Readonly<Record<string, HostDevices>>;
+  /** How far requests may be beyond what it has, such as `{ "cpu": 1.5 }`; each at least 1. */
+  readonly overcommit?: Overcommit;
 }
 
 /**
@@ -108,6 +117,7 @@ function validateHosts(mistakes: Mistake[], hosts: readonly unknown[]): void {
     }
     validateLabels(mistakes, record["labels"], prefix);
     validateDevices(mistakes, record["devices"], prefix);
+    validateOvercommit(mistakes, record["overcommit"], prefix);
     const id = record["id"];
     if (typeof id !== "string") continue;
     if (seen.has(id)) mistakes.push(mistake(`${prefix}id`, id, "must be unique", "rename one of the hosts"));
@@ -129,6 +139,14 @@ function validateDevices(mistakes: Mistake[], devices: unknown, prefix: string):
   if (isRecord(devices) && Object.values(devices).every(isGood)) return;
   const rule = "must have whole numbers of cards and of partitions of each, by kind";
   mistakes.push(mistake(`${prefix}devices`, devices, rule, 'write { "gpu": { "count": 2, "partitions": 7 } }'));
+}
+
+function validateOvercommit(mistakes: Mistake[], overcommit: unknown, prefix: string): void {
+  if (overcommit === undefined) return;
+  const isFactor = (value: unknown): boolean => value === undefined || (typeof value === "number" && value >= 1);
+  if (isRecord(overcommit) && isFactor(overcommit["cpu"]) && isFactor(overcommit["memory"])) return;
+  const rule = "must have factors of 1 or more for cpu and memory";
+  mistakes.push(mistake(`${prefix}overcommit`, overcommit, rule, 'write { "cpu": 1.5 }'));
 }
 
 async function validateCertificates(tls: Inventory["tls"]): Promise<Mistake[]> {

@@ -20,7 +20,7 @@ import {
   surgesFirst,
 } from "./rules/order";
 import { leavesNoHalfState, leavesNothing } from "./rules/orphans";
-import { keepsDevices, keepsNear, keepsPlaces } from "./rules/places";
+import { keepsDevices, keepsNear, keepsOvercommit, keepsPlaces } from "./rules/places";
 import type { Rule } from "./rules/rule";
 import { createRunView } from "./run-view";
 
@@ -34,6 +34,7 @@ const RULES = {
   keepsPlaces,
   keepsDevices,
   keepsNear,
+  keepsOvercommit,
   intendsBeforeEffect,
   keepsEpochs,
   keepsLeases,

@@ -120,11 +120,12 @@ async function observePlatform(
   );
   const members = hosts.filter((host) => host.role === "member");
   return {
-    islands: islands.map(({ name, guarantee, within }) => ({
+    islands: islands.map(({ name, guarantee, within, overcommit }) => ({
       name,
       hosts: members.filter((host) => matchesHost(within, host)).map(({ id }) => id),
       share: guarantee,
       ...(within === undefined ? {} : { within }),
+      ...(overcommit === undefined ? {} : { overcommit }),
     })),
     hosts,
     workloads,

@@ -19,6 +19,7 @@ export interface Columns {
   readonly islandOf: Int32Array;
   readonly cpuMillis: Float64Array;
   readonly memoryBytes: Float64Array;
+  readonly requestMillis: Float64Array;
   readonly isOpen: Uint8Array;
 }
 
@@ -35,6 +36,7 @@ export function createColumns(sites: readonly Site[], cells: readonly Cell[]): C
     islandOf: Int32Array.from(cells, ({ island }) => island),
     cpuMillis: Float64Array.from(cells, ({ cpuMillis }) => cpuMillis),
     memoryBytes: Float64Array.from(cells, ({ memoryBytes }) => memoryBytes),
+    requestMillis: Float64Array.from(cells, ({ requestMillis }) => requestMillis),
     isOpen: Uint8Array.from(cells, ({ open }) => (open ? 1 : 0)),
   };
 }

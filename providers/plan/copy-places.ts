@@ -3,7 +3,7 @@
  *
  * Not for: their CPU, which varies over paths (cell-loads.ts).
  */
-import { cellOfCopy } from "./capacity";
+import { cellOfCopy, limitOf } from "./capacity";
 import type { Kept } from "./cell-loads";
 import { DeviceUse } from "./device-use";
 import type { Copy, Problem } from "./problem";
@@ -12,6 +12,8 @@ import type { Copy, Problem } from "./problem";
 export class CopyPlaces {
   /** Memory taken up, by cell, bytes. */
   readonly memory: Float64Array;
+  /** CPU that is requested, by cell, millicores. */
+  private readonly requests: Float64Array;
   private readonly devices: DeviceUse;
   private readonly at: Map<string, Copy>[];
   private readonly counts: Map<number, number>[];
@@ -19,6 +21,7 @@ export class CopyPlaces {
   /** Copies where they are at the beginning. */
   constructor(private readonly problem: Problem) {
     this.memory = new Float64Array(problem.cells.length);
+    this.requests = new Float64Array(problem.cells.length);
     this.at = problem.sites.map(() => new Map<string, Copy>());
     this.counts = problem.works.map(() => new Map<number, number>());
     this.devices = new DeviceUse(problem);
@@ -73,6 +76,12 @@ export class CopyPlaces {
     return others.length > 0 && others.some((other) => this.countAt(other, site) > 0);
   }
 
+  /** True when a cell has room for what one more copy of a workload requests of CPU. */
+  hasRequestFor(work: number, cell: number): boolean {
+    const request = this.problem.works[work]?.workload.request.cpuMillis ?? 0;
+    return (this.requests[cell] as number) + request <= limitOf(this.problem.columns.requestMillis[cell] as number);
+  }
+
   /** True when a host has devices for one more copy of a workload, whatever the order in which copies come. */
   hasDevicesFor(work: number, site: number): boolean {
     return this.devices.hasFor(work, site);
@@ -104,12 +113,14 @@ export class CopyPlaces {
   /** Keeps all places as they are now. */
   keep(): Kept {
     const memory = this.memory.slice();
+    const requests = this.requests.slice();
     const devices = this.devices.keep();
     const at = this.at.map((copies) => new Map(copies));
     const counts = this.counts.map((hosts) => new Map(hosts));
     return {
       restore: () => {
         this.memory.set(memory);
+        this.requests.set(requests);
         devices.restore();
         at.forEach((copies, site) => (this.at[site] = new Map(copies)));
         counts.forEach((hosts, work) => (this.counts[work] = new Map(hosts)));
@@ -121,6 +132,8 @@ export class CopyPlaces {
   private take(copy: Copy, sign: number): void {
     const cell = cellOfCopy(this.problem, copy);
     if (cell < 0) return;
-    this.memory[cell] = (this.memory[cell] as number) + sign * (this.problem.works[copy.work]?.memoryBytes ?? 0);
+    const { memoryBytes = 0, workload } = this.problem.works[copy.work] ?? {};
+    this.memory[cell] = (this.memory[cell] as number) + sign * memoryBytes;
+    this.requests[cell] = (this.requests[cell] as number) + sign * (workload?.request.cpuMillis ?? 0);
   }
 }

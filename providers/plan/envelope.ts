@@ -168,9 +168,10 @@ function describeRebalance(name: string, { horizonMs, target, tolerance, maximum
 /** Rules of islands and workloads about places and devices: security is part of what is approved. */
 function describePlaces(islands: readonly Island[], workloads: readonly Workload[]): Pick<Envelope, "places"> {
   const described = [
-    ...islands.flatMap(({ name, within }) =>
-      within ? [[`island ${name}`, `within ${describeHostRule(within)}`] as const] : [],
-    ),
+    ...islands.flatMap((island) => {
+      const text = describeIsland(island);
+      return text === "" ? [] : [[`island ${island.name}`, text] as const];
+    }),
     ...workloads.flatMap((workload) => {
       const text = describePlace(workload);
       return text === "" ? [] : [[workload.name, text] as const];
@@ -178,6 +179,15 @@ function describePlaces(islands: readonly Island[], workloads: readonly Workload
   ];
   if (described.length === 0) return {};
   return { places: Object.fromEntries(described.sort(([a], [b]) => (a < b ? -1 : 1))) };
+}
+
+function describeIsland({ within, overcommit = {} }: Island): string {
+  const { cpu, memory } = overcommit;
+  return [
+    ...(within ? [`within ${describeHostRule(within)}`] : []),
+    ...(cpu === undefined ? [] : [`with requests up to ${String(cpu)} times its CPU`]),
+    ...(memory === undefined ? [] : [`with up to ${String(memory)} times its memory`]),
+  ].join(", ");
 }
 
 function describePlace({ within, moves, apartFrom = [], devices = {}, dependsOn = [] }: Workload): string {

@@ -48,6 +48,8 @@ export function describeRefusal(problem: Problem, site: number, assessment: Asse
       return "runs a workload that may not be beside it";
     case "devices":
       return "has no devices left for it";
+    case "requests":
+      return "would have more CPU requested than its overcommit allows";
     case "copies":
       return "runs a copy of the same workload";
     case "memory":
@@ -112,6 +114,7 @@ function countRefusals(list: TargetList): string {
     reach: "further away than its copies may move",
     apart: "with a workload that may not be beside it",
     devices: "without devices left for it",
+    requests: "with as much CPU requested as their overcommit allows",
   } as const;
   const counts = new Map<string, number>();
   for (const { assessment } of list.refused) {

@@ -21,7 +21,7 @@ export type { Undo } from "./cell-loads";
 
 /** Why a copy cannot be put on a host. */
 export type Refusal =
-  "leaving" | "closed" | "island" | "rules" | "reach" | "copies" | "apart" | "devices" | "memory" | "cpu";
+  "leaving" | "closed" | "island" | "rules" | "reach" | "copies" | "apart" | "devices" | "requests" | "memory" | "cpu";
 
 /** What putting a copy on a host would mean. */
 export interface Assessment {
@@ -178,6 +178,7 @@ export class Placement {
     if (this.places.countAt(work, site) >= found.copiesPerHost) refusal = "copies";
     else if (this.places.isApartFrom(work, site)) refusal = "apart";
     else if (!this.places.hasDevicesFor(work, site)) refusal = "devices";
+    else if (!this.places.hasRequestFor(work, cell)) refusal = "requests";
     else if (memoryAfter > memoryBytes) refusal = "memory";
     else if (factor > 0 && !this.loads.hasMargin(cell, factor, demand)) refusal = "cpu";
     else if (worstCpuShare > 1) {
@@ -413,7 +414,7 @@ export class Glance {
     if (this.problem.rules.allowed[this.work]?.[site] === 0) return false;
     const memoryAfter = (this.places.memory[cell] as number) + this.memoryBytes;
     const memoryBytes = columns.memoryBytes[cell] as number;
-    if (memoryAfter > memoryBytes) return false;
+    if (memoryAfter > memoryBytes || !this.places.hasRequestFor(this.work, cell)) return false;
     const count = this.hosts.get(site);
     if (count !== undefined && count >= this.copiesPerHost) return false;
     if (this.places.isApartFrom(this.work, site) || !this.places.hasDevicesFor(this.work, site)) return false;

@@ -7,7 +7,7 @@
  *
  * Not for: where copies are while a plan is made (placement.ts).
  */
-import type { DemandPath, Fleet, Forecast, Host, Island, Replica, Workload } from "../../sdk/model";
+import type { DemandPath, Fleet, Forecast, Host, Island, Overcommit, Replica, Workload } from "../../sdk/model";
 import { matchesHost } from "../../sdk/model";
 
 import { resolveBurst, type Burst } from "./bursts";
@@ -32,6 +32,8 @@ export interface Cell {
   readonly island: number;
   readonly cpuMillis: number;
   readonly memoryBytes: number;
+  /** What its copies may request of CPU all together; infinite where nobody counts. */
+  readonly requestMillis: number;
   /** False where an island's copy was found outside of the island's hosts; none is put there. */
   readonly open: boolean;
 }
@@ -303,12 +305,14 @@ function createCells(
     const { share } = declared;
     const { capacity } = host;
     cellAt[site * count + island] = cells.length;
+    const cpuMillis = capacity.cpuMillis * shareOf(declared, host, untilMs, owner);
     cells.push({
       site,
       island,
       open,
-      cpuMillis: capacity.cpuMillis * shareOf(declared, host, untilMs, owner),
-      memoryBytes: capacity.memoryBytes * share.memory,
+      cpuMillis,
+      memoryBytes: capacity.memoryBytes * share.memory * factorOf(declared, host, "memory", 1),
+      requestMillis: cpuMillis * factorOf(declared, host, "cpu", Infinity),
     });
   };
   sites.forEach(({ host }, site) => {
@@ -334,6 +338,12 @@ function shareOf({ name, share }: Island, { shares }: Host, untilMs: number, own
   const inForce = shares?.shares.find(({ island }) => island === name)?.cpu;
   if (shares === undefined || inForce === undefined) return share.cpu;
   return shares.expiresAt >= untilMs || shares.owner === owner ? inForce : Math.min(inForce, share.cpu);
+}
+
+/** The stricter overcommit of an island and a host. */
+function factorOf(island: Island, host: Host, what: keyof Overcommit, otherwise: number): number {
+  const declared = [island.overcommit?.[what], host.overcommit?.[what]].filter((factor) => factor !== undefined);
+  return declared.length === 0 ? otherwise : Math.min(...declared);
 }
 
 function createWork(workload: Workload, copies: readonly Copy[], input: PlanInput): Work {

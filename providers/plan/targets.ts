@@ -302,6 +302,7 @@ function refusalRank(assessment: Assessment): number {
     case "memory":
       return Math.max(assessment.worstCpuShare, assessment.memoryShare);
     case "devices":
+    case "requests":
       return 1e2;
     case "copies":
     case "apart":

@@ -13,6 +13,7 @@ import {
   type CallReach,
   type Fleet,
   type Host,
+  type Overcommit,
   type Workload,
 } from "../../sdk/model";
 
@@ -20,6 +21,9 @@ import {
 export function findUnusableRules(fleet: Fleet): readonly Blocker[] {
   return [
     ...fleet.hosts.flatMap(judgeDevices),
+    ...[...fleet.hosts.map(({ id, overcommit }) => ({ name: id, overcommit })), ...fleet.islands].flatMap(
+      judgeOvercommit,
+    ),
     ...fleet.islands.flatMap(({ name, within }) => (within ? judgeNames(name, within, fleet) : [])),
     ...fleet.workloads.flatMap((workload) => [
       ...(workload.within ? judgeNames(workload.name, workload.within, fleet) : []),
@@ -28,6 +32,12 @@ export function findUnusableRules(fleet: Fleet): readonly Blocker[] {
       ...judgeNear(workload, fleet),
     ]),
   ];
+}
+
+/** An island or a host. */
+interface OvercommitOf {
+  readonly name: string;
+  readonly overcommit?: Overcommit | undefined;
 }
 
 function inputBlocker(subject: string, reason: string, fix: string): Blocker {
@@ -49,6 +59,15 @@ function judgeDevices({ id, devices = {} }: Host): Blocker[] {
             ],
     ),
   );
+}
+
+function judgeOvercommit({ name, overcommit = {} }: OvercommitOf): Blocker[] {
+  return (["cpu", "memory"] as const).flatMap((what) => {
+    const factor = overcommit[what];
+    if (factor === undefined || (factor >= 1 && factor < Infinity)) return [];
+    const reason = `its overcommit of ${what} (${String(factor)}) must be 1 or more`;
+    return [inputBlocker(name, reason, `correct overcommit.${what} of ${name}`)];
+  });
 }
 
 /** A zone or label that no host has is a typing error. */

@@ -1,6 +1,6 @@
 /** Rules of a resource island's arguments, and their resolved form. */
 import type { IslandSpec, MetricsSpec, Mistake, ValidateSpec } from "../model";
-import { hostRule } from "./placement";
+import { hostRule, overcommit } from "./placement";
 import {
   duration,
   list,
@@ -37,6 +37,7 @@ export function islandRule<T>(late: Rule<T>) {
       memory: 1,
     }),
     within: optional(hostRule, undefined),
+    overcommit: optional(overcommit, undefined),
     workloads: required(list(workloadRule, 1), "name the workloads of the island"),
     metrics: optional(
       object({
@@ -133,6 +134,7 @@ export function normalizeIsland<T>(name: string, island: CheckedIsland<T>): Spec
     source: { kind: "agents", inventory: island.hosts.agents?.inventory ?? "" },
     guarantee: island.guarantee,
     ...(island.within ? { within: island.within } : {}),
+    ...(island.overcommit ? { overcommit: island.overcommit } : {}),
     workloads: island.workloads.map(normalizeWorkload),
     metrics: normalizeMetrics(island.metrics),
     validate: island.validate.map((check) => normalizeCheck<T>(check)),

@@ -1,5 +1,5 @@
 /** Arguments about where copies may run: hosts by zone, rack, name or label, how far copies move, devices. */
-import type { DeviceRequest, HostRule, Mistake } from "../model";
+import type { DeviceRequest, HostRule, Mistake, Overcommit } from "../model";
 import { list, name, object, oneOf, optional, text, type Rule } from "./rules";
 
 /** Hosts that come into question: those that have all of what is given. */
@@ -77,6 +77,34 @@ export const deviceRequest: Rule<DeviceRequest> = (value, field, mistakes) => {
     ([kind, cards]) => [kind, parseCards(cards, `${field}.${kind}`, mistakes)] as const,
   );
   return mistakes.length > before ? undefined : Object.fromEntries(wanted);
+};
+
+const MOST_OVERCOMMIT = 100;
+
+const factor: Rule<number> = (value, field, mistakes) => {
+  if (typeof value === "number" && value >= 1 && value <= MOST_OVERCOMMIT) return value;
+  const rule = `must be a number from 1 to ${String(MOST_OVERCOMMIT)}`;
+  mistakes.push({
+    field,
+    value,
+    rule,
+    remedy: "write it like 1.5: requests may sum up to one and a half times of what is there",
+  });
+  return undefined;
+};
+
+const factors = object({ cpu: optional(factor, undefined), memory: optional(factor, undefined) });
+
+/** How far requests may be beyond what is there. */
+export const overcommit: Rule<Overcommit> = (value, field, mistakes) => {
+  const checked = factors(value, field, mistakes);
+  if (!checked) return undefined;
+  const { cpu, memory } = checked;
+  if (cpu === undefined && memory === undefined) {
+    mistakes.push({ field, value, rule: "must have cpu or memory", remedy: "write it like { cpu: 1.5 }" });
+    return undefined;
+  }
+  return { ...(cpu === undefined ? {} : { cpu }), ...(memory === undefined ? {} : { memory }) };
 };
 
 const MOST_CARDS = 1024;

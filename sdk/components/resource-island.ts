@@ -19,6 +19,12 @@ export interface ResourceIslandArgs {
    * class asks for. @default all hosts of the source
    */
   within?: HostRuleArgs;
+  /**
+   * How far requests may be beyond what the island has of a host: `{ cpu: 1.5 }` lets the CPU that its copies request sum up
+   * to one and a half times of that. Joint demand stays within it in any case.
+   * @default requested CPU is not counted, and memory not beyond what is there
+   */
+  overcommit?: { cpu?: number; memory?: number };
   /** Policy of the workloads. What is found running and not named here is moved like a `normal` one. */
   workloads: WorkloadArgs[];
   /** Where load history comes from. @default the agents' own samples */

@@ -32,6 +32,8 @@ export interface Host {
   readonly labels?: Readonly<Record<string, string>>;
   /** Its devices by kind, such as `gpu`. Absent: none. */
   readonly devices?: Readonly<Record<string, HostDevices>>;
+  /** Of each island's part of it; the stricter one of this and the island's holds. */
+  readonly overcommit?: Overcommit;
   /** `standby`: part of the reserve, runs no work until reserved. */
   readonly role: "member" | "standby";
   /** `stopped` is normal for a standby that is not reserved. */
@@ -253,6 +255,17 @@ export interface Service {
   readonly parked?: { readonly token: string; readonly expiresAt: number; readonly waiting: number };
 }
 
+/**
+ * How far requests may be beyond what is there: their sum, and what copies hold, at most so many times of it. What copies
+ * really use stays within what is there in any case, as far as joint demand tells.
+ */
+export interface Overcommit {
+  /** Of requested CPU. Absent: requests are not counted, joint demand alone is. */
+  readonly cpu?: number;
+  /** Of memory, which has no joint demand. Absent: 1. */
+  readonly memory?: number;
+}
+
 /** A share of hosts for one workload family. */
 export interface Island {
   readonly name: string;
@@ -261,6 +274,7 @@ export interface Island {
   readonly share: { readonly cpu: number; readonly memory: number };
   /** Hosts that it may have, those of the reserve too. Absent: all. */
   readonly within?: HostRule;
+  readonly overcommit?: Overcommit;
 }
 
 /** The whole fleet at one moment. Ids are unique within their list. */

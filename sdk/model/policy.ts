@@ -9,6 +9,7 @@ import type {
   Criticality,
   FunctionPolicy,
   MaintenanceEvent,
+  Overcommit,
   ProcessSpec,
   Resources,
   WorkloadDependency,
@@ -103,6 +104,7 @@ export interface IslandSpec {
   readonly guarantee: { readonly cpu: number; readonly memory: number };
   /** Hosts of the source that it may have, those of the reserve too. Absent: all. */
   readonly within?: HostRule;
+  readonly overcommit?: Overcommit;
   readonly workloads: readonly WorkloadPolicy[];
   readonly metrics: MetricsSpec;
   readonly validate: readonly ValidateSpec[];

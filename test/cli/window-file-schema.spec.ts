@@ -18,6 +18,7 @@ islands:
   shop:
     hosts: { agents: { inventory: inventory.json } }
     guarantee: { cpu: 80%, memory: 50.5% }
+    overcommit: { cpu: 1.5, memory: 1 }
     within: { zones: [a, b], racks: [r1], hosts: [host-1], labels: { security: restricted, tier: ["1", "2"] } }
     workloads:
       - name: front

@@ -62,6 +62,18 @@ describe("the checker, on places", () => {
     ]);
   });
 
+  it("finds islands with more CPU requested on a host than their overcommit allows", () => {
+    const withFactor = (cpu: number) => (fleet: Fleet) => ({
+      islands: fleet.islands.map((island) => ({ ...island, share: { cpu: 0.1, memory: 1 }, overcommit: { cpu } })),
+    });
+    assert.deepEqual(placesWith(withFactor(2)), []);
+    const found = placesWith(withFactor(1));
+    assert.ok(
+      found.includes("pricing: pricing-1 host-03 has 600 millicores requested of shop, 400 are allowed"),
+      found.join("\n"),
+    );
+  });
+
   it("finds callers that a step left without what they must have near", () => {
     const dependsOn = [{ workload: "pricing", within: "rack" as const }];
     const inOneRack = (fleet: Fleet): Partial<Fleet> => ({

@@ -68,6 +68,17 @@ export class PlacePromises {
         }, 0);
         if (used > count * partitions) promises.push(`${host.id}: too much ${kind}`);
       }
+      const island = this.fleet.islands[0];
+      const factor = island?.overcommit?.cpu;
+      if (island && factor !== undefined) {
+        const requested = on(host.id).reduce(
+          (sum, { workload }) => sum + (this.workloads.get(workload)?.request.cpuMillis ?? 0),
+          0,
+        );
+        if (requested > factor * island.share.cpu * host.capacity.cpuMillis + 1e-6) {
+          promises.push(`${host.id}: ${String(requested)} millicores requested`);
+        }
+      }
       return promises;
     });
   }

@@ -110,6 +110,30 @@ describe("places of copies", () => {
     simulate(input, result, () => 0);
   });
 
+  it("have no more CPU requested than their overcommit allows, and demand within their share besides", () => {
+    const inputWith = (cpu: number | undefined, hostCpu?: number) =>
+      sampleInput({
+        hosts: ["host-1", "host-2"].map((id) => ({
+          id,
+          ...(hostCpu ? { host: { overcommit: { cpu: hostCpu } } } : {}),
+        })),
+        workloads: ["a", "b", "c"].map((name, index) => ({
+          name,
+          on: [index === 0 ? "host-1" : "host-2"],
+          demand: [500],
+          workload: { request: { cpuMillis: 1000, memoryBytes: 2 ** 28 } },
+        })),
+        ...(cpu === undefined ? {} : { island: { overcommit: { cpu } } }),
+        spec: ONE_BY_ONE,
+      });
+    assert.equal(plan(inputWith(undefined)).decision, "run", "requests are not counted unless that is declared");
+    assert.equal(plan(inputWith(1.5)).decision, "run");
+    const [blocker] = plan(inputWith(1)).blockers;
+    assert.match(blocker?.reason ?? "", /1 host with as much CPU requested as their overcommit allows/);
+    assert.equal(plan(inputWith(1.5, 1)).decision, "blocked", "the stricter of island and host holds");
+    assert.deepEqual(plan(inputWith(1.5)).envelope.places, { "island shop": "with requests up to 1.5 times its CPU" });
+  });
+
   it("hold in a rebalance too", () => {
     const rebalance: RebalanceSpec = { horizonMs: 3_600_000, target: 0.8, tolerance: 0.3, maximumMoves: 10, restMs: 0 };
     const spec = { update: NO_UPDATE, failback: "never" as const, rebalance };

@@ -134,50 +134,56 @@ export function withRules(samples: fc.Arbitrary<Sample>): fc.Arbitrary<Sample> {
     zones: fc.subarray(["a", "b", "c"], { minLength: 1 }),
     cards: fc.integer({ min: 1, max: 2 }),
     part: fc.constantFrom(0.25, 0.5, 0.75),
+    requested: fc.integer({ min: 0, max: 1500 }),
   });
   const host = fc.record({
     security: fc.constantFrom("open", "restricted"),
     count: fc.integer({ min: 1, max: 4 }),
     partitions: fc.constantFrom(1, 4, 7),
   });
-  return fc.tuple(samples, fc.array(rule, LISTED), fc.array(host, LISTED)).map(([sample, rules, offers]): Sample => ({
-    ...sample,
-    hosts: sample.hosts.map((one, index): SampleHost => {
-      const { security = "open", count = 1, partitions = 1 } = offers[index] ?? {};
-      return {
-        ...one,
-        host: { ...one.host, labels: { security }, devices: { gpu: { count, partitions } } },
-      };
-    }),
-    workloads: sample.workloads.map((one, index, all): SampleWorkload => {
-      const next = rules[index];
-      if (!next) return one;
-      const zones = [...new Set(sample.hosts.map(({ zone = "a" }) => zone))];
-      const known = next.zones.filter((zone) => zones.includes(zone));
-      const before = all[index - 1]?.name;
-      const declared = ((): SampleWorkload["workload"] => {
-        switch (next.kind) {
-          case "zone":
-            return known.length === 0 ? {} : { within: { zones: known } };
-          case "label":
-            return { within: { labels: { security: [next.cards === 1 ? "open" : "restricted"] } } };
-          case "moves":
-            return { moves: next.reach };
-          case "devices":
-            return { devices: { gpu: next.cards } };
-          case "part":
-            return { devices: { gpu: next.part } };
-          case "near":
-            return before === undefined ? {} : { dependsOn: [{ workload: before, within: "zone" }] };
-          case "apart":
-            return before === undefined ? {} : { apartFrom: [before] };
-          default:
-            return {};
-        }
-      })();
-      return { ...one, workload: { ...one.workload, ...declared } };
-    }),
-  }));
+  const overcommits = fc.option(fc.constantFrom(1, 1.5, 3), { nil: undefined });
+  return fc
+    .tuple(samples, fc.array(rule, LISTED), fc.array(host, LISTED), overcommits)
+    .map(([sample, rules, offers, cpu]): Sample => ({
+      ...sample,
+      ...(cpu === undefined ? {} : { island: { overcommit: { cpu } } }),
+      hosts: sample.hosts.map((one, index): SampleHost => {
+        const { security = "open", count = 1, partitions = 1 } = offers[index] ?? {};
+        return {
+          ...one,
+          host: { ...one.host, labels: { security }, devices: { gpu: { count, partitions } } },
+        };
+      }),
+      workloads: sample.workloads.map((one, index, all): SampleWorkload => {
+        const next = rules[index];
+        if (!next) return one;
+        const zones = [...new Set(sample.hosts.map(({ zone = "a" }) => zone))];
+        const known = next.zones.filter((zone) => zones.includes(zone));
+        const before = all[index - 1]?.name;
+        const declared = ((): SampleWorkload["workload"] => {
+          switch (next.kind) {
+            case "zone":
+              return known.length === 0 ? {} : { within: { zones: known } };
+            case "label":
+              return { within: { labels: { security: [next.cards === 1 ? "open" : "restricted"] } } };
+            case "moves":
+              return { moves: next.reach };
+            case "devices":
+              return { devices: { gpu: next.cards } };
+            case "part":
+              return { devices: { gpu: next.part } };
+            case "near":
+              return before === undefined ? {} : { dependsOn: [{ workload: before, within: "zone" }] };
+            case "apart":
+              return before === undefined ? {} : { apartFrom: [before] };
+            default:
+              return {};
+          }
+        })();
+        const request = { cpuMillis: next.requested, memoryBytes: one.memoryBytes ?? GIB / 4 };
+        return { ...one, workload: { ...one.workload, request, ...declared } };
+      }),
+    }));
 }
 
 /** The input of a sample of which every service may burst to a function of its own. */

@@ -1,7 +1,7 @@
 /** Small fleets for the planner's tests: a line of text per host and workload, everything else by default. */
 import { generateServices } from "../../bench/fleet/generate-services";
 import type { PlanInput } from "../../providers/plan/plan";
-import type { Fleet, Forecast, Host, HostUpdateSpec, Replica, Workload } from "../../sdk/model";
+import type { Fleet, Forecast, Host, HostUpdateSpec, Island, Replica, Workload } from "../../sdk/model";
 
 /** Saturday, 7 March 2026, 02:00 UTC: the window opens. */
 export const OPENING_MS = Date.UTC(2026, 2, 7, 2);
@@ -45,6 +45,8 @@ export interface Sample {
   readonly workloads: readonly SampleWorkload[];
   /** Share of each host, of CPU and memory. @default 0.5 */
   readonly share?: number;
+  /** Parts of the island to override. */
+  readonly island?: Partial<Island>;
   readonly spec?: Partial<HostUpdateSpec>;
   /** @default 0 */
   readonly maximumReserveHosts?: number;
@@ -65,7 +67,7 @@ export function sampleInput(sample: Sample): PlanInput {
   };
 }
 
-function sampleFleet({ hosts, workloads, share = 0.5 }: Sample): Fleet {
+function sampleFleet({ hosts, workloads, share = 0.5, island }: Sample): Fleet {
   const made = { workloads: workloads.map(createWorkload), replicas: workloads.flatMap(createReplicas) };
   return {
     observedAt: OPENING_MS,
@@ -74,6 +76,7 @@ function sampleFleet({ hosts, workloads, share = 0.5 }: Sample): Fleet {
         name: "shop",
         hosts: hosts.filter((host) => host.role !== "standby").map((host) => host.id),
         share: { cpu: share, memory: share },
+        ...island,
       },
     ],
     hosts: hosts.map(createHost),

@@ -51,6 +51,19 @@ describe("plan, with rules that cannot be kept", () => {
     );
   });
 
+  it("names overcommit that is none", () => {
+    const islands = input.fleet.islands.map((island) => ({ ...island, overcommit: { cpu: 0.5, memory: Number.NaN } }));
+    const hosts = input.fleet.hosts.map((host) => ({ ...host, overcommit: { memory: 0 } }));
+    assert.deepEqual(
+      reasonsWith(() => ({ islands, hosts: hosts.slice(0, 1).concat(input.fleet.hosts.slice(1) as typeof hosts) })),
+      [
+        "host-1: its overcommit of memory (0) must be 1 or more",
+        "shop: its overcommit of cpu (0.5) must be 1 or more",
+        "shop: its overcommit of memory (NaN) must be 1 or more",
+      ],
+    );
+  });
+
   it("names rules that together leave no host", () => {
     const within = { zones: ["b"], labels: { security: ["open"] } };
     assert.deepEqual(

@@ -77,6 +77,10 @@ function renderAbsent(host: InventoryHost, state: "stopped" | "unreachable"): Ho
 }
 
 /** What the inventory says of a host beside its address. */
-function declaredOf({ labels, devices }: InventoryHost): Pick<Host, "labels" | "devices"> {
-  return { ...(labels ? { labels } : {}), ...(devices ? { devices } : {}) };
+function declaredOf({ labels, devices, overcommit }: InventoryHost): Pick<Host, "labels" | "devices" | "overcommit"> {
+  return {
+    ...(labels ? { labels } : {}),
+    ...(devices ? { devices } : {}),
+    ...(overcommit ? { overcommit } : {}),
+  };
 }

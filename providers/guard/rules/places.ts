@@ -13,6 +13,7 @@ import {
   type Host,
   type HostRule,
   type MoveReach,
+  type Overcommit,
   type Violation,
   type Workload,
 } from "../../../sdk/model";
@@ -72,6 +73,34 @@ export const keepsDevices: Rule = (view) => {
     });
   });
 };
+
+/** No island has more CPU requested on a host than its overcommit allows, where it had no more at the start. */
+export const keepsOvercommit: Rule = (view) => {
+  const fleet = view.bundle?.fleet;
+  const isBounded = ({ overcommit }: { readonly overcommit?: Overcommit }): boolean => overcommit?.cpu !== undefined;
+  if (!fleet || !(fleet.islands.some(isBounded) || fleet.hosts.some(isBounded))) return [];
+  const { hosts, workloads } = factsOf(fleet);
+  const copies = copiesAtStart(fleet);
+  return changesOf(view).flatMap((change): readonly Violation[] => {
+    apply(copies, change);
+    const host = hosts.get(change.host);
+    const island = fleet.islands.find(({ name }) => name === workloads.get(change.workload)?.island);
+    if (change.by === -1 || change.from === undefined || change.from === change.host || !host || !island) return [];
+    const factor = Math.min(island.overcommit?.cpu ?? Infinity, host.overcommit?.cpu ?? Infinity);
+    const inForce = host.shares?.shares.find((share) => share.island === island.name)?.cpu;
+    const limit = factor * Math.max(island.share.cpu, inForce ?? 0) * host.capacity.cpuMillis;
+    const requested = [...copies.values()].reduce((sum, copy) => {
+      const workload = copy.host === host.id ? workloads.get(copy.workload) : undefined;
+      return workload?.island === island.name ? sum + workload.request.cpuMillis : sum;
+    }, 0);
+    if (requested <= limit * (1 + ROUNDING) + ROUNDING) return [];
+    const text = `${host.id} has ${String(Math.round(requested))} millicores requested of ${island.name}, ${String(Math.round(limit))} are allowed`;
+    return [violation(change, text)];
+  });
+};
+
+/** Shares are fractions of a host. */
+const ROUNDING = 1e-3;
 
 /** Whose calls must stay near has somebody near after every step, if it had before. */
 export const keepsNear: Rule = (view) => {

@@ -216,7 +216,8 @@ function searchMoves(
   const machineOf = new Map(open.map((cell, machine) => [cell, machine]));
   const copies = problem.copies.filter((copy) => machineOf.has(cellOfCopy(problem, copy)));
   const kinds = deviceKinds(problem, copies);
-  const resourceCount = 1 + BUCKETS + kinds.length;
+  const requests = 1 + BUCKETS + kinds.length;
+  const resourceCount = requests + 1;
   const requirement = new Float64Array(copies.length * resourceCount);
   const memoryUse = new Float64Array(open.length);
   const origin = new Int32Array(copies.length);
@@ -234,6 +235,7 @@ function searchMoves(
       const request = problem.works[copy.work]?.workload.devices?.[kind] ?? 0;
       requirement[process * resourceCount + 1 + BUCKETS + index] = request;
     });
+    requirement[process * resourceCount + requests] = problem.works[copy.work]?.workload.request.cpuMillis ?? 0;
   });
   const capacity = new Float64Array(open.length * resourceCount);
   const safety = new Float64Array(open.length * resourceCount);
@@ -255,6 +257,11 @@ function searchMoves(
       capacity[at] = Math.max(count, sumOn(origin, requirement, resourceCount, machine, resource));
       safety[at] = capacity[at];
     });
+    const at = machine * resourceCount + requests;
+    const { requestMillis = 0 } = problem.cells[cell] ?? {};
+    const requested = sumOn(origin, requirement, resourceCount, machine, requests);
+    capacity[at] = Math.max(Math.min(requestMillis, Number.MAX_SAFE_INTEGER), requested);
+    safety[at] = capacity[at];
   });
   const places = createPlaceGroups(problem, open, copies);
   const zones = [...new Set(problem.sites.map(({ host }) => host.zone))];
