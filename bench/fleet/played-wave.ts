@@ -3,6 +3,7 @@
  *
  * Not for: judging what happened (simulated-run.ts).
  */
+import { LimitedQueue } from "../../providers/plan/limited-queue";
 import { linksBetween, type Fleet, type PlanStep, type Wave } from "../../sdk/model";
 
 /** Standard normal deviate of the 95th percentile. */
@@ -22,9 +23,9 @@ export interface CompiledWave {
   readonly laneSteps: readonly Int32Array[];
   /** Lanes that each lane waits for. */
   readonly laneAfter: readonly Int32Array[];
+  /** Lanes that each lane holds up until it is through. */
+  readonly laneBlocks: readonly (readonly number[])[];
   readonly uses: readonly Int32Array[];
-  /** Limits that every lane counts against. */
-  readonly usedByAll: Int32Array;
   readonly places: Int32Array;
   /** Lanes beside those with places that may start new copies, by limit; absent: none. */
   readonly ahead?: Int32Array;
@@ -68,6 +69,15 @@ export function compileWave(wave: Wave, fleet: Pick<Fleet, "hosts" | "network">)
   const uses = laneHosts.map((host) =>
     Int32Array.from(wave.lanes?.uses[host]?.flatMap((name) => numberOf.get(name) ?? []) ?? []),
   );
+  const laneAfter = laneSteps.map((steps, at) =>
+    Int32Array.from(
+      new Set(
+        Array.from(steps).flatMap((step) =>
+          Array.from(after[step] ?? [], (before) => lane[before] ?? -1).filter((other) => other >= 0 && other !== at),
+        ),
+      ),
+    ),
+  );
   return {
     wave,
     p50Ms: Float64Array.from(wave.steps, ({ expected }) => expected.p50Ms),
@@ -78,17 +88,9 @@ export function compileWave(wave: Wave, fleet: Pick<Fleet, "hosts" | "network">)
     lane,
     laneHosts,
     laneSteps,
-    laneAfter: laneSteps.map((steps, at) =>
-      Int32Array.from(
-        new Set(
-          Array.from(steps).flatMap((step) =>
-            Array.from(after[step] ?? [], (before) => lane[before] ?? -1).filter((other) => other >= 0 && other !== at),
-          ),
-        ),
-      ),
-    ),
+    laneAfter,
+    laneBlocks: blocksOf(laneAfter),
     uses,
-    usedByAll: (uses[0] ?? new Int32Array()).filter((use) => uses.every((own) => own.includes(use))),
     places: Int32Array.from(names, (name) => wave.lanes?.limits[name] ?? 1),
     ...(wave.lanes?.ahead ? { ahead: Int32Array.from(names, (name) => wave.lanes?.ahead?.[name] ?? 0) } : {}),
     ...transfersOf(wave, fleet, laneOf),
@@ -142,6 +144,15 @@ function lanesInOrder({ lanes, steps }: Wave, fromOf: ReadonlyMap<string, string
   return [...hosts];
 }
 
+/** Lanes that each lane holds up, from those that each waits for. */
+function blocksOf(laneAfter: readonly Int32Array[]): readonly (readonly number[])[] {
+  const blocks: number[][] = laneAfter.map(() => []);
+  laneAfter.forEach((others, lane) => {
+    for (const other of others) blocks[other]?.push(lane);
+  });
+  return blocks;
+}
+
 /** Steps by lane in one pass: a filter for each lane would take as long as lanes times steps. */
 function groupSteps(lane: Int32Array, count: number): readonly Int32Array[] {
   const lists: number[][] = Array.from({ length: count }, () => []);
@@ -188,21 +199,17 @@ export function playWave(wave: CompiledWave, startMs: number, normal: () => numb
   const ownsNone = (step: number): boolean => (wave.lane[step] as number) < 0;
   const isAtEnd = (step: number): boolean => wave.wave.steps[step]?.kind === "release";
   for (let step = 0; step < steps; step++) if (ownsNone(step) && !isAtEnd(step)) finish(step, startMs);
-  const room = Int32Array.from(wave.places);
-  const unbegun = Int32Array.from(wave.places, (places, use) => places + (wave.ahead?.[use] ?? 0));
-  const done = new Uint8Array(lanes);
-  const waiting = Array.from({ length: lanes }, (_, lane) => lane);
-  const ready: number[] = [];
+  const placed = new LimitedQueue(wave.uses, wave.places);
+  const begun = new LimitedQueue(
+    wave.uses,
+    wave.places.map((places, use) => places + (wave.ahead?.[use] ?? 0)),
+  );
+  const blockers = wave.laneAfter.map(({ length }) => length);
+  blockers.forEach((count, lane) => {
+    if (count === 0) begun.add(lane);
+  });
   const running: LaneEvent[] = [];
   let nowMs = lanes > 0 ? endMs : startMs;
-  const usesOf = (lane: number): Int32Array => wave.uses[lane] as Int32Array;
-  const take = (counts: Int32Array, lane: number, by: number): void => {
-    for (const use of usesOf(lane)) counts[use] = (counts[use] as number) - by;
-  };
-  const hasRoom = (counts: Int32Array, lane: number): boolean => {
-    for (const use of usesOf(lane)) if ((counts[use] as number) <= 0) return false;
-    return true;
-  };
   const carried = new Float64Array(wave.bandwidths.length);
   /** A run lets each copy begin when its links have room; here a lane's copies wait for each other, which takes longer. */
   const hasLinks = (lane: number): boolean => {
@@ -218,75 +225,45 @@ export function playWave(wave: CompiledWave, startMs: number, normal: () => numb
     const { links, rates } = wave.transfers[lane] as LaneTransfers;
     links.forEach((link, at) => (carried[link] = (carried[link] as number) + by * (rates[at] as number)));
   };
-  const isAfterAll = (lane: number): boolean => {
-    for (const other of wave.laneAfter[lane] as Int32Array) if (done[other] !== 1) return false;
-    return true;
-  };
-  /** Begins what may, until a limit that counts for every lane has no room left. */
-  const takeFirst = (
-    list: number[],
-    counts: Int32Array,
-    mayBegin: (lane: number) => boolean,
-    begin: (lane: number) => void,
-  ): void => {
-    for (let at = 0; at < list.length;) {
-      for (const use of wave.usedByAll) if ((counts[use] as number) <= 0) return;
-      const lane = list[at] as number;
-      if (!hasRoom(counts, lane) || !mayBegin(lane)) at++;
-      else {
-        list.splice(at, 1);
-        begin(lane);
-      }
-    }
-  };
   let unplaced = lanes;
-  while (unplaced > 0) {
-    takeFirst(
-      ready,
-      room,
-      () => true,
-      (lane) => {
-        take(room, lane, 1);
-        unplaced--;
-        laneStart[lane] = nowMs;
-        let end = nowMs;
-        let through = nowMs;
-        for (const step of wave.laneSteps[lane] as Int32Array) {
-          if (isAhead(step)) continue;
-          through = Math.max(through, finish(step, nowMs));
-          // A host that soaks works again and holds no place; what waits for it waits for its soak.
-          if (wave.isSoak[step] !== 1) end = Math.max(end, ends[step] as number);
-        }
-        laneEnd[lane] = end;
-        insertByEnd(running, { lane, endMs: end, what: "placed" });
-        insertByEnd(running, { lane, endMs: through, what: "through" });
-      },
-    );
-    const mayBegin = (lane: number): boolean => isAfterAll(lane) && hasLinks(lane);
-    takeFirst(waiting, unbegun, mayBegin, (lane) => {
-      take(unbegun, lane, 1);
+  for (;;) {
+    placed.begin((lane) => {
+      unplaced--;
+      laneStart[lane] = nowMs;
+      let end = nowMs;
+      let through = nowMs;
+      for (const step of wave.laneSteps[lane] as Int32Array) {
+        if (isAhead(step)) continue;
+        through = Math.max(through, finish(step, nowMs));
+        // A host that soaks works again and holds no place; what waits for it waits for its soak.
+        if (wave.isSoak[step] !== 1) end = Math.max(end, ends[step] as number);
+      }
+      laneEnd[lane] = end;
+      insertByEnd(running, { lane, endMs: end, what: "placed" });
+      insertByEnd(running, { lane, endMs: through, what: "through" });
+    });
+    if (unplaced === 0) break;
+    begun.begin((lane) => {
       carry(lane, 1);
       let end = nowMs;
       for (const step of wave.laneSteps[lane] as Int32Array)
         if (isAhead(step)) end = Math.max(end, finish(step, nowMs));
       insertByEnd(running, { lane, endMs: end, what: "ahead" });
-    });
+    }, hasLinks);
     const next = running.shift();
-    if (!next) {
-      if (unplaced === 0) break;
-      throw new Error(`wave ${String(wave.wave.index)}: ${String(unplaced)} lanes never begin`);
-    }
+    if (!next) throw new Error(`wave ${String(wave.wave.index)}: ${String(unplaced)} lanes never begin`);
     nowMs = next.endMs;
-    if (next.what === "through") done[next.lane] = 1;
-    else if (next.what === "ahead") {
+    if (next.what === "ahead") {
       carry(next.lane, -1);
-      // The executor looks at lanes in the order of the plan.
-      let at = ready.length;
-      while (at > 0 && (ready[at - 1] as number) > next.lane) at--;
-      ready.splice(at, 0, next.lane);
+      placed.add(next.lane);
+    } else if (next.what === "placed") {
+      placed.giveBack(next.lane);
+      begun.giveBack(next.lane);
     } else {
-      take(room, next.lane, -1);
-      take(unbegun, next.lane, -1);
+      for (const other of wave.laneBlocks[next.lane] as readonly number[]) {
+        blockers[other] = (blockers[other] as number) - 1;
+        if (blockers[other] === 0) begun.add(other);
+      }
     }
   }
   for (let step = 0; step < steps; step++) if (ownsNone(step) && isAtEnd(step)) finish(step, startMs);

@@ -10,6 +10,7 @@ import type { DurationQuantiles } from "../../sdk/model";
 
 import { cellOfCopy } from "./capacity";
 import { expectedFailback, FailbackLanes } from "./failback-lanes";
+import type { PossibleMove } from "./links";
 import type { Placement } from "./placement";
 import { compareText, type Copy, type Problem } from "./problem";
 import { longestOfMoves, type ScheduleContext, type ScheduleFailure, type Timeline } from "./schedule";
@@ -84,10 +85,13 @@ function timeOfFailback(
   standby: ReadonlySet<number>,
   returns: number,
 ): DurationQuantiles {
-  const copies = displaced.map(({ copy }) => copy);
-  const most = Math.min(copies.length, returns + copies.filter(({ site }) => standby.has(site)).length);
-  const hosts = new Set(copies.map(({ site }) => site)).size;
-  return expectedFailback(context, most, Math.min(most, hosts), longestOfMoves(context, copies, most));
+  // Copies on the reserve may go anywhere, the others home or nowhere.
+  const possible = displaced.flatMap(({ copy, home }): PossibleMove[] =>
+    standby.has(copy.site) ? [{ copy }] : home === undefined ? [] : [{ copy, onlyTo: home }],
+  );
+  const most = Math.min(possible.length, returns + possible.filter(({ onlyTo }) => onlyTo === undefined).length);
+  const hosts = new Set(possible.map(({ copy }) => copy.site)).size;
+  return expectedFailback(context, most, Math.min(most, hosts), longestOfMoves(context, possible, most));
 }
 
 /**

@@ -7,6 +7,7 @@
 import type { DurationQuantiles, PlanStep, StepKind, WaveLanes } from "../../sdk/model";
 
 import { sumDurations } from "./durations";
+import { LimitedQueue } from "./limited-queue";
 import type { Problem } from "./problem";
 import type { ScheduleContext } from "./schedule";
 
@@ -14,8 +15,6 @@ import type { ScheduleContext } from "./schedule";
 const MOST_DRAWS = 24;
 const FEWEST_DRAWS = 6;
 const LANES_DRAWN = 4_000;
-/** Waiting lanes that an estimate looks at when one ends. */
-const LOOKED_AT = 96;
 /** Standard normal deviate of the 95th percentile. */
 const Z95 = 1.645;
 
@@ -231,7 +230,9 @@ export function lanesDuration(lanes: readonly Lane[], { limits, ahead }: Omit<Wa
 /** Lanes with numbers for names. */
 interface NumberedLanes {
   readonly uses: readonly Int32Array[];
-  readonly after: readonly Int32Array[];
+  /** How many lanes have to end before, and which ones it is one of those for. */
+  readonly blockers: Int32Array;
+  readonly blocks: readonly (readonly number[])[];
   /** By limit: lanes with places, and lanes that may have begun. */
   readonly places: Int32Array;
   readonly beginnings: Int32Array;
@@ -251,9 +252,15 @@ function numberLanes(lanes: readonly Lane[], limits: WaveLanes["limits"], ahead:
   const names = new Map<string, number>();
   for (const { uses } of lanes) for (const name of uses) if (!names.has(name)) names.set(name, names.size);
   const placesAt = (name: string): number => Math.max(1, limits[name] ?? 1);
+  const after = lanes.map((lane) => [...new Set(lane.after.flatMap((host) => index.get(host) ?? []))]);
+  const blocks: number[][] = lanes.map(() => []);
+  after.forEach((others, lane) => {
+    for (const other of others) blocks[other]?.push(lane);
+  });
   return {
     uses: lanes.map(({ uses }) => Int32Array.from(uses, (name) => names.get(name) ?? 0)),
-    after: lanes.map(({ after }) => Int32Array.from(after.flatMap((host) => index.get(host) ?? []))),
+    blockers: Int32Array.from(after, (others) => others.length),
+    blocks,
     places: Int32Array.from(names.keys(), placesAt),
     beginnings: Int32Array.from(names.keys(), (name) => placesAt(name) + (ahead[name] ?? 0)),
     ahead: drawnDurations(lanes.map(({ duration }) => duration.ahead)),
@@ -275,66 +282,44 @@ const PLACED = 1;
 const SOAKED = 2;
 
 function playLanes(lanes: NumberedLanes, draw: number): number {
-  const { uses, after, soakMs } = lanes;
-  const room = Int32Array.from(lanes.places);
-  const unbegun = Int32Array.from(lanes.beginnings);
-  const done = new Uint8Array(uses.length);
-  const waiting = uses.map((_, lane) => lane);
-  const ready: number[] = [];
+  const { uses, blocks, soakMs } = lanes;
+  const placed = new LimitedQueue(uses, lanes.places);
+  const begun = new LimitedQueue(uses, lanes.beginnings);
+  const blockers = Int32Array.from(lanes.blockers);
   const running: Ending[] = [];
-  const hasRoom = (counts: Int32Array, lane: number): boolean => {
-    for (const use of uses[lane] as Int32Array) if ((counts[use] as number) <= 0) return false;
-    return true;
-  };
-  const take = (counts: Int32Array, lane: number, by: number): void => {
-    for (const use of uses[lane] as Int32Array) counts[use] = (counts[use] as number) - by;
-  };
-  const isReady = (lane: number): boolean => {
-    for (const other of after[lane] as Int32Array) if (done[other] !== 1) return false;
-    return true;
-  };
   const drawn = ({ p50Ms, spread }: DrawnDurations, lane: number): number =>
     (p50Ms[lane] as number) * Math.exp((spread[lane] as number) * deviateOf(lane, draw));
   let nowMs = 0;
-  while (waiting.length + ready.length + running.length > 0) {
-    for (let at = 0; at < ready.length;) {
-      const lane = ready[at] as number;
-      if (!hasRoom(room, lane)) {
-        at++;
-        continue;
-      }
-      ready.splice(at, 1);
-      take(room, lane, 1);
+  blockers.forEach((count, lane) => {
+    if (count === 0) begun.add(lane);
+  });
+  for (;;) {
+    placed.begin((lane) => {
       push(running, { lane, endMs: nowMs + drawn(lanes.placed, lane), what: PLACED });
-    }
-    for (let at = 0; at < Math.min(waiting.length, LOOKED_AT) && (unbegun[0] as number) > 0;) {
-      const lane = waiting[at] as number;
-      if (!hasRoom(unbegun, lane) || !isReady(lane)) {
-        at++;
-        continue;
-      }
-      waiting.splice(at, 1);
-      take(unbegun, lane, 1);
+    });
+    begun.begin((lane) => {
       push(running, { lane, endMs: nowMs + drawn(lanes.ahead, lane), what: AHEAD });
-    }
+    });
     const next = pop(running);
     // Lanes wait for lanes before them in the list only, so the first one may begin when nothing is under way.
-    if (!next) break;
+    if (!next) return nowMs;
     nowMs = next.endMs;
     switch (next.what) {
       case AHEAD:
-        ready.push(next.lane);
+        placed.add(next.lane);
         break;
       case PLACED:
-        take(room, next.lane, -1);
-        take(unbegun, next.lane, -1);
+        placed.giveBack(next.lane);
+        begun.giveBack(next.lane);
         push(running, { lane: next.lane, endMs: nowMs + (soakMs[next.lane] as number), what: SOAKED });
         break;
       case SOAKED:
-        done[next.lane] = 1;
+        for (const other of blocks[next.lane] as readonly number[]) {
+          blockers[other] = (blockers[other] as number) - 1;
+          if (blockers[other] === 0) begun.add(other);
+        }
     }
   }
-  return nowMs;
 }
 
 /** A normal deviate at a level that lanes and draws spread evenly (a Kronecker sequence). */

@@ -94,17 +94,48 @@ export function expectedTransferTime(problem: Problem, network: Network, moves: 
   return Math.ceil(longest * 1000);
 }
 
-/** Upper bound of the time of transfers where so many of these copies go at once: the largest, all over the slowest link. */
+/** A copy that may move, with the host that it goes to where it is the only one. */
+export interface PossibleMove {
+  readonly copy: Pick<Copy, "work" | "site">;
+  readonly onlyTo?: number;
+}
+
+/**
+ * Upper bound of the time of transfers where so many of these moves go at once: on each link the largest ones that may
+ * use it. What may go anywhere may all go over the slowest link.
+ */
 export function longestTransferTime(
   { sites, works }: Problem,
-  { network }: Network,
-  copies: readonly Pick<Copy, "work">[],
-  most = copies.length,
+  network: Network,
+  moves: readonly PossibleMove[],
+  most = moves.length,
 ): number {
-  let slowest = network?.rackBytesPerSecond ?? Number.POSITIVE_INFINITY;
+  const sizes = new Map<string, { readonly bytesPerSecond: number; readonly bytes: number[] }>();
+  const anywhere: number[] = [];
+  let slowest = network.network?.rackBytesPerSecond ?? Number.POSITIVE_INFINITY;
   for (const { host } of sites) slowest = Math.min(slowest, host.linkBytesPerSecond ?? slowest);
-  const sizes = copies.map(({ work }) => works[work]?.workload.transferBytes ?? 0).sort((a, b) => b - a);
-  return Math.ceil((1000 * sizes.slice(0, most).reduce((sum, bytes) => sum + bytes, 0)) / slowest);
+  for (const { copy, onlyTo } of moves) {
+    const bytes = works[copy.work]?.workload.transferBytes ?? 0;
+    const [from, to] = [sites[copy.site]?.host, sites[onlyTo ?? -1]?.host];
+    if (!from || !to) anywhere.push(bytes);
+    else {
+      for (const { name, bytesPerSecond } of linksBetween(network, from, to)) {
+        const known = sizes.get(name);
+        if (known) known.bytes.push(bytes);
+        else sizes.set(name, { bytesPerSecond, bytes: [bytes] });
+      }
+    }
+  }
+  let longest = sumOfLargest(anywhere, most) / slowest;
+  for (const { bytesPerSecond, bytes } of sizes.values()) {
+    longest = Math.max(longest, sumOfLargest([...bytes, ...anywhere], most) / bytesPerSecond);
+  }
+  return Math.ceil(1000 * longest);
+}
+
+function sumOfLargest(values: readonly number[], most: number): number {
+  const largest = values.length <= most ? values : values.toSorted((a, b) => b - a).slice(0, most);
+  return largest.reduce((sum, value) => sum + value, 0);
 }
 
 /** Moves by the host that they leave. */

@@ -216,9 +216,8 @@ export class ReserveTrack {
     const { context, placement, timeline } = waves;
     const { problem } = context;
     const tasks = sites.flatMap((site) => placement.copiesAt(site).map((copy) => ({ copy })));
-    const copies = tasks.map(({ copy }) => copy);
     const range = timeline.rangeOfNext(
-      expectedFailback(context, copies.length, sites.length, longestOfMoves(context, copies)),
+      expectedFailback(context, tasks.length, sites.length, longestOfMoves(context, tasks)),
     );
     if (placement.beginWave(range, new Set(sites), waves.restRange().to)) return false;
     const search = { ...waves.searchOptions(), index: timeline.nextIndex, failback: true, isReady: () => false };

@@ -9,10 +9,10 @@ import { createIslandTotals, peakQuantile, stepRange, type CellLoad, type StepRa
 import { longestMove, sumDurations, totalDuration, waveDuration, type StepDurations } from "./durations";
 import { DependencyOrder } from "./dependency-order";
 import { laneDuration, lanesDuration, type Lane } from "./lanes";
-import { byHostLeft, longestTransferTime, transferTimes } from "./links";
+import { byHostLeft, longestTransferTime, transferTimes, type PossibleMove } from "./links";
 import type { Overload, Placement } from "./placement";
 import type { PlanInput } from "./plan-input";
-import type { Copy, Problem } from "./problem";
+import type { Problem } from "./problem";
 import { createBusiness, createTransfers, type Business } from "./quiet";
 import type { StepOptions, WorkloadMove } from "./steps";
 import type { PlacedMove, Stuck } from "./wave-search";
@@ -246,13 +246,13 @@ export function stepOptions(
   return { spec: input.spec, durations, dependencies, transferOf: (host) => transferMs.get(host) ?? 0 };
 }
 
-/** Upper bound of the time of one move of whatever method where so many of these copies move at once. */
+/** Upper bound of the time of one move of whatever method where so many of these go at once. */
 export function longestOfMoves(
   { problem, input, durations }: ScheduleContext,
-  copies: readonly Copy[],
-  most = copies.length,
+  moves: readonly PossibleMove[],
+  most = moves.length,
 ): DurationQuantiles {
-  const transferMs = longestTransferTime(problem, input.fleet, copies, most);
+  const transferMs = longestTransferTime(problem, input.fleet, moves, most);
   return sumDurations([longestMove({ durations }), { p50Ms: transferMs, p95Ms: transferMs }]);
 }
 

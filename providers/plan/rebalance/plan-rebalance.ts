@@ -226,7 +226,7 @@ function schedule(
       sumDurations([
         longestOfMoves(
           context,
-          left.map(({ copy }) => copy),
+          left.map(({ copy }) => ({ copy })),
         ),
         durations.validate,
       ]),
