@@ -9,6 +9,7 @@
 import type { DurationQuantiles } from "../../sdk/model";
 
 import { cellOfCopy } from "./capacity";
+import { criticalFirst } from "./critical-first";
 import { expectedFailback, FailbackLanes } from "./failback-lanes";
 import type { PossibleMove } from "./links";
 import type { Placement } from "./placement";
@@ -176,7 +177,7 @@ function takeNearest(problem: Problem, homes: number[], site: number): number | 
   return homes.splice(Math.max(0, near), 1)[0];
 }
 
-/** Copies to bring home in the order of what it is worth, of those that need not go: as many as churn allows. */
+/** Copies to bring home, critical ones first, of those that need not go: as many as churn allows, those that win most. */
 function worthwhile(
   { problem, input }: ScheduleContext,
   placement: Placement,
@@ -187,11 +188,13 @@ function worthwhile(
   const policy = input.spec.failback;
   const tasks = displaced.filter(({ copy, home }) => !standby.has(copy.site) && home !== undefined);
   if (policy === "never") return [];
-  if (policy === "origin") return tasks;
+  const ordered = (some: readonly Task[]): readonly Task[] =>
+    criticalFirst(some, ({ copy }) => problem.works[copy.work]?.workload);
+  if (policy === "origin") return ordered(tasks);
   const worth = new Map(tasks.map((task) => [task, worthOf(problem, placement, task)]));
   const better = tasks.filter((task) => (worth.get(task) ?? 0) > 0);
-  if (better.length <= most) return better;
-  return better.sort((a, b) => (worth.get(b) ?? 0) - (worth.get(a) ?? 0)).slice(0, Math.max(0, most));
+  if (better.length <= most) return ordered(better);
+  return ordered(better.sort((a, b) => (worth.get(b) ?? 0) - (worth.get(a) ?? 0)).slice(0, Math.max(0, most)));
 }
 
 /** What it wins to go home beyond what it costs, as a share of a host's CPU. */

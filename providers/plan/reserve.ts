@@ -11,7 +11,7 @@ import { describeFailure, plural } from "./explain";
 import { planFailback } from "./failback";
 import { isPinned } from "./place-rules";
 import { Placement } from "./placement";
-import { compareText } from "./problem";
+import { compareText, type Problem } from "./problem";
 import { Timeline, type Schedule, type ScheduleContext, type ScheduleFailure, type ScheduleResult } from "./schedule";
 import { normalQuantile } from "./lanes";
 import { pathCount } from "./capacity";
@@ -120,15 +120,43 @@ function searchReserve(context: ScheduleContext, hosts: readonly string[], confi
     if ("schedule" in tryCount(middle)) found = middle;
     else failed = middle;
   }
-  const result = tryCount(found);
+  const { reused, result } = reuseStarted(context, hosts, found, confidence, tryCount(found));
   const fewer = found > 0 ? tries.get(found - 1) : undefined;
   if ("failure" in result) return result;
   const why = describeReserve(context, result.schedule, fewer);
-  const following = followForecast(context, hosts, found, confidence, result.schedule);
+  const following = followForecast(reused, hosts, found, confidence, result.schedule);
   if (!following) return { schedule: { ...result.schedule, reserveReason: why } };
   const [hours, atOnce] = [hoursOf(following), hoursOf(result.schedule)].map((value) => value.toFixed(1));
   const saving = `held only while it is needed: ${hours ?? ""} host hours instead of ${atOnce ?? ""}`;
   return { schedule: { ...following, reserveReason: `${why}; ${saving}` } };
+}
+
+/**
+ * The same with standby hosts that are started already in the place of those that would have to be, where that is no
+ * longer: what is there is reused.
+ */
+function reuseStarted(
+  context: ScheduleContext,
+  hosts: readonly string[],
+  count: number,
+  confidence: number,
+  found: ScheduleResult,
+): { readonly reused: ScheduleContext; readonly result: ScheduleResult } {
+  const { problem } = context;
+  const asFound = { reused: context, result: found };
+  if (count === 0 || "failure" in found) return asFound;
+  const standby = startedFirst(problem);
+  const isSame = standby.slice(0, count).every((site) => problem.standby.indexOf(site) < count);
+  if (isSame) return asFound;
+  const reused = { ...context, problem: { ...problem, standby } };
+  const result = trySchedule(reused, hosts, count, confidence);
+  const isLonger = "failure" in result || result.schedule.total.p95Ms > (1 + MOST_LONGER) * found.schedule.total.p95Ms;
+  return isLonger ? asFound : { reused, result };
+}
+
+function startedFirst({ sites, standby }: Problem): readonly number[] {
+  const isStarted = (site: number): number => (sites[site]?.host.state === "ready" ? 0 : 1);
+  return standby.toSorted((a, b) => isStarted(a) - isStarted(b));
 }
 
 /** The schedule with a reserve that follows what each wave needs, where it is worth it. */

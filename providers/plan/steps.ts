@@ -15,6 +15,7 @@
  */
 import type { DurationQuantiles, HostUpdateSpec, Move, PlanStep, StandIn, Workload } from "../../sdk/model";
 
+import { criticalFirst } from "./critical-first";
 import { isPausing, type DependencyOrder } from "./dependency-order";
 import type { StepDurations } from "./durations";
 
@@ -62,7 +63,7 @@ export function createUpdateSteps(
   }
   const ends: string[] = [];
   const movesOf = new Map<string, WorkloadMove[]>();
-  for (const move of calledFirst(moves, options)) {
+  for (const move of orderMoves(moves, options)) {
     const list = movesOf.get(move.move.from);
     if (list) list.push(move);
     else movesOf.set(move.move.from, [move]);
@@ -161,7 +162,7 @@ export function createFailbackSteps(
   options: StepOptions,
 ): PlanStep[] {
   const steps: PlanStep[] = [];
-  const movesOf = Map.groupBy(calledFirst(moves, options), ({ move }) => move.from);
+  const movesOf = Map.groupBy(orderMoves(moves, options), ({ move }) => move.from);
   const endsOf = new Map<string, readonly string[]>();
   for (const host of hosts) {
     const id = (kind: string): string => `w${String(index)}/${host}/${kind}`;
@@ -197,7 +198,7 @@ export function createRebalanceSteps(
   const { durations } = options;
   const steps: PlanStep[] = [];
   for (const host of sources) {
-    const here = calledFirst(moves, options).filter(({ move }) => move.from === host);
+    const here = orderMoves(moves, options).filter(({ move }) => move.from === host);
     const id = (kind: string): string => `w${String(index)}/${host}/${kind}`;
     steps.push({ id: id("cordon"), kind: "cordon", host, after: [], expected: durations.cordon });
     const ends = here.flatMap((move) => {
@@ -215,10 +216,11 @@ export function createRebalanceSteps(
   return keepApart(steps, moves, options);
 }
 
-/** Moves of what is called before those of its callers. */
-function calledFirst(moves: readonly WorkloadMove[], { dependencies }: StepOptions): readonly WorkloadMove[] {
-  if (!dependencies?.isAny) return moves;
-  return moves.toSorted((a, b) => dependencies.depthOf(a.workload.name) - dependencies.depthOf(b.workload.name));
+/** Moves of what is called before those of its callers, else those of critical workloads first. */
+function orderMoves(moves: readonly WorkloadMove[], { dependencies }: StepOptions): readonly WorkloadMove[] {
+  const ordered = criticalFirst(moves, ({ workload }) => workload);
+  if (!dependencies?.isAny) return ordered;
+  return ordered.toSorted((a, b) => dependencies.depthOf(a.workload.name) - dependencies.depthOf(b.workload.name));
 }
 
 /**

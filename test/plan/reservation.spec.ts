@@ -120,6 +120,25 @@ describe("a reserve that follows the forecast", () => {
     assert.deepEqual(tight.reserve.hosts, ["standby-1"]);
   });
 
+  it("reuses standby hosts that are started already instead of starting others, where they are enough", () => {
+    const standby = ["standby-1", "standby-2", "standby-3"].map((id, index) => ({
+      id,
+      role: "standby" as const,
+      ...(index === 2 ? { host: { state: "ready" as const } } : {}),
+    }));
+    const sample = { ...falling, hosts: [...ids.map((id) => ({ id })), ...standby] };
+    const result = plan(sampleInput(sample));
+    assert.deepEqual(result.reserve.hosts, ["standby-3"]);
+    const small = standby.map((one) => (one.id === "standby-3" ? { ...one, cpuMillis: 1000 } : one));
+    const other = plan(sampleInput({ ...sample, hosts: [...ids.map((id) => ({ id })), ...small] }));
+    assert.deepEqual(
+      other.reserve.hosts,
+      ["standby-1"],
+      "one that is too small is no reason to start another beside it",
+    );
+    simulate(sampleInput(sample), result, pickFrom(1));
+  });
+
   it("is planned from any state between two waves, and given back there as well", () => {
     const input = sampleInput(falling);
     const first = plan(input);
