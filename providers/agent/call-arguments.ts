@@ -72,6 +72,14 @@ export function stateOf(args: Json): StateReference {
   return { id: textOf(state, "id"), sha256: textOf(state, "sha256"), bytes: numberOf(state, "bytes") };
 }
 
+/** What a transfer may carry a second; undefined where the caller bounds it not, as earlier versions did. */
+export function rateOf(args: Json): number | undefined {
+  if (fieldOf(args, "bytesPerSecond") === undefined) return undefined;
+  const rate = numberOf(args, "bytesPerSecond");
+  if (rate <= 0) throw refused("bytesPerSecond", "above 0");
+  return rate;
+}
+
 /** The agent that holds a state. */
 export function sourceOf(args: Json): PeerAddress {
   const source = recordOf(args, "source");

@@ -20,6 +20,7 @@ import type { PeerAddress } from "./peer";
 import type { HandOverPart, ReplicaRecord } from "./replica-record";
 import type { Replicas } from "./replicas";
 import { createHashTap, storeSnapshot } from "./snapshots";
+import { holdToRate } from "./transfer-rate";
 import {
   callWorkload,
   openWorkloadStream,
@@ -49,6 +50,21 @@ const ASK_AGAIN_MS = 100;
 const ASK_AGAIN_MAX_MS = 5_000;
 /** A copy that lost its service serves nobody; it gets a moment to write out what it has. */
 const LOSER_GRACE_MS = 1_000;
+
+/** A stream that does not fit into buffers and is slower than this looks dead to the agent that sends it. */
+const BUFFERED_BYTES = 64 * 1024;
+const LEAST_BYTES_PER_SECOND = 64 * 1024;
+
+function heldToRate(
+  content: Readable,
+  { bytes }: StateReference,
+  bytesPerSecond: number | undefined,
+  clock: Clock,
+): AsyncIterable<Uint8Array> {
+  if (bytesPerSecond === undefined) return content;
+  const least = bytes > BUFFERED_BYTES ? LEAST_BYTES_PER_SECOND : 1;
+  return holdToRate(content, Math.max(bytesPerSecond, least), clock);
+}
 
 /** See the file's header. */
 export class HandOver {
@@ -115,12 +131,16 @@ export class HandOver {
     });
   }
 
-  /** Pulls a state from the agent that holds it into a standby copy. */
+  /**
+   * Pulls a state from the agent that holds it into a standby copy.
+   * @param bytesPerSecond what it may carry over the network. @default no bound
+   */
   async restore(
     replica: string,
     source: PeerAddress,
     state: StateReference,
     token: HandOverToken,
+    bytesPerSecond?: number,
   ): Promise<{ readonly sha256: string }> {
     const { replicas, clock } = this.#at;
     return await replicas.exclusively(replica, async () => {
@@ -137,7 +157,7 @@ export class HandOver {
       const answer = await sendWorkloadStream(
         endpoint,
         "/archipelago/restore",
-        Readable.from(tap.through(content)),
+        Readable.from(tap.through(heldToRate(content, state, bytesPerSecond, clock))),
         STREAM_TIMEOUT_MS,
       );
       const sent = tap.result();

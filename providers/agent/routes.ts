@@ -7,7 +7,7 @@ import { cpus, totalmem } from "node:os";
 import { DriverError, type Host, type Json, type ProbeResult } from "../../sdk/model";
 import type { Clock } from "../clock";
 import type { AgentConfig } from "./agent-config";
-import { commandOf, numberOf, sourceOf, startSpecOf, stateOf, textOf, tokenOf } from "./call-arguments";
+import { commandOf, numberOf, rateOf, sourceOf, startSpecOf, stateOf, textOf, tokenOf } from "./call-arguments";
 import { runCommand } from "./command";
 import type { MutationRoute, ReadRoute } from "./control-server";
 import type { Cordon } from "./cordon";
@@ -106,7 +106,9 @@ export function createMutations(parts: AgentParts): Readonly<Record<string, Muta
     }),
     snapshot: onHost(async (args) => toJson(await handOver.snapshot(textOf(args, "replica")))),
     restore: onHost(async (args) =>
-      toJson(await handOver.restore(textOf(args, "replica"), sourceOf(args), stateOf(args), tokenOf(args))),
+      toJson(
+        await handOver.restore(textOf(args, "replica"), sourceOf(args), stateOf(args), tokenOf(args), rateOf(args)),
+      ),
     ),
     activate: onHost(async (args) => {
       await handOver.activate(textOf(args, "replica"));

@@ -121,6 +121,12 @@ export interface StateReference {
   readonly bytes: number;
 }
 
+/** What a transfer may take of the links that it shares. */
+export interface AllottedRate {
+  /** Absent: no bound is known. */
+  readonly bytesPerSecond?: number;
+}
+
 /** Copies on all hosts that answered, and those that did not. */
 export interface ReplicaListing {
   readonly replicas: readonly Replica[];
@@ -146,18 +152,21 @@ export interface WorkloadDriver {
   quiesce(host: string, replica: string, token: HandOverToken, context: CallContext): Promise<void>;
   /** Takes the state of a quiesced copy. Large state streams; it never lies in the journal. */
   snapshot(host: string, replica: string, context: CallContext): Promise<StateReference>;
-  /** Puts that state into a standby copy on another host and returns the hash of what it now holds. */
+  /**
+   * Puts that state into a standby copy on another host and returns the hash of what it now holds. Over the network it goes
+   * at most at the rate that is allotted, where one is.
+   */
   restore(
     host: string,
     replica: string,
-    from: { readonly host: string; readonly replica: string; readonly state: StateReference },
+    from: { readonly host: string; readonly replica: string; readonly state: StateReference } & AllottedRate,
     token: HandOverToken,
     context: CallContext,
   ): Promise<{ readonly sha256: string }>;
   /**
    * Moves a healthy copy with its memory to another host while it runs; it keeps its id and address. Returns when it runs
    * there, and for how long it stood still. A copy that is there already is success. When it fails the copy is where it
-   * was. Absent: not offered; hosts that it can be used between say so (`Host.offers`), and copies for how long it would
+   * was. Its memory goes over the network at most at the rate that is allotted, where one is. Absent: not offered; hosts that it can be used between say so (`Host.offers`), and copies for how long it would
    * stop them (`Replica.blackoutMs`).
    */
   readonly migrate?: (
@@ -165,6 +174,7 @@ export interface WorkloadDriver {
     replica: string,
     to: string,
     context: CallContext,
+    rate?: AllottedRate,
   ) => Promise<{ readonly pauseMs: number }>;
   /** Makes a quiesced or standby copy active. */
   activate(host: string, replica: string, context: CallContext): Promise<void>;

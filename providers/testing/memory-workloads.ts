@@ -5,7 +5,7 @@
  * resumes only after that, so that never two copies accept writes.
  */
 import { DriverError } from "../../sdk/model";
-import type { HandOverToken, StartSpec, StateReference, WorkloadDriver } from "../drivers/contracts";
+import type { AllottedRate, HandOverToken, StartSpec, StateReference, WorkloadDriver } from "../drivers/contracts";
 import type { CallGate, EffectMode } from "./call-gate";
 import { createCopy } from "./fleet-records";
 import type { HostRecord, ReplicaRecord } from "./fleet-records";
@@ -102,7 +102,7 @@ export function createMemoryWorkloads(state: FleetState, gate: CallGate): Worklo
         if (!stored) throw new DriverError("not-found", from.host, `there is no snapshot ${from.state.id}`);
         refuseOver(state, token);
         if (copy.state !== "standby") throw wrongState(copy, "restored");
-        await state.clock.sleep(copy.workload.transferMs);
+        await state.clock.sleep(Math.max(copy.workload.transferMs, timeAtRate(stored.reference.bytes, from)));
         return state.change(() => {
           copy.log = mode === "partial" ? stored.log.firstHalf() : stored.log;
           copy.token = token;
@@ -110,8 +110,8 @@ export function createMemoryWorkloads(state: FleetState, gate: CallGate): Worklo
           return { sha256: copy.log.hash() };
         });
       }),
-    migrate: (host, replica, to, context) =>
-      gate.mutate(target("migrate", host, replica), context, (mode) => migrate(state, host, replica, to, mode)),
+    migrate: (host, replica, to, context, rate) =>
+      gate.mutate(target("migrate", host, replica), context, (mode) => migrate(state, host, replica, to, rate, mode)),
     activate: (host, replica, context) =>
       gate.mutate(target("activate", host, replica), context, () => {
         const copy = findCopy(state, host, replica);
@@ -127,6 +127,7 @@ async function migrate(
   from: string,
   replica: string,
   to: string,
+  rate: AllottedRate | undefined,
   mode: EffectMode,
 ): Promise<{ readonly pauseMs: number }> {
   if (state.copyOn(to, replica)) return { pauseMs: 0 };
@@ -138,7 +139,8 @@ async function migrate(
     throw new DriverError("unsupported", replica, `it cannot be moved from ${from} to ${to} while it runs`);
   }
   if (copy.state !== "healthy") throw wrongState(copy, "moved while it runs");
-  await state.clock.sleep(PRE_COPY_MS + pauseMs);
+  const { memoryBytes } = copy.spec.request;
+  await state.clock.sleep(Math.max(PRE_COPY_MS, timeAtRate(memoryBytes, rate ?? {})) + pauseMs);
   if (mode === "partial") throw new DriverError("failed", replica, "it wrote faster than its memory was copied");
   return state.change(() => {
     const isStill = state.copyOn(from, replica) === copy && copy.state === "healthy";
@@ -147,6 +149,11 @@ async function migrate(
     state.migrate(copy, to);
     return { pauseMs };
   });
+}
+
+/** Time that so many bytes need at an allotted rate, ms. */
+function timeAtRate(bytes: number, { bytesPerSecond }: AllottedRate): number {
+  return bytesPerSecond === undefined ? 0 : Math.ceil((1000 * bytes) / bytesPerSecond);
 }
 
 function start(state: FleetState, hostId: string, spec: StartSpec, isBroken: boolean): ReplicaRecord {

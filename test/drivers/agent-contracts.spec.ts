@@ -1,8 +1,9 @@
+import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, describe } from "mocha";
 import { fleetLayout } from "../../providers/drivers/local-fleet/layout";
 import { stopFleetProcess } from "../../providers/drivers/local-fleet/processes";
-import { eventually } from "../agent/agent-fixture";
+import { eventually, request } from "../agent/agent-fixture";
 import { describeCapacityDriver } from "./capacity-contract";
 import { NO_ABORT } from "./contract";
 import {
@@ -66,6 +67,9 @@ describe("drivers: agents on real processes", () => {
       );
       const replicas = await platform.workloads.list(NO_ABORT);
       const hostOf = (id: string): string => replicas.find((replica) => replica.id === id)?.host ?? "";
+      const ledger = replicas.find(({ id }) => id === "ledger-0");
+      // A state whose way to another host takes time.
+      assert.ok(ledger && (await request(ledger, "POST", "/write", "written ".repeat(500))) === 201);
       const used = [hostOf("plain-0"), hostOf("ledger-0")];
       return {
         ...base,

@@ -62,11 +62,15 @@ export function describeWorkloadDriver(
       return { host, replica, address: copy.address };
     };
 
-    /** Parks, quiesces, snapshots and restores; stops before the cut-over. */
+    /**
+     * Parks, quiesces, snapshots and restores; stops before the cut-over.
+     * @param transferMs time that the state takes at its rate; no rate is allotted when omitted
+     */
     const prepare = async (
       to: { readonly host: string; readonly replica: string },
       name: string,
       deadlineMs: number,
+      transferMs?: number,
     ): Promise<HandOverToken> => {
       const { driver, traffic, exclusive, clock } = fixture;
       const token = { token: name, service: exclusive.service, deadline: clock.now() + deadlineMs };
@@ -75,8 +79,14 @@ export function describeWorkloadDriver(
       assert.equal((await find(owner.replica))?.state, "quiesced");
       const state = await driver.snapshot(owner.host, owner.replica, next());
       assert.match(state.sha256, /^[0-9a-f]{64}$/);
-      const restored = await driver.restore(to.host, to.replica, { ...owner, state }, token, next());
+      assert.ok(transferMs === undefined || state.bytes > 0, "there is a state to transfer");
+      const rate = transferMs === undefined ? {} : { bytesPerSecond: (1000 * state.bytes) / transferMs };
+      const begunMs = clock.monotonic();
+      const restored = await driver.restore(to.host, to.replica, { ...owner, state, ...rate }, token, next());
       assert.equal(restored.sha256, state.sha256);
+      // A stream may catch up by a burst.
+      const tookMs = clock.monotonic() - begunMs;
+      assert.ok(tookMs >= 0.8 * (transferMs ?? 0), `${String(state.bytes)} bytes came within ${String(tookMs)} ms`);
       return token;
     };
 
@@ -159,11 +169,11 @@ export function describeWorkloadDriver(
         await fixture.driver.stop(standby.host, standby.replica, 1000, next());
       }));
 
-    it("moves the state of an exclusive copy and makes the other one active", () =>
+    it("moves the state of an exclusive copy, no faster than its rate, and makes the other one active", () =>
       fixture.run(async () => {
         const { driver, traffic, exclusive, health } = fixture;
         const standby = await startStandby("contract-owner-1");
-        const token = await prepare(standby, "token-moved", 5000);
+        const token = await prepare(standby, "token-moved", 5000, 500);
         await traffic.cutOver(exclusive.service, token.token, { ...standby, health }, next());
         await driver.activate(standby.host, standby.replica, next());
         await traffic.unpark(exclusive.service, token.token, next());

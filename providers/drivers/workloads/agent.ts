@@ -54,7 +54,9 @@ export function createAgentWorkloadDriver(agents: AgentConnections): WorkloadDri
       agents.mutate<StateReference>(host, "snapshot", { replica }, context, STATE_LIMITS),
     restore: (host, replica, from, token, context) => {
       const source = { name: from.host, url: agents.hostOf(from.host).url };
-      const args = { replica, source, state: from.state, token };
+      const { bytesPerSecond } = from;
+      const rate = bytesPerSecond === undefined ? {} : { bytesPerSecond };
+      const args = { replica, source, state: from.state, token, ...rate };
       return agents.mutate<{ readonly sha256: string }>(host, "restore", args, context, STATE_LIMITS);
     },
     activate: async (host, replica, context) => {

@@ -15,7 +15,7 @@
  */
 import { DriverError, isKind, messageOf } from "../../../sdk/model";
 import type { Json, Workload } from "../../../sdk/model";
-import type { HandOverToken } from "../../drivers/contracts";
+import type { AllottedRate, HandOverToken } from "../../drivers/contracts";
 import { driverErrorCode } from "../calls";
 import type { StepContext } from "../step";
 import { findReplica, findService } from "./lookup";
@@ -25,6 +25,8 @@ import { removeBackend } from "./traffic";
 
 /** Share of the longest pause after which the parties give up, so that going back fits into it as well. */
 const DECIDE_WITHIN = 0.7;
+/** Share of what is left of it in which the state has to be there: a pause is promised, a link's share is not. */
+const TRANSFER_WITHIN = 0.5;
 const LOOK_AGAIN_MS = 10;
 
 /** Where one copy of the workload is or shall be. */
@@ -40,6 +42,8 @@ export interface HandOver {
   readonly from: CopyPlace;
   readonly to: CopyPlace;
   readonly maxPauseMs: number;
+  /** What the plan has allotted to it of the links that it shares. Absent: no bound is known. */
+  readonly bytesPerSecond?: number;
 }
 
 /** How one run of the protocol ended. */
@@ -160,7 +164,7 @@ async function moveState(attempt: Attempt): Promise<{ readonly sha256: string; r
   const restored = await context.effect(
     `restore${suffix}`,
     { host: to.host },
-    (call) => workloads.restore(to.host, to.replica, { ...from, state }, token, call),
+    (call) => workloads.restore(to.host, to.replica, { ...from, state, ...rateFor(attempt, state.bytes) }, token, call),
     bounds,
   );
   if (restored.sha256 !== state.sha256) {
@@ -182,6 +186,14 @@ async function moveState(attempt: Attempt): Promise<{ readonly sha256: string; r
     bounds,
   );
   return { sha256: state.sha256, bytes: state.bytes };
+}
+
+/** The allotted rate, or as much more as the state needs to be there within a part of the pause that is left. */
+function rateFor({ context, handOver, token }: Attempt, bytes: number): AllottedRate {
+  const { bytesPerSecond } = handOver;
+  if (bytesPerSecond === undefined) return {};
+  const leftMs = Math.max(1, token.deadline - context.clock.now());
+  return { bytesPerSecond: Math.max(bytesPerSecond, Math.ceil((1000 * bytes) / (TRANSFER_WITHIN * leftMs))) };
 }
 
 async function waitForRequests({ context, handOver, token }: Attempt): Promise<void> {

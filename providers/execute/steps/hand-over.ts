@@ -131,6 +131,7 @@ function describeHandOver(context: HandOverContext): HandOver {
     from: { replica: step.fromReplica, host: step.fromHost },
     to: { replica: step.toReplica, host: step.toHost },
     maxPauseMs: step.maxPauseMs,
+    ...(step.bytesPerSecond === undefined ? {} : { bytesPerSecond: step.bytesPerSecond }),
   };
 }
 

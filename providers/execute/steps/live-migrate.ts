@@ -55,7 +55,7 @@ async function migrate(context: MigrateContext, from: string, to: string): Promi
     });
   }
   const timeoutMs = Math.max(1, context.deadlineAt - context.clock.now());
-  return context.effect(`migrate-to-${to}`, { host: from }, (call) => drive(from, step.replica, to, call), {
+  return context.effect(`migrate-to-${to}`, { host: from }, (call) => drive(from, step.replica, to, call, step), {
     timeoutMs,
   });
 }
