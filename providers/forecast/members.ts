@@ -101,7 +101,7 @@ function createOthers(input: MembersInput): readonly Unkeyed[] {
 function createSimilarDays({ prepared, seasons }: MembersInput): readonly Unkeyed[] {
   const [seasonSteps, longSteps = 0] = seasons;
   if (seasonSteps === undefined) return [];
-  const like = (lifted: number) => similarDays(prepared.values, { seasonSteps, longSteps, lifted });
+  const like = similarDays(prepared.values, { seasonSteps, longSteps });
   return [
     { name: "days like the last", prior: UNFITTED_PRIOR, at: like(1) },
     { name: "days like the last, half scaled to its level", prior: UNFITTED_PRIOR, at: like(HALF_LIFTED) },

@@ -38,33 +38,45 @@ const SMALLEST_DISTANCE = 1e-300;
 interface Analogue {
   readonly stepsBack: number;
   readonly weight: number;
-  /** Factor on the values then. */
-  readonly lift: number;
+  /** Level at the origin beside the level then. */
+  readonly growth: number;
 }
 
-/** How the past seasons are found and used. */
+/** How the past seasons are found. */
 export interface SimilarDaysSetting {
   /** Steps of a season. */
   readonly seasonSteps: number;
   /** Steps of a longer season that is made of whole ones, as a week of days; 0: none is known. */
   readonly longSteps: number;
-  /** Share of the change from the level then to the level at the origin by which past values grow. */
-  readonly lifted: number;
 }
 
-/** @param values at least two seasons */
+/**
+ * Finds them once for all forecasts that are made of them.
+ * @param values at least two seasons
+ * @returns forecasts by `lifted`, the share of the change from the level then to the level at the origin by which past
+ * values grow
+ */
 export function similarDays(
   values: Float64Array,
-  { seasonSteps, longSteps, lifted }: SimilarDaysSetting,
-): (levels: readonly number[]) => QuantilesAt {
-  const sums = cumulativeSums(values);
-  const edges = Array.from({ length: PARTS + 1 }, (_, i) => Math.round((i * seasonSteps) / PARTS));
+  setting: SimilarDaysSetting,
+): (lifted: number) => (levels: readonly number[]) => QuantilesAt {
+  const seasons = createMeans(values, setting.seasonSteps);
   const found = new Map<number, readonly Analogue[]>();
   const analoguesAt = (origin: number): readonly Analogue[] => {
-    const known = found.get(origin) ?? findAnalogues(sums, edges, origin, { seasonSteps, longSteps, lifted });
+    const known = found.get(origin) ?? findAnalogues(seasons, origin, setting);
     found.set(origin, known);
     return known;
   };
+  return (lifted) => valuesAfter(values, setting, analoguesAt, lifted);
+}
+
+/** What came after the analogues of an origin, lifted. */
+function valuesAfter(
+  values: Float64Array,
+  { seasonSteps }: SimilarDaysSetting,
+  analoguesAt: (origin: number) => readonly Analogue[],
+  lifted: number,
+): (levels: readonly number[]) => QuantilesAt {
   const reach = Math.max(1, Math.round(seasonSteps / REACH_PART));
   const most = MOST_SEASONS * (2 * reach + 1);
   const [seen, weights] = [new Float64Array(most), new Float64Array(most)];
@@ -72,7 +84,8 @@ export function similarDays(
   return (levels) => (origin, horizon) => {
     let count = 0;
     let total = 0;
-    for (const { stepsBack, weight, lift } of analoguesAt(origin)) {
+    for (const { stepsBack, weight, growth } of analoguesAt(origin)) {
+      const lift = 1 + lifted * (growth - 1);
       const middle = origin - stepsBack + horizon;
       if (middle > origin) continue;
       const last = Math.min(origin, middle + reach);
@@ -93,49 +106,65 @@ export function similarDays(
   };
 }
 
-/** @param edges where the parts of a season begin and end, in steps before its end */
+/** Means of the season, and of each of its parts, that end at any index. */
+interface SeasonMeans {
+  readonly whole: Float64Array;
+  /** The newest part first. */
+  readonly parts: readonly { readonly means: Float64Array; readonly stepsBack: number }[];
+}
+
+function createMeans(values: Float64Array, seasonSteps: number): SeasonMeans {
+  const sums = cumulativeSums(values);
+  const meansOver = (steps: number): Float64Array =>
+    Float64Array.from(values, (_, end) => meanBetween(sums, end - steps + 1, end));
+  const byLength = new Map<number, Float64Array>();
+  const parts = Array.from({ length: PARTS }, (_, part) => {
+    const [newest, oldest] = [part, part + 1].map((edge) => Math.round((edge * seasonSteps) / PARTS));
+    const [stepsBack, steps] = [newest ?? 0, (oldest ?? 0) - (newest ?? 0)];
+    const means = byLength.get(steps) ?? meansOver(steps);
+    byLength.set(steps, means);
+    return { means, stepsBack };
+  });
+  return { whole: meansOver(seasonSteps), parts };
+}
+
 function findAnalogues(
-  sums: Float64Array,
-  edges: readonly number[],
+  { whole, parts }: SeasonMeans,
   origin: number,
-  { seasonSteps, longSteps, lifted }: SimilarDaysSetting,
+  { seasonSteps, longSteps }: SimilarDaysSetting,
 ): readonly Analogue[] {
-  const candidates: { stepsBack: number; distance: number; lift: number }[] = [];
-  const level = levelBefore(sums, origin, seasonSteps);
-  const parts = new Float64Array(PARTS);
-  for (let i = 0; i < PARTS; i++) parts[i] = partOf(sums, edges, origin, i) - level;
-  for (let season = 1; season <= MOST_SEASONS && origin - season * seasonSteps >= seasonSteps; season++) {
-    const end = origin - season * seasonSteps;
-    const then = levelBefore(sums, end, seasonSteps);
+  const level = whole[origin] ?? 0;
+  const now = new Float64Array(PARTS);
+  parts.forEach(({ means, stepsBack }, i) => (now[i] = (means[origin - stepsBack] ?? 0) - level));
+  const known = Math.max(0, Math.min(MOST_SEASONS, Math.floor(origin / seasonSteps) - 1));
+  const distances = new Float64Array(known);
+  for (let season = 0; season < known; season++) {
+    const end = origin - (season + 1) * seasonSteps;
+    const then = whole[end] ?? 0;
     let distance = Math.abs(level - then) * PARTS * LEVEL_WEIGHT;
     for (let i = 0; i < PARTS; i++) {
-      const apart = Math.abs((parts[i] ?? 0) - (partOf(sums, edges, end, i) - then));
+      const part = parts[i];
+      if (part === undefined) continue;
+      const apart = Math.abs((now[i] ?? 0) - ((part.means[end - part.stepsBack] ?? 0) - then));
       distance += i < NEWEST_PARTS ? apart * NEWEST_WEIGHT : apart;
     }
-    candidates.push({ stepsBack: season * seasonSteps, distance, lift: 1 + lifted * (growth(then, level) - 1) });
+    distances[season] = distance;
   }
-  const distances = Float64Array.from(candidates, ({ distance }) => distance).sort();
-  const typical = (distances[distances.length >> 1] ?? 0) + SMALLEST_DISTANCE;
-  return candidates.map(({ stepsBack, distance, lift }) => ({
-    stepsBack,
-    lift,
-    weight:
-      Math.exp((-SHARPNESS * distance) / typical - stepsBack / seasonSteps / AGE_SEASONS) *
-      (longSteps > 0 && stepsBack % longSteps === 0 ? SAME_PLACE_WEIGHT : 1),
-  }));
+  const typical = (distances.slice().sort()[known >> 1] ?? 0) + SMALLEST_DISTANCE;
+  return Array.from(distances, (distance, season) => {
+    const stepsBack = (season + 1) * seasonSteps;
+    const isSamePlace = longSteps > 0 && stepsBack % longSteps === 0;
+    return {
+      stepsBack,
+      growth: growthBetween(whole[origin - stepsBack] ?? 0, level),
+      weight:
+        Math.exp((-SHARPNESS * distance) / typical - (season + 1) / AGE_SEASONS) *
+        (isSamePlace ? SAME_PLACE_WEIGHT : 1),
+    };
+  });
 }
 
 /** From one level to another, within bounds: a day out of an idle week is no measure of a busy one. */
-function growth(from: number, to: number): number {
+function growthBetween(from: number, to: number): number {
   return from > 0 ? Math.max(1 / LARGEST_GROWTH, Math.min(LARGEST_GROWTH, to / from)) : 1;
-}
-
-/** Mean of the season that ends at `end`. */
-function levelBefore(sums: Float64Array, end: number, seasonSteps: number): number {
-  return meanBetween(sums, end - seasonSteps + 1, end);
-}
-
-/** Mean of a part of the season that ends at `end`; the newest is the first. */
-function partOf(sums: Float64Array, edges: readonly number[], end: number, part: number): number {
-  return meanBetween(sums, end - (edges[part + 1] ?? 0) + 1, end - (edges[part] ?? 0));
 }
