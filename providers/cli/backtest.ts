@@ -4,7 +4,7 @@ import { isKind, messageOf } from "../../sdk/model";
 import type { Backtest } from "../forecast/backtest";
 import { defineCommand, UsageError } from "./command";
 import { EXIT_CODES } from "./exit-codes";
-import { createModel, HISTORY_OPTIONS, readAlso, readHistory, readMs } from "./history-options";
+import { createModel, HISTORY_OPTIONS, readAlso, readWork, readHistory, readMs } from "./history-options";
 import { readShare, readWhole } from "./simulate-options";
 
 const DEFAULT_HORIZON = "24 hours";
@@ -48,9 +48,10 @@ and how often that was exceeded, and whether the calmest slot was found. FILE is
     const origins = readWhole("--origins", options.origins, DEFAULT_ORIGINS, MOST_ORIGINS, mistakes);
     const share = readShare("--share", options.share, DEFAULT_SHARE, mistakes);
     const also = readAlso(options.also, mistakes);
+    const work = readWork(options.work, mistakes);
     if (mistakes.length > 0) throw new UsageError(mistakes.join("\n  "));
     const history = await readHistory({ file, ...options }, terminal);
-    const model = await createModel(options.lstm, also);
+    const model = await createModel(options.lstm, also, work);
     const { backtest } = await import("../forecast/backtest.js");
     const results: Backtest[] = [];
     const failures: string[] = [];

@@ -3,7 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { isKind, messageOf } from "../../sdk/model";
 import { defineCommand, UsageError } from "./command";
 import { EXIT_CODES } from "./exit-codes";
-import { createModel, HISTORY_OPTIONS, readAlso, readHistory, readMs } from "./history-options";
+import { createModel, HISTORY_OPTIONS, readAlso, readWork, readHistory, readMs } from "./history-options";
 import type { SeriesForecast } from "../report/forecast-view";
 import type { NamedSeries } from "../observe/samples";
 
@@ -41,9 +41,10 @@ export const forecastCommand = defineCommand({
     const horizonMs = readMs("--horizon", options.horizon ?? DEFAULT_HORIZON, mistakes) ?? 0;
     const levels = readLevels(options.quantiles ?? DEFAULT_LEVELS, mistakes);
     const also = readAlso(options.also, mistakes);
+    const work = readWork(options.work, mistakes);
     if (mistakes.length > 0) throw new UsageError(mistakes.join("\n  "));
     const history = await readHistory({ file, ...options }, terminal);
-    const model = await createModel(options.lstm, also);
+    const model = await createModel(options.lstm, also, work);
     const look = { timezone: history.timezone, unit: options.unit ?? "" };
     const forecasts: SeriesForecast[] = [];
     const failures: string[] = [];

@@ -26,6 +26,10 @@ export const HISTORY_OPTIONS = {
     value: "NAMES",
     about: `classical models that are tried too, with commas between them, or "all": ${CANDIDATE_NAMES.join(", ")}`,
   },
+  work: {
+    value: "NUMBER",
+    about: "how many times the blend's own work the models of --also may take, counted; all are tried without it",
+  },
   lstm: { about: "also train an LSTM on each series; it speaks where it beats the blend. Takes seconds a series" },
 } as const satisfies OptionTable;
 
@@ -80,9 +84,13 @@ export async function readHistory(choice: HistoryChoice, terminal: Terminal): Pr
 }
 
 /** The model with which both commands work. */
-export async function createModel(hasLstm: boolean, also: readonly CandidateName[]): Promise<Model> {
+export async function createModel(
+  hasLstm: boolean,
+  also: readonly CandidateName[],
+  work: number | undefined,
+): Promise<Model> {
   const { ensemble } = await import("../forecast/ensemble.js");
-  const blend = ensemble({ also });
+  const blend = ensemble({ also, ...(work === undefined ? {} : { work }) });
   if (!hasLstm) return blend;
   const { withLstm } = await import("../forecast/lstm/with-lstm.js");
   return withLstm(blend);
@@ -98,6 +106,15 @@ export function readAlso(text: string | undefined, mistakes: string[]): readonly
     mistakes.push(`--also: ${describeUnknown("model", name, CANDIDATE_NAMES)}`);
   }
   return known;
+}
+
+/** Number of `--work`; undefined where it was not given. */
+export function readWork(text: string | undefined, mistakes: string[]): number | undefined {
+  if (text === undefined) return undefined;
+  const work = Number(text);
+  if (text.trim() !== "" && work >= 0) return work;
+  mistakes.push(`--work ("${text}") must be a number of at least 0, as 1.5 times the blend's own work`);
+  return undefined;
 }
 
 /** Milliseconds of an option of a second or more, or undefined where it was not given. */

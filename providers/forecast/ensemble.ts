@@ -11,6 +11,7 @@
 import type { Series } from "../../sdk/model";
 import { Blend, type Member, type Speaker } from "./blend";
 import type { CandidateName } from "./classical/candidate-names";
+import { chooseWithinWork, describeLeftOut } from "./classical/work-budget";
 import { ORIGINS_PER_HORIZON } from "./bucket-errors";
 import { createMembers, keysOfShapes, type KeyedShape } from "./members";
 import type { FittedModel, Model } from "./model";
@@ -29,19 +30,29 @@ const TESTED_SEASONS = 4;
 export interface EnsembleSetting {
   /** Classical models that are candidates too; those that do not pay on a series are left out of its blend. @default [] */
   readonly also?: readonly CandidateName[];
+  /**
+   * How many times the work of the blend without candidates they may take together, counted and not timed: those that do
+   * not fit are not tried, and a note says so.
+   * @default infinite: all are tried
+   */
+  readonly work?: number;
 }
 
 /** Creates the model. */
-export function ensemble({ also = [] }: EnsembleSetting = {}): Model {
-  return { name: "ensemble", fit: (series) => fit(series, also) };
+export function ensemble({ also = [], work = Number.POSITIVE_INFINITY }: EnsembleSetting = {}): Model {
+  return { name: "ensemble", fit: (series) => fit(series, also, work) };
 }
 
-function fit(series: Series, candidates: readonly CandidateName[]): FittedModel {
-  const parts = assemble(series, candidates);
+function fit(series: Series, also: readonly CandidateName[], work: number): FittedModel {
+  const parts = assemble(series, also, work);
   if (parts === undefined) return seasonalNaive().fit(series);
   const { prepared, members, shapes, blend, middle } = parts;
   const count = prepared.values.length;
-  const notes = notesOf(prepared, parts.seasons.note, blend.speakersAt(middle));
+  const untried = describeLeftOut(parts.untried, work);
+  const notes = [
+    ...notesOf(prepared, parts.seasons.note, blend.speakersAt(middle)),
+    ...(untried === undefined ? [] : [untried]),
+  ];
   return {
     name: "ensemble",
     notes,
@@ -71,23 +82,30 @@ export interface EnsembleParts {
   readonly blend: Blend;
   /** Horizon that stands for all where one is enough. */
   readonly middle: number;
+  /** Candidates that did not fit into the budget of work. */
+  readonly untried: readonly CandidateName[];
 }
 
 /** Prepares a series and makes all members; undefined: too few values to tell them apart. */
-export function assemble(series: Series, candidates: readonly CandidateName[]): EnsembleParts | undefined {
+export function assemble(
+  series: Series,
+  also: readonly CandidateName[],
+  work = Number.POSITIVE_INFINITY,
+): EnsembleParts | undefined {
   const prepared = prepareForEnsemble(series);
   const count = prepared.values.length;
   if (count < FEWEST_VALUES) return undefined;
   const chosen = chooseSeasons(prepared, series.stepMs);
   const { seasons } = chosen;
   const shapes = fitShapes(prepared, chosen, series.stepMs);
+  const { taken: candidates, leftOut: untried } = chooseWithinWork(also, work, seasons.length > 0);
   const members = nameMembers(createMembers({ prepared, shapes, seasons, stepMs: series.stepMs, candidates }), {
     seasons,
     stepMs: series.stepMs,
   });
   const blend = new Blend(prepared, members, seasons[0] ?? 0);
   const middle = Math.max(1, Math.round((seasons[0] ?? count / 4) / 2));
-  return { prepared, seasons: chosen, shapes, members, blend, middle };
+  return { prepared, seasons: chosen, shapes, members, blend, middle, untried };
 }
 
 /** A series as the ensemble looks at it. @throws SeriesError see prepareSeries */

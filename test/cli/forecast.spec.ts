@@ -83,9 +83,10 @@ describe("archipelago forecast and backtest", function () {
     for (const name of ["Theta", "damped trend", "decaying histogram"]) {
       assert.match(stdout, new RegExp(`^ +${name} +[\\d.]+ % `, "m"), stdout);
     }
-    const unknown = await archipelago(["forecast", csv, "--also", "thetta,arima"]);
+    const unknown = await archipelago(["forecast", csv, "--also", "thetta,arima", "--work", "much"]);
     assert.equal(unknown.code, 2);
     assert.match(unknown.stderr, /--also: unknown model "thetta"; did you mean "theta"\?/);
+    assert.match(unknown.stderr, /--work \("much"\) must be a number of at least 0/);
   });
 
   it("ask a Prometheus, one series for each set of labels", async () => {
