@@ -65,7 +65,7 @@ Nothing is changed. The plan is one of:
     const forecast = supposed?.answer.forecast ?? planned.bundle.forecast;
     if (options.page !== undefined) {
       const { renderPlanPage } = await import("../report/plan-page.js");
-      await writeFile(options.page, renderPlanPage(spec, plan, forecast));
+      await writeFile(options.page, renderPlanPage(spec, plan, forecast, { fleet: planned.bundle.fleet }));
     }
     if (isJson) {
       terminal.printJson(supposed ? { plan, peaks: supposed.answer.peaks, notes: supposed.answer.notes } : plan);

@@ -95,10 +95,10 @@ const STARTS = {
 /** Writes the page of a plan beside the others; the name tells slot and envelope, so equal plans share it. */
 async function writePlanPage(urn: string, bundle: Bundle, plan: MigrationPlan): Promise<void> {
   const { renderPlanPage } = await import("../report/plan-page.js");
-  const { spec, forecast } = bundle;
+  const { spec, forecast, fleet } = bundle;
   await fs.mkdir(PLAN_CACHE, { recursive: true });
   const file = planPagePath(spec.name, plan);
-  await fs.writeFile(`${file}.new`, renderPlanPage(spec, plan, forecast));
+  await fs.writeFile(`${file}.new`, renderPlanPage(spec, plan, forecast, { fleet }));
   await fs.rename(`${file}.new`, file);
   await writePageSource(file, { urn, madeAt: systemClock.now(), plan, bundle });
 }

@@ -72,7 +72,10 @@ export async function completePreview({ spec, urn, plan: view }: PreviewedRun): 
     if (blocker || simulated) {
       const { renderPlanPage } = await import("../report/plan-page.js");
       const shown = blocker ? { ...plan, decision: "blocked" as const, blockers } : plan;
-      await fs.writeFile(`${view.page}.new`, renderPlanPage(spec, shown, bundle.forecast, simulated?.parts));
+      await fs.writeFile(
+        `${view.page}.new`,
+        renderPlanPage(spec, shown, bundle.forecast, { ...simulated?.parts, fleet: bundle.fleet }),
+      );
       await fs.rename(`${view.page}.new`, view.page);
     }
     return { ...blockView(view, blockers), simulated: simulated?.line ?? tooLarge };

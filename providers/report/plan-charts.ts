@@ -17,22 +17,25 @@ import type { Markup } from "./html/markup";
 import type { TimeSpan } from "./html/time-axis";
 import { listOf } from "./html/words";
 import { totalDemand } from "./joint-band";
+import { stepTimes, type Network } from "./step-times";
 
 const MINUTE_MS = 60_000;
 /** A short plan is shown within at least so many steps of the forecast: alone it would be a flat line. */
 const SHOWN_STEPS = 6;
 
 const STYLES = {
+  surge: { name: "its new copies start elsewhere", color: "var(--c1)", pattern: "lined" },
   out: { name: "out of service, updated", color: "var(--c4)" },
+  soak: { name: "works again, watched", color: "var(--c3)", pattern: "crossed" },
   receives: { name: "receives copies", color: "var(--c2)", pattern: "striped" },
   gives: { name: "gives copies back", color: "var(--c5)", pattern: "dotted" },
   held: { name: "reserved", color: "var(--c6)" },
 } as const satisfies Record<string, BarStyle>;
 
 /** What each host does in each wave. */
-export function timelineChart(plan: MigrationPlan, timezone: string): Markup {
+export function timelineChart(plan: MigrationPlan, timezone: string, network?: Network): Markup {
   const spans = Map.groupBy(reservedSpans(plan), ({ host }) => host);
-  const waves = plan.waves.map(rolesIn);
+  const waves = plan.waves.map((wave) => rolesIn(wave, network));
   const hosts = new Set(
     waves.flatMap(({ updated, comingTo, leaving }) => [...updated, ...comingTo.keys(), ...leaving]),
   );
@@ -42,7 +45,7 @@ export function timelineChart(plan: MigrationPlan, timezone: string): Markup {
     span: spanOf(plan),
     lanes: [...hosts]
       .sort()
-      .map((host) => ({ name: host, bars: waves.flatMap((roles) => barOf(host, roles, spans.get(host)) ?? []) })),
+      .map((host) => ({ name: host, bars: waves.flatMap((roles) => barsOf(host, roles, spans.get(host))) })),
     legend: Object.values(STYLES),
     timezone,
   });
@@ -92,9 +95,14 @@ interface WaveRoles {
   /** By host: workloads of which it receives copies. */
   readonly comingTo: ReadonlyMap<string, readonly string[]>;
   readonly leaving: ReadonlySet<string>;
+  /** By host: when it is emptied ahead, out of service, watched, and when copies come to it. */
+  readonly phases: ReadonlyMap<string, HostPhases>;
 }
 
-function rolesIn(wave: Wave): WaveRoles {
+/** Times of a host in a wave. */
+type HostPhases = Partial<Record<"surge" | "out" | "soak" | "receives", TimeSpan>>;
+
+function rolesIn(wave: Wave, network: Network | undefined): WaveRoles {
   const comingTo = new Map<string, string[]>();
   for (const { to, workload } of wave.moves) {
     if (to === undefined) continue;
@@ -103,23 +111,66 @@ function rolesIn(wave: Wave): WaveRoles {
     else comingTo.set(to, [workload]);
   }
   const leaving = new Set(wave.moves.map(({ from }) => from));
-  return { wave, updated: new Set(isMovesOnly(wave) ? [] : wave.hosts), comingTo, leaving };
+  return {
+    wave,
+    updated: new Set(isMovesOnly(wave) ? [] : wave.hosts),
+    comingTo,
+    leaving,
+    phases: phasesIn(wave, network),
+  };
 }
 
-function barOf(
+/** Times of all hosts in a wave; none in waves whose steps are too many to be looked at. */
+function phasesIn(wave: Wave, network: Network | undefined): ReadonlyMap<string, HostPhases> {
+  const phases = new Map<string, HostPhases>();
+  const times = stepTimes(wave, network);
+  if (!times) return phases;
+  const moves = new Map(wave.moves.map((move) => [move.id, move]));
+  const add = (host: string | undefined, phase: keyof HostPhases, time: TimeSpan): void => {
+    if (host === undefined) return;
+    const known = phases.get(host) ?? {};
+    const { startMs, endMs } = known[phase] ?? time;
+    const wider = { startMs: Math.min(startMs, time.startMs), endMs: Math.max(endMs, time.endMs) };
+    phases.set(host, { ...known, [phase]: wider });
+  };
+  for (const step of wave.steps) {
+    const time = times.get(step.id);
+    if (!time) continue;
+    if ("move" in step) {
+      const move = moves.get(step.move);
+      const isArrival = step.kind !== "drain" && step.kind !== "stop-copy" && move?.to !== undefined;
+      if (isArrival) add(move.to, "receives", time);
+      if (isArrival && (step.kind === "start-copy" || step.kind === "admit")) add(move.from, "surge", time);
+    } else if (step.kind === "soak") for (const host of step.hosts) add(host, "soak", time);
+    else if ("host" in step) add(step.host, "out", time);
+  }
+  return phases;
+}
+
+/** What a host does in a wave; what comes first lies below. */
+function barsOf(
   host: string,
-  { wave, updated, comingTo, leaving }: WaveRoles,
+  { wave, updated, comingTo, leaving, phases }: WaveRoles,
   held: readonly ReservedSpan[] = [],
-): Bar | undefined {
+): readonly Bar[] {
   const label = `wave ${String(wave.index)} (${wave.kind})`;
-  const span = { startMs: wave.startMs, endMs: wave.endMs };
-  if (updated.has(host))
-    return { ...span, label: `${label}: updated`, style: STYLES.out, text: `wave ${String(wave.index)}` };
+  const whole = { startMs: wave.startMs, endMs: wave.endMs };
+  const { surge, out = whole, soak, receives = whole } = phases.get(host) ?? {};
   const coming = comingTo.get(host);
-  if (coming) return { ...span, label: `${label}: receives ${listOf(coming)}`, style: STYLES.receives };
-  if (leaving.has(host)) return { ...span, label: `${label}: gives copies back`, style: STYLES.gives };
+  const bars: Bar[] = [];
   const isHeld = held.some(({ fromMs, toMs }) => fromMs < wave.endMs && toMs > wave.startMs);
-  return isHeld ? { ...span, label: `${label}: reserved`, style: STYLES.held } : undefined;
+  if (isHeld) bars.push({ ...whole, label: `${label}: reserved`, style: STYLES.held });
+  if (coming) bars.push({ ...receives, label: `${label}: receives ${listOf(coming)}`, style: STYLES.receives });
+  if (updated.has(host)) {
+    // Where all hosts of a wave go at once, a host is out of service while its new copies start.
+    const ahead =
+      surge && surge.startMs < out.startMs ? { ...surge, endMs: Math.min(surge.endMs, out.startMs) } : undefined;
+    if (ahead) bars.push({ ...ahead, label: `${label}: its new copies start elsewhere`, style: STYLES.surge });
+    bars.push({ ...out, label: `${label}: updated`, style: STYLES.out, text: `wave ${String(wave.index)}` });
+    if (soak) bars.push({ ...soak, label: `${label}: works again, watched`, style: STYLES.soak });
+  } else if (leaving.has(host))
+    bars.push({ ...(surge ?? whole), label: `${label}: gives copies back`, style: STYLES.gives });
+  return bars;
 }
 
 function spanOf(plan: MigrationPlan): TimeSpan {

@@ -27,18 +27,25 @@ import { countOf, listOf } from "./html/words";
 import { demandChart, timelineChart } from "./plan-charts";
 import { decisionSections } from "./plan-decisions";
 import { demandSections } from "./plan-demand";
+import { linkSections } from "./plan-links";
 import { balanceSections, costSections } from "./plan-reasons";
+import type { Network } from "./step-times";
 import { forecastSections } from "./workload-forecasts";
 
+/** What a page may show beside the plan. */
+export interface PlanPageParts extends Partial<Pick<Page, "tiles" | "sections">> {
+  /** Of the plan: with it the load of links is shown. */
+  readonly fleet?: Network;
+}
+
 /**
- * Renders the page of a plan. Equal arguments give equal pages. The last argument is what simulated runs of it came to,
- * as tiles and sections.
+ * Renders the page of a plan. Equal arguments give equal pages. Tiles and sections are those of simulated runs of it.
  */
 export function renderPlanPage(
   spec: HostUpdateSpec,
   plan: MigrationPlan,
   forecast: Forecast,
-  { tiles = [], sections: simulated = [] }: Partial<Pick<Page, "tiles" | "sections">> = {},
+  { tiles = [], sections: simulated = [], fleet }: PlanPageParts = {},
 ): string {
   const timezone = spec.windows[0]?.timezone ?? "UTC";
   const sections: Section[] = [];
@@ -49,14 +56,15 @@ export function renderPlanPage(
     sections.push(
       section(
         "Timeline",
-        timelineChart(plan, timezone),
-        "Planned at the median; times inside the approved envelope may shift.",
+        timelineChart(plan, timezone, fleet),
+        "Planned at the median, steps within a wave in their order; times inside the approved envelope may shift.",
       ),
       section(
         "Demand and capacity",
         demandChart(plan, forecast, timezone),
         "Quantiles of joint sample paths: the dependence between workloads is kept.",
       ),
+      ...linkSections(plan, fleet, timezone),
       waves(plan, timezone),
     );
   }
@@ -166,9 +174,10 @@ function blockers(plan: MigrationPlan): Section {
       rows: plan.blockers.map(({ code, subject, reason, fix, conflict = [] }) => [
         subject,
         badge(code, "bad"),
-        conflict.length === 0 ? reason : markup`${reason}<br>Not together: ${conflict.join("; ")}`,
+        conflict.length < 2 ? reason : markup`${reason}<br>Not together: ${conflict.join("; ")}`,
         fix,
       ]),
+      stacks: true,
     }),
     "Nothing starts while one of these holds.",
   );

@@ -97,6 +97,8 @@ export interface Table {
   readonly rowCount?: number;
   /** Columns that are aligned to the right. */
   readonly numeric?: readonly string[];
+  /** True where cells stand one below the other on a phone, so that none has to be scrolled to. */
+  readonly stacks?: boolean;
 }
 
 /** Rows of a table and items of a list that a page has. */
@@ -106,7 +108,7 @@ export const MOST_ROWS = 200;
 const SHORT_CELL = 24;
 
 /** A table with a caption and headers for columns and rows. */
-export function table({ caption, columns, rows, rowCount = rows.length, numeric = [] }: Table): Markup {
+export function table({ caption, columns, rows, rowCount = rows.length, numeric = [], stacks = false }: Table): Markup {
   const classOf = (index: number, cell?: MarkupValue): Markup | false => {
     if (numeric.includes(columns[index] ?? "")) return markup` class="number"`;
     return typeof cell === "string" && cell.length <= SHORT_CELL && markup` class="short"`;
@@ -114,8 +116,8 @@ export function table({ caption, columns, rows, rowCount = rows.length, numeric 
   const cellOf = (cell: MarkupValue, index: number): Markup =>
     index === 0
       ? markup`<th scope="row"${classOf(index, cell)}>${cell}</th>`
-      : markup`<td${classOf(index, cell)}>${cell}</td>`;
-  return markup`<div class="scroll" tabindex="0" role="group" aria-label="${caption}"><table>
+      : markup`<td${classOf(index, cell)}${stacks && markup` data-column="${columns[index] ?? ""}"`}>${cell}</td>`;
+  return markup`<div class="scroll${stacks && " stacks"}" tabindex="0" role="group" aria-label="${caption}"><table>
 <caption class="hidden">${caption}</caption>
 <thead><tr>${columns.map((column, index) => markup`<th scope="col"${classOf(index)}>${column}</th>`)}</tr></thead>
 <tbody>${rows.slice(0, MOST_ROWS).map((row) => markup`<tr>${row.map(cellOf)}</tr>\n`)}</tbody></table></div>${

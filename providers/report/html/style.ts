@@ -94,7 +94,8 @@ figure{margin:12px 0 0}figcaption{margin-bottom:8px;font-size:.9rem;color:var(--
 .flow{overflow-x:auto}.flow svg{width:100%;min-width:300px;max-width:640px;height:auto;display:block}.flow text{font-size:13px;fill:var(--ink)}
 @container (max-width:720px){.minor{display:none}}
 @container (max-width:330px){.rare{display:none}}
-@media (max-width:560px){td:not(.short):not(.number){min-width:17ch}body>header,body>nav,main,body>footer{padding-left:12px;padding-right:12px}section{padding:14px 12px}.answer{font-size:1.3rem}.tiles{grid-template-columns:1fr 1fr;gap:8px}.tile dd{font-size:1.15rem}.lane{max-width:26vw;overflow:hidden;text-overflow:ellipsis}}
+@media (max-width:560px){.stacks table,.stacks tbody,.stacks tr,.stacks th,.stacks td{display:block}.stacks thead{display:none}.stacks td,.stacks th{border:0;padding:3px 0}.stacks tr{border-bottom:1px solid var(--line);padding:8px 0}.stacks td::before{content:attr(data-column);display:block;color:var(--soft);font-size:.8rem}
+td:not(.short):not(.number){min-width:17ch}body>header,body>nav,main,body>footer{padding-left:12px;padding-right:12px}section{padding:14px 12px}.answer{font-size:1.3rem}.tiles{grid-template-columns:1fr 1fr;gap:8px}.tile dd{font-size:1.15rem}.lane{max-width:26vw;overflow:hidden;text-overflow:ellipsis}}
 body>footer{overflow-wrap:anywhere;padding-top:16px;padding-bottom:48px;color:var(--soft);font-size:.85rem}
 @page{margin:14mm 12mm}
 @media print{:root{color-scheme:light;${LIGHT};--ground:#fff}
