@@ -209,6 +209,12 @@ export interface TrafficDriver {
     to: Pick<Backend, "replica" | "address"> & { readonly health: HealthCheck },
     context: CallContext,
   ): Promise<void>;
+  /**
+   * Refuses requests of a service whose paths begin so (503 with `Retry-After`), in place of what was refused before; none
+   * where `paths` is empty. Those under way go on. `/reports` stands for itself and all below it. Absent: not offered.
+   * @throws DriverError conflict when another owner refuses paths of it
+   */
+  readonly refuse?: (service: string, paths: readonly string[], context: CallContext) => Promise<void>;
   /** Ends the parking; returns how long requests were held and how many. */
   unpark(
     service: string,

@@ -186,7 +186,10 @@ function describeKept(host: string, wave: Wave): string {
     return to === undefined ? [] : [`${newReplica} on ${to}`];
   });
   const copies = places.length === 0 ? "" : `; its copies stay where they serve: ${places.join(", ")}`;
-  return `${host} stays cordoned, for it is neither as before nor valid${copies}`;
+  const stopped = wave.moves.filter(({ from, method }) => from === host && method === "shed");
+  const away = stopped.map(({ replica, workload }) => `${replica} of ${workload}`);
+  const missing = away.length === 0 ? "" : `; until it is brought back these do not run: ${away.join(", ")}`;
+  return `${host} stays cordoned, for it is neither as before nor valid${copies}${missing}`;
 }
 
 /** Notes of all steps undone so far, also by an earlier owner, in the order in which they were undone. */

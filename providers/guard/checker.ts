@@ -16,6 +16,7 @@ import {
   keepsDependencies,
   keepsEnvelope,
   keepsPhases,
+  refusesWhatCanBeShed,
   startsStepsWhileRunning,
   surgesFirst,
 } from "./rules/order";
@@ -45,6 +46,7 @@ const RULES = {
   keepsDependencies,
   surgesFirst,
   fallsBackFirst,
+  refusesWhatCanBeShed,
   emptiesHostsFirst,
   keepsEnvelope,
   leavesNothing,

@@ -59,6 +59,8 @@ export async function observeFleet(
     workloads: parts.flatMap((part) => part.workloads),
     replicas: parts.flatMap((part) => part.replicas),
     services: parts.flatMap((part) => part.services),
+    // Where several platforms serve, a plan counts on what all of their switches can do.
+    ...(parts.length > 0 && parts.every((part) => part.refusesPaths) ? { refusesPaths: true } : {}),
     ...(parts.some((part) => part.functions)
       ? {
           functions: [...new Set(parts.flatMap((part) => part.functions ?? []))].sort(),
@@ -131,6 +133,7 @@ async function observePlatform(
     workloads,
     replicas,
     services,
+    ...(platform.traffic.refuse ? { refusesPaths: true } : {}),
     ...(platform.functions
       ? {
           functions: await platform.functions.offered(signal),

@@ -25,6 +25,8 @@ const DEFAULTS = {
   "await-end": { p50Ms: 0, p95Ms: 0 },
   "set-shares": { p50Ms: 200, p95Ms: 1_000 },
   "stop-copy": { p50Ms: 1_000, p95Ms: 10_000 },
+  "refuse-paths": { p50Ms: 200, p95Ms: 1_000 },
+  "serve-paths": { p50Ms: 200, p95Ms: 1_000 },
   "deploy-function": { p50Ms: 2_000, p95Ms: 20_000 },
   "remove-function": { p50Ms: 1_000, p95Ms: 10_000 },
   snapshot: { p50Ms: 1_000, p95Ms: 5_000 },

@@ -10,6 +10,7 @@ import type { Blocker, HostAction, HostDecision, Move, SkippedHost, Wave } from 
 import { HOST_ACTIONS, isMovesOnly } from "../../sdk/model";
 
 import { resolveBurst } from "./bursts";
+import { percent } from "./explain";
 import type { PlanInput } from "./plan-input";
 import { compareText, type Problem } from "./problem";
 import { disturbanceOn } from "./scores/disturbance";
@@ -107,7 +108,7 @@ function chooseAction(
           `${namesOfFunctions(moves)} ${burst === 1 ? "serves" : "serve"} for ${plural(burst, "copy", "copies")} meanwhile`,
         ]
       : []),
-    ...(shed > 0 ? [`${String(shed)} paused for it`] : []),
+    ...(shed > 0 ? [`${String(shed)} paused for it${describeRefused(moves)}`] : []),
   ];
   const isEmpty = copies === 0 && moves.length === 0;
   if (shed > 0) return { action: "degrade", reason: parts.join(", ") };
@@ -191,6 +192,13 @@ function whyNotLive({ workOf, works }: Problem, moves: readonly Move[]): string 
   if (others.length === 0) return "no copy of it goes to another host";
   if (others.every(isFlexible)) return "a second copy is started first, which pauses nobody";
   return "the pause would be longer than allowed, or where its copies go does not offer it";
+}
+
+function describeRefused(moves: readonly Move[]): string {
+  const refused = new Map(moves.flatMap(({ workload, refuses }) => (refuses ? [[workload, refuses] as const] : [])));
+  return [...refused]
+    .map(([workload, { paths, share }]) => ` while ${paths.join(", ")} of ${workload} (${percent(share)}) are refused`)
+    .join(" and");
 }
 
 function namesOfFunctions(moves: readonly Move[]): string {

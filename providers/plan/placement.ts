@@ -64,6 +64,8 @@ export class Placement {
   private readonly weights: Float64Array;
   /** Of the wave: the weight that demand is divided by, per workload. */
   private readonly divisors: Float64Array;
+  /** Of the wave: the part of a workload's demand that each unit of its weight carries at most. */
+  private readonly carried: Float64Array;
   private readonly quantile: number;
   private waveRange: StepRange = { from: 0, to: 1 };
 
@@ -77,6 +79,7 @@ export class Placement {
     this.states = new SiteStates(problem);
     this.weights = Float64Array.from(problem.works, (work) => work.weight);
     this.divisors = Float64Array.from(this.weights);
+    this.carried = this.divisors.map(inverse);
   }
 
   /** Copies on a host, in the order of their ids. */
@@ -143,6 +146,7 @@ export class Placement {
     this.states.beginWave();
     this.states.setLeaving(leaving);
     this.divisors.set(this.weights);
+    this.carried.set(this.weights.map(inverse));
     this.waveRange = range;
     const worst = this.loads.beginRange(range);
     if (this.loads.isOverAllowed()) return worst;
@@ -247,22 +251,30 @@ export class Placement {
    * Lets a workload serve with `weight` less for a part of this wave: its other copies carry more. Undefined when
    * that breaks the promise; then nothing has changed.
    * @param givesUp a job without a service gives its work up meanwhile instead
+   * @param refusedShare part of its demand that is refused meanwhile; it makes others carry no more than without, but
+   *   nobody counts on what it frees, for that is there in this wave only
    */
-  shed(work: number, weight: number, givesUp: boolean): Undo | undefined {
+  shed(work: number, weight: number, givesUp: boolean, refusedShare = 0): Undo | undefined {
     const found = this.problem.works[work];
     const before = this.divisors[work] ?? 0;
     const after = before - weight;
     const isGivenUp = givesUp && found?.workload.service === undefined;
     if (weight <= 0 || isGivenUp || after <= 0) return () => undefined;
     const undos: Undo[] = [];
+    const carried = this.carried[work] ?? 0;
+    const carriedThen = Math.max(carried, (1 - refusedShare) / after);
     for (const site of [...this.hostsOf(work).keys()].sort((a, b) => a - b)) {
       const serving = this.copiesOf(work, site).filter((copy) => copy.weight > 0);
       const sum = serving.reduce((total, copy) => total + copy.weight, 0);
       const cell = cellOfCopy(this.problem, { work, site });
-      if (sum > 0) undos.push(this.loads.change(cell, work, sum / after - sum / before));
+      if (sum > 0 && carriedThen > carried) undos.push(this.loads.change(cell, work, sum * (carriedThen - carried)));
     }
     this.divisors[work] = after;
-    undos.push(() => (this.divisors[work] = before));
+    this.carried[work] = carriedThen;
+    undos.push(() => {
+      this.divisors[work] = before;
+      this.carried[work] = carried;
+    });
     const undo = (): void => {
       for (const step of undos.reverse()) step();
     };
@@ -341,12 +353,14 @@ export class Placement {
     const parts = [this.places.keep(), this.loads.keep(), this.states.keep()];
     const [weights, divisors] = [this.weights.slice(), this.divisors.slice()];
     const { waveRange } = this;
+    const carried = this.carried.slice();
     return {
       restore: () => {
         for (const part of parts) part.restore();
         this.weights.set(weights);
         this.divisors.set(divisors);
         this.waveRange = waveRange;
+        this.carried.set(carried);
       },
       drop: () => {
         for (const part of parts) part.drop();
@@ -373,6 +387,10 @@ export class Placement {
       }
     }
   }
+}
+
+function inverse(weight: number): number {
+  return weight > 0 ? 1 / weight : 0;
 }
 
 /**

@@ -7,10 +7,21 @@
  *
  * Not for: where copies are while a plan is made (placement.ts).
  */
-import type { DemandPath, Fleet, Forecast, Host, Island, Overcommit, Replica, Workload } from "../../sdk/model";
+import type {
+  DemandPath,
+  Fleet,
+  Forecast,
+  Host,
+  Island,
+  Overcommit,
+  RefusedFunctions,
+  Replica,
+  Workload,
+} from "../../sdk/model";
 import { matchesHost } from "../../sdk/model";
 
 import { resolveBurst, type Burst } from "./bursts";
+import { refusableOf } from "./refusals";
 import { createColumns, type Columns } from "./columns";
 import { createPlaceRules, type PlaceRules } from "./place-rules";
 import type { PlanInput } from "./plan-input";
@@ -54,6 +65,8 @@ export interface Work {
   readonly copiesPerHost: number;
   /** A function that can stand in for its copies; absent: none can. */
   readonly burst?: Burst;
+  /** Its functions that may be refused; absent: none may. */
+  readonly refusable?: RefusedFunctions;
 }
 
 /** A replica as planning sees it. */
@@ -350,6 +363,7 @@ function createWork(workload: Workload, copies: readonly Copy[], input: PlanInpu
   const { fleet, forecast, progress } = input;
   const row = rowsOf(forecast).get(workload.name) ?? -1;
   const burst = resolveBurst(workload, fleet, forecast);
+  const refusable = refusableOf(workload, fleet, forecast);
   const perHost = new Map<string | number, number>();
   for (const host of progress?.origins[workload.name] ?? copies.map((copy) => copy.site)) {
     perHost.set(host, (perHost.get(host) ?? 0) + 1);
@@ -362,6 +376,7 @@ function createWork(workload: Workload, copies: readonly Copy[], input: PlanInpu
     weight: copies.reduce((sum, copy) => sum + copy.weight, 0),
     serving: copies.filter((copy) => copy.weight > 0).length,
     copiesPerHost: Math.max(1, ...perHost.values()),
+    ...(refusable ? { refusable } : {}),
     ...(burst === undefined || typeof burst === "string" ? {} : { burst }),
   };
 }

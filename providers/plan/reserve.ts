@@ -45,9 +45,19 @@ const MORE_MOVES = 2;
 
 /**
  * A schedule with the smallest reserve, or the failure of the try with the largest. Functions stand in for copies where
- * there is none otherwise, where fewer copies are shed then, or where that is cheaper than a reserve.
+ * there is none otherwise, where fewer copies are shed then, or where that is cheaper than a reserve; functions of workloads
+ * are refused only where there is none with all of these.
  */
 export function findSchedule(context: ScheduleContext, hosts: readonly string[]): ScheduleResult {
+  const whole = findWhole(context, hosts);
+  if ("schedule" in whole || !context.problem.works.some(({ refusable }) => refusable)) return whole;
+  const mayBurst = context.problem.works.some(({ burst }) => burst);
+  const degraded = findReserve({ ...context, mayBurst, mayRefuse: true }, hosts);
+  return "schedule" in degraded ? degraded : whole;
+}
+
+/** The same with all that workloads do for their users. */
+function findWhole(context: ScheduleContext, hosts: readonly string[]): ScheduleResult {
   const without = findReserve(context, hosts);
   if (hosts.length === 0 || !context.problem.works.some(({ burst }) => burst)) return without;
   const { held } = context.problem;
@@ -281,10 +291,10 @@ function findShorter(
 }
 
 /** True where some copy may pause while its host is updated. */
-function canShed({ input }: ScheduleContext): boolean {
-  return input.fleet.workloads.some(
-    (workload) =>
-      (workload.criticality === "sheddable" || isPinned(workload)) &&
+function canShed({ problem, mayRefuse }: ScheduleContext): boolean {
+  return problem.works.some(
+    ({ workload, refusable }) =>
+      (workload.criticality === "sheddable" || isPinned(workload) || (mayRefuse && refusable !== undefined)) &&
       !workload.exclusive &&
       workload.maxUnavailable > 0,
   );
@@ -336,6 +346,7 @@ function tryStyle(
     lookAhead,
     mayShed,
     mayBurst: context.mayBurst,
+    mayRefuse: context.mayRefuse,
     rules,
     ids: new Set(input.fleet.replicas.map((replica) => replica.id)),
     tries: { left: MAXIMUM_TRIES },

@@ -35,8 +35,9 @@ export interface ScheduleContext {
   readonly quantile: number;
   /** Whether lanes are put together by several rules and the shortest plan is taken, or by the usual rules alone. */
   readonly comparesLanes: boolean;
-  /** Whether functions may stand in for copies. */
+  /** Whether functions may stand in for copies, and whether functions of workloads may be refused. */
   readonly mayBurst: boolean;
+  readonly mayRefuse: boolean;
   /** Filled while waves are planned: scores of copies that may stay while their host is updated, as last judged. */
   readonly stays: Map<string, MigrationScore>;
 }
@@ -88,6 +89,7 @@ export function createScheduleContext(
     quantile: quantileOfPool(input),
     comparesLanes: true,
     mayBurst: false,
+    mayRefuse: false,
     stays: new Map(),
   };
 }
@@ -212,7 +214,8 @@ function durationOfLanes(
   const fromOf = new Map(moves.map(({ move }) => [move.id, move.from]));
   const others: PlanStep[] = [];
   for (const step of steps) {
-    const host = "move" in step ? fromOf.get(step.move) : "host" in step ? step.host : step.hosts[0];
+    const host =
+      "move" in step ? fromOf.get(step.move) : "host" in step ? step.host : "hosts" in step ? step.hosts[0] : undefined;
     if (host === undefined || lanes.uses[host] === undefined || step.kind === "reserve" || step.kind === "release") {
       others.push(step);
       continue;

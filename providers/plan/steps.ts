@@ -61,6 +61,11 @@ export function createUpdateSteps(
   for (const id of first) {
     steps.push({ id, kind: "reserve", hosts: reserve, after: [], expected: durations.reserve });
   }
+  const refusals = createRefusals(index, moves, first, options);
+  steps.push(...refusals.map(({ refuse }) => refuse));
+  const refusalOf = (move: WorkloadMove): readonly string[] =>
+    refusals.flatMap(({ refuse }) => (move.move.refuses && refuse.workload === move.workload.name ? [refuse.id] : []));
+  const backs = new Map<string, string[]>();
   const ends: string[] = [];
   const movesOf = new Map<string, WorkloadMove[]>();
   for (const move of orderMoves(moves, options)) {
@@ -82,7 +87,7 @@ export function createUpdateSteps(
     steps.push({ id: id("cordon"), kind: "cordon", host, after: cordonAfter, expected: durations.cordon });
     const left = leaving.flatMap((move) => {
       const surge = lane ? [] : createSurgeSteps(id, move, [id("cordon")], options, transferMs);
-      const before = surge.length > 0 ? lastOfMoves(surge) : [id("cordon")];
+      const before = [...(surge.length > 0 ? lastOfMoves(surge) : [id("cordon")]), ...refusalOf(move)];
       const leave = [...surge, ...createLeaveSteps(id, move, before, options, transferMs)];
       steps.push(...leave);
       return leave.slice(-1).map((step) => step.id);
@@ -122,6 +127,8 @@ export function createUpdateSteps(
       const back = [...arrive, ...createFallBackSteps(id, away, lastOfMoves(arrive), options)];
       steps.push(...back);
       endsHere.push(...back.slice(-1).map((step) => step.id));
+      const { name } = away.workload;
+      if (away.move.refuses) backs.set(name, [...(backs.get(name) ?? []), ...back.slice(-1).map((step) => step.id)]);
     }
     if (!lane) ends.push(...endsHere);
     else if (spec.limits.soakMs > 0) {
@@ -137,6 +144,10 @@ export function createUpdateSteps(
       endsOf.set(host, [id("soak")]);
     } else endsOf.set(host, endsHere);
   }
+  for (const { refuse, serve } of refusals) {
+    steps.push({ ...serve, after: backs.get(refuse.workload) ?? [refuse.id] });
+    ends.push(serve.id);
+  }
   if (spec.limits.soakMs > 0 && ends.length > 0) {
     steps.push({
       id: `w${String(index)}/soak`,
@@ -148,6 +159,29 @@ export function createUpdateSteps(
     });
   }
   return keepApart(steps, moves, options);
+}
+
+type PathsStep<K extends "refuse-paths" | "serve-paths"> = Extract<PlanStep, { readonly kind: K }>;
+
+/** Functions are refused once in a wave, before the first copy leaves, and served again when the last one is back. */
+function createRefusals(
+  index: number,
+  moves: readonly WorkloadMove[],
+  after: readonly string[],
+  { durations }: StepOptions,
+): readonly { readonly refuse: PathsStep<"refuse-paths">; readonly serve: PathsStep<"serve-paths"> }[] {
+  const byWorkload = new Map(
+    moves.flatMap(({ move }) => (move.refuses ? [[move.workload, move.refuses] as const] : [])),
+  );
+  return [...byWorkload].map(([workload, { paths }]) => {
+    const id = (kind: string): string => `w${String(index)}/${kind}/${workload}`;
+    const part = { workload, paths };
+    const [refuse, serve] = [id("refuse-paths"), id("serve-paths")];
+    return {
+      refuse: { ...part, id: refuse, kind: "refuse-paths", after, expected: durations["refuse-paths"] },
+      serve: { ...part, id: serve, kind: "serve-paths", after: [refuse], expected: durations["serve-paths"] },
+    };
+  });
 }
 
 /**

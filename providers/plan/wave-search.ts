@@ -6,7 +6,7 @@
  *
  * Not for: choosing the hosts of the wave (waves.ts).
  */
-import { formatDurationShort, type Move, type StandIn, type Workload } from "../../sdk/model";
+import { formatDurationShort, type Move, type RefusedFunctions, type StandIn, type Workload } from "../../sdk/model";
 
 import { shortDigest } from "./digest";
 import { findStandIn } from "./bursts";
@@ -70,6 +70,8 @@ export interface SearchOptions {
   readonly mayShed?: boolean;
   /** True where functions may stand in for copies that find no room. @default false */
   readonly mayBurst?: boolean;
+  /** True where functions may be refused so that a copy can pause. @default false */
+  readonly mayRefuse?: boolean;
   /** True in a failback: copies go to member hosts, and none is shed, because no wave follows to bring it back. */
   readonly failback?: boolean;
 }
@@ -84,6 +86,7 @@ interface Choice {
   readonly target?: Target;
   readonly arrived: Copy;
   readonly standIn?: StandIn;
+  readonly refuses?: RefusedFunctions;
 }
 
 /** Finds targets for all tasks and adds the copies to the placement. */
@@ -147,12 +150,22 @@ export function searchWave(
       bursts.set(standIn.function, before);
     }
     const mayShed = options.mayShed !== false && !options.failback && !options.isReady;
-    const release = mayShed ? tryShed(problem, placement, copy, shed) : undefined;
+    let release = mayShed ? tryShed(problem, placement, copy, shed) : undefined;
     if (typeof release === "function") {
       choices.push({ task, list, arrived: createCopy(problem, copy, copy.site, copy.weight, options) });
       if (settle(depth + 1)) return true;
       choices.pop();
       release();
+    } else {
+      const refuses =
+        mayShed && options.mayRefuse === true && copy.weight > 0 ? problem.works[copy.work]?.refusable : undefined;
+      if (refuses) release = tryPause(problem, placement, copy, shed, false, refuses.share);
+      if (refuses && typeof release === "function") {
+        choices.push({ task, list, refuses, arrived: createCopy(problem, copy, copy.site, copy.weight, options) });
+        if (settle(depth + 1)) return true;
+        choices.pop();
+        release();
+      }
     }
     if (stuck === undefined || depth > stuck.depth) {
       const blocks = { budgetBlocks: release === "budget", isFunctionFull: burst === "full" };
@@ -240,6 +253,7 @@ function tryPause(
   copy: Copy,
   shed: Map<number, number>,
   givesUp: boolean,
+  refusedShare = 0,
 ): Undo | "budget" | undefined {
   const work = problem.works[copy.work];
   // Others count on the copies near them.
@@ -247,7 +261,7 @@ function tryPause(
   const before = shed.get(copy.work) ?? 0;
   const after = before + (copy.weight > 0 ? 1 : 0);
   if (work.serving - after < work.workload.copies - work.workload.maxUnavailable && copy.weight > 0) return "budget";
-  const undo = placement.shed(copy.work, copy.weight, givesUp);
+  const undo = placement.shed(copy.work, copy.weight, givesUp, refusedShare);
   if (!undo) return undefined;
   shed.set(copy.work, after);
   return () => {
@@ -284,6 +298,13 @@ function isMovedLive(problem: Problem, { work, site, blackoutMs }: Copy, to: num
   return [site, to].every((at) => problem.sites[at]?.host.offers?.includes("live-migration") === true);
 }
 
+function describeRefusal(from: string, { paths, share }: RefusedFunctions): string {
+  return (
+    `no host has room for it while ${from} is updated; its budget allows it to pause, and ${paths.join(", ")}, ` +
+    `${percent(share)} of the requests, are refused meanwhile, so that the other copies carry its part`
+  );
+}
+
 function describeStandIn(workload: Workload | undefined, from: string, standIn: StandIn, quantile: number): string {
   const { function: name, share, requestsPerSecond } = standIn;
   return (
@@ -295,7 +316,7 @@ function describeStandIn(workload: Workload | undefined, from: string, standIn: 
 function renderMove(
   problem: Problem,
   placement: Placement,
-  { task, list, target, arrived, standIn }: Choice,
+  { task, list, target, arrived, standIn, refuses }: Choice,
   options: SearchOptions,
 ): PlacedMove {
   const { copy } = task;
@@ -353,8 +374,10 @@ function renderMove(
             : {
                 ...shared,
                 method: "shed",
-                reason:
-                  workload && isPinned(workload)
+                ...(refuses ? { refuses } : {}),
+                reason: refuses
+                  ? describeRefusal(from, refuses)
+                  : workload && isPinned(workload)
                     ? `it may not move, and its budget allows it to pause while ${from} is updated`
                     : `no host has room for it while ${from} is updated; it is sheddable and its budget allows it to pause`,
               };

@@ -307,13 +307,14 @@ function restTime(hosts: number, hostsAtOnce: number, wave: DurationQuantiles): 
 
 /** Upper bound of a wave's time before it is known what moves in it. */
 function longestUpdateWave(
-  { durations, input, problem, mayBurst }: ScheduleContext,
+  { durations, input, problem, mayBurst, mayRefuse }: ScheduleContext,
   reserves: boolean,
 ): DurationQuantiles {
   const move = longestMove({ durations });
   const coldMs = mayBurst ? Math.max(0, ...problem.works.map(({ burst }) => burst?.target.coldStartMs ?? 0)) : 0;
   const back = [durations["start-copy"], durations.admit];
-  const sheds = input.fleet.workloads.some((workload) => workload.criticality === "sheddable" || isPinned(workload));
+  const sheds =
+    mayRefuse || input.fleet.workloads.some((workload) => workload.criticality === "sheddable" || isPinned(workload));
   return sumDurations([
     ...(reserves ? [durations.reserve] : []),
     durations.cordon,
@@ -324,6 +325,7 @@ function longestUpdateWave(
     durations.validate,
     durations.uncordon,
     ...(sheds || mayBurst ? back : []),
+    ...(mayRefuse ? [durations["refuse-paths"], durations["serve-paths"]] : []),
     ...(mayBurst
       ? [longerBy(durations["deploy-function"], coldMs), durations.admit, durations.drain, durations["remove-function"]]
       : []),

@@ -25,6 +25,8 @@ const STEP_STYLES: Readonly<Record<StepKind, BarStyle>> = {
   "live-migrate": STYLES.move,
   "await-end": STYLES.move,
   "set-shares": STYLES.reserve,
+  "refuse-paths": STYLES.move,
+  "serve-paths": STYLES.move,
   "deploy-function": STYLES.move,
   "remove-function": STYLES.move,
   cordon: STYLES.cordon,

@@ -33,6 +33,7 @@ export async function giveBack(runId: string, deps: RunDependencies): Promise<vo
     const inUse = new Set(
       (await platform.workloads.list(signal)).filter(({ state }) => state !== "stopped").map(({ host }) => host),
     );
+    await serveRefused(session, runId);
     const standing = await removeIdleFunctions(session, runId);
     const free = reserved.filter((host) => !inUse.has(host));
     if (free.length > 0) {
@@ -50,6 +51,16 @@ export async function giveBack(runId: string, deps: RunDependencies): Promise<vo
       });
     }
   });
+}
+
+async function serveRefused(session: RunSession, runId: string): Promise<void> {
+  const { traffic } = session.deps.platform;
+  const { refuse } = traffic;
+  if (!refuse) return;
+  for (const { name, refused } of await traffic.observe(session.deps.signal)) {
+    if (refused?.owner !== runId) continue;
+    await effect(session, runId, `serve/${name}`, "run", (call) => refuse(name, [], call));
+  }
 }
 
 /** One that still serves stays, for its workload would have too few copies without it: those are named. */

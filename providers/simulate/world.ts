@@ -117,6 +117,9 @@ function simulatedWorkloads(
       startMs: drawDuration(random, durations["start-copy"]),
       demandCpuMillis: demandAt,
       requestsPerSecond: REQUESTS_PER_SECOND,
+      functions: Object.fromEntries(
+        (forecast.functions ?? []).flatMap((one) => (one.workload === workload.name ? [[one.name, one.share]] : [])),
+      ),
       slowShare: workload.exclusive ? 0 : SLOW_SHARE,
       slowRequestMs: Math.min(drawDuration(random, durations.drain), spec.limits.drainMs * DRAIN_SHARE),
       transferMs: workload.exclusive ? drawDuration(random, transfer) : 0,

@@ -3,7 +3,7 @@
  *
  * Not for: changing them; everything goes through FleetState.change.
  */
-import type { Mark, ReplicaState, SharesInForce } from "../../sdk/model";
+import type { Mark, ReplicaState, Service, SharesInForce } from "../../sdk/model";
 import type { HandOverToken, Operation, StartSpec } from "../drivers/contracts";
 import type { ResolvedFunctionSpec, ResolvedHostSpec, ResolvedWorkloadSpec } from "./fleet-spec";
 import { WriteLog } from "./write-log";
@@ -91,6 +91,7 @@ export interface ServiceRecord {
   owner: string | undefined;
   readonly backends: Map<string, BackendRecord>;
   park: ParkRecord | undefined;
+  refused: NonNullable<Service["refused"]> | undefined;
   readonly handOvers: Map<string, HandOverRecord>;
 }
 

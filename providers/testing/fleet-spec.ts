@@ -44,6 +44,8 @@ export interface MemoryWorkloadSpec {
   readonly demandCpuMillis?: (atMs: number) => number;
   /** Requests of the service; for an exclusive one each is a write. @default 0 */
   readonly requestsPerSecond?: number;
+  /** Parts of its requests and of its demand by the beginnings of their paths; refused ones cost nothing. @default none */
+  readonly functions?: Readonly<Record<string, number>>;
   /** Duration of a request. @default 20 ms */
   readonly requestMs?: number;
   /** Share of requests that take `slowRequestMs`, 0..1. @default 0 */
@@ -160,6 +162,7 @@ export function normalizeWorkloadSpec(spec: MemoryWorkloadSpec): ResolvedWorkloa
     startMs: 3000,
     demandCpuMillis: () => 0,
     requestsPerSecond: 0,
+    functions: {},
     requestMs: 20,
     slowShare: 0,
     slowRequestMs: 2000,

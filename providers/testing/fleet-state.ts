@@ -239,6 +239,7 @@ export class FleetState {
             owner: undefined,
             backends: new Map(),
             park: undefined,
+            refused: undefined,
             handOvers: new Map(),
           };
     if (service) this.services.set(service.name, service);

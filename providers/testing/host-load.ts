@@ -3,6 +3,7 @@
  * workloads over their share.
  */
 import type { HostRecord } from "./fleet-records";
+import type { ResolvedWorkloadSpec } from "./fleet-spec";
 import type { FleetState } from "./fleet-state";
 
 /** Where a workload's demand goes: weights by host. */
@@ -22,7 +23,7 @@ export class HostLoad {
     for (const workload of this.state.workloads.values()) {
       const shares = this.sharesOf(workload.name);
       const total = shares.reduce((sum, [, weight]) => sum + weight, 0);
-      const demand = workload.demandCpuMillis(atMs);
+      const demand = this.demandOf(workload, atMs);
       for (const [host, weight] of shares) byHost.set(host, (byHost.get(host) ?? 0) + (demand * weight) / total);
     }
     return byHost;
@@ -34,8 +35,15 @@ export class HostLoad {
       const shares = this.sharesOf(name);
       const total = shares.reduce((all, [, weight]) => all + weight, 0);
       const here = shares.reduce((own, [on, weight]) => (on === host ? own + weight : own), 0);
-      return total > 0 ? sum + ((this.state.workloads.get(name)?.demandCpuMillis(atMs) ?? 0) * here) / total : sum;
+      const workload = this.state.workloads.get(name);
+      return total > 0 && workload ? sum + (this.demandOf(workload, atMs) * here) / total : sum;
     }, 0);
+  }
+
+  /** Without what the switch refuses. */
+  private demandOf({ service, functions, demandCpuMillis }: ResolvedWorkloadSpec, atMs: number): number {
+    const paths = this.state.services.get(service ?? "")?.refused?.paths ?? [];
+    return demandCpuMillis(atMs) * (1 - paths.reduce((sum, path) => sum + (functions[path] ?? 0), 0));
   }
 
   /** Logs each host that goes over its capacity, and each group of workloads that goes over its share. */

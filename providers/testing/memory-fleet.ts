@@ -222,6 +222,7 @@ function observeFleet(
     workloads,
     replicas,
     services,
+    refusesPaths: true,
     ...(endpoints ? { functions: [...state.functions.keys()].sort(), endpoints } : {}),
   };
 }

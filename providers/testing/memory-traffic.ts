@@ -39,6 +39,15 @@ export function createMemoryTraffic(state: FleetState, gate: CallGate): TrafficD
         if (underWay > 0) state.load.noteFailed(service, underWay, `backend ${replica} was removed`);
         service.backends.delete(replica);
       }),
+    refuse: (name, paths, context) =>
+      gate.mutate(target("refuse", name), context, () => {
+        const service = findService(state, name);
+        const held = service.refused;
+        if (held && held.owner !== context.owner) {
+          throw new DriverError("conflict", name, `${held.owner} refuses paths of it`);
+        }
+        service.refused = paths.length === 0 ? undefined : { owner: context.owner, paths: [...paths].sort() };
+      }),
     park: (name, token, context) =>
       gate.mutate(target("park", name), context, () => {
         park(state, findService(state, name), token);
@@ -136,6 +145,7 @@ export function renderService(state: FleetState, service: ServiceRecord): Servic
         healthy: copy !== undefined && (copy.state === "healthy" || copy.state === "quiesced"),
       };
     }),
+    ...(service.refused ? { refused: service.refused } : {}),
     ...(service.park
       ? { parked: { token: service.park.token, expiresAt: service.park.expiresAt, waiting: service.park.waiting } }
       : {}),

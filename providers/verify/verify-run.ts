@@ -122,6 +122,9 @@ function listLeftovers({ run, after }: VerifyRunInput): readonly string[] {
     ...(after.endpoints ?? []).flatMap(({ id, owner, function: name, workload }) =>
       owner === run ? [`${workload}: function ${name} still stands in for a copy (${id})`] : [],
     ),
+    ...after.services.flatMap(({ name, refused }) =>
+      refused?.owner === run ? [`${name}: ${refused.paths.join(", ")} still refused by this run`] : [],
+    ),
     ...after.services.flatMap((service) =>
       service.parked === undefined ? [] : [`${service.name}: requests are still parked`],
     ),

@@ -253,6 +253,8 @@ export interface Service {
   readonly backends: readonly Backend[];
   /** Set while requests are parked: by which hand-over, and until when. */
   readonly parked?: { readonly token: string; readonly expiresAt: number; readonly waiting: number };
+  /** Beginnings of paths whose requests are refused, by whom, sorted. Absent: none are. */
+  readonly refused?: { readonly owner: string; readonly paths: readonly string[] };
 }
 
 /**
@@ -292,6 +294,8 @@ export interface Fleet {
   readonly events?: readonly MaintenanceEvent[];
   /** What its resources cost. Absent: the user told none. */
   readonly prices?: import("./prices").PriceTable;
+  /** True where its switch can refuse requests by their paths. Absent: it cannot. */
+  readonly refusesPaths?: boolean;
   /** Functions that its drivers can deploy. Absent: no driver offers functions. */
   readonly functions?: readonly string[];
   /** What is deployed of them; absent: nothing is. */

@@ -57,6 +57,9 @@ export type PlanStep =
       readonly shares: readonly HostShare[];
       readonly untilMs: number;
     })
+  /** Refuse the requests of functions that can be shed, and serve them again. */
+  | (StepBase & PathsStep & { readonly kind: "refuse-paths" })
+  | (StepBase & PathsStep & { readonly kind: "serve-paths" })
   /** Deploy a function to stand in for a copy, and call it until it answers; it gets its traffic by `admit`. */
   | (StepBase & MoveStep & FunctionStep & { readonly kind: "deploy-function" })
   /** Take it away again, drained before. */
@@ -94,6 +97,12 @@ interface TransferStep extends MoveStep {
   readonly bytesPerSecond?: number;
 }
 
+interface PathsStep {
+  readonly workload: string;
+  /** Beginnings of paths, sorted. */
+  readonly paths: readonly string[];
+}
+
 interface FunctionStep {
   readonly function: string;
   readonly endpoint: string;
@@ -124,6 +133,16 @@ export interface Move {
   readonly migration?: MigrationScore;
   /** With `burst`: what serves meanwhile. */
   readonly standIn?: StandIn;
+  /** With `shed`: functions of its workload that are refused meanwhile, so that the other copies carry its part. */
+  readonly refuses?: RefusedFunctions;
+}
+
+/** Functions of a workload whose requests are refused. */
+export interface RefusedFunctions {
+  /** Beginnings of their paths, sorted. */
+  readonly paths: readonly string[];
+  /** Their part of the workload's requests, 0..1. */
+  readonly share: number;
 }
 
 /** A function that serves for a copy while that one does not run. */

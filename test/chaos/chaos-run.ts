@@ -406,7 +406,7 @@ class ChaosRun {
     if (step.kind === "hand-over") return step.fromHost;
     if ("host" in step) return step.host;
     if ("hosts" in step) return step.hosts[0] ?? "";
-    if ("endpoint" in step) return "";
+    if ("endpoint" in step || "paths" in step) return "";
     return this.places.get(step.replica) ?? "";
   }
 

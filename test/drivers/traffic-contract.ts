@@ -168,5 +168,23 @@ export function describeTrafficDriver(
         await clock.sleep(2500);
         assert.equal((await exclusive()).owner, successor.replica);
       }));
+
+    it("refuses paths of a service until its owner takes that back, where it offers that", () =>
+      fixture.run(async () => {
+        const { driver, plain } = fixture;
+        if (!driver.refuse) return;
+        const refused = async (): Promise<Service["refused"]> =>
+          (await driver.observe(NO_ABORT)).find(({ name: found }) => found === plain.service)?.refused;
+        const context = next({ epoch: 30 });
+        await driver.refuse(plain.service, ["/reports", "/export"], context);
+        await driver.refuse(plain.service, ["/reports", "/export"], context);
+        assert.deepEqual(await refused(), { owner: "contract-run", paths: ["/export", "/reports"] });
+        await driver.refuse(plain.service, ["/reports"], next({ epoch: 30 }));
+        assert.deepEqual((await refused())?.paths, ["/reports"]);
+        await rejectsWith("conflict", driver.refuse(plain.service, ["/"], next({ owner: "another-run", epoch: 30 })));
+        await driver.refuse(plain.service, [], next({ epoch: 30 }));
+        await driver.refuse(plain.service, [], next({ epoch: 30 }));
+        assert.equal(await refused(), undefined);
+      }));
   });
 }

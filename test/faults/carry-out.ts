@@ -53,7 +53,10 @@ export async function carryOutScenario(scenario: Scenario, tampering: Tampering 
     fleet: fleetOf(scenario),
     spec: specOf(scenario),
     seed: scenario.seed,
-    forecast: sampleForecast({ paths: 8, steps: 36, scale: scenario.demand, seed: scenario.seed }),
+    forecast: {
+      ...sampleForecast({ paths: 8, steps: 36, scale: scenario.demand, seed: scenario.seed }),
+      ...(scenario.refuses ? { functions: [JUDGED] } : {}),
+    },
     startMs: SAMPLE_OPENING_MS + 10 * MINUTE_MS,
     isMemoryOnly: true,
     ...(tampering.plan ? { changePlan: tampering.plan } : {}),
@@ -252,6 +255,7 @@ function fleetOf(scenario: Scenario): MemoryFleetSpec {
     workloads: fleet.workloads.map((workload) => ({
       ...workload,
       demandCpuMillis: (atMs) => scenario.demand * (workload.demandCpuMillis?.(atMs) ?? 0),
+      ...(workload.name === "front" && scenario.refuses ? { functions: { [REPORTS.path]: JUDGED.share } } : {}),
       ...(workload.name === "ledger" && notNow > 0 ? { notNow: { "/before-move": notNow } } : {}),
     })),
     commands: {
@@ -266,6 +270,12 @@ function fleetOf(scenario: Scenario): MemoryFleetSpec {
     },
   };
 }
+
+const REPORTS = { path: "/reports", criticality: "sheddable" as const };
+const JUDGED = {
+  ...{ workload: "front", name: REPORTS.path, criticality: REPORTS.criticality },
+  ...{ confidence: 1, share: 0.4, reason: "as declared" },
+};
 
 const LARGE = { cpuMillis: 200, memoryBytes: 2 * 16 * 2 ** 30 };
 
@@ -299,11 +309,12 @@ function behaviourOf(trouble: HostTrouble, afterMs: number): CommandBehaviour {
 }
 
 function specOf(scenario: Scenario): HostUpdateSpec {
-  const { hosts, hostsAtOnce, canaryHosts, reboot, failback, undo, notNow, bursts = false } = scenario;
-  const spec = quickSpec({ failback }, hosts);
+  const { hosts, hostsAtOnce, canaryHosts, reboot, failback, undo, notNow, bursts = false, refuses = false } = scenario;
+  const { pool, ...spec } = quickSpec({ failback }, hosts);
   const { undo: undoCommand, ...update } = spec.update;
   return {
     ...spec,
+    ...(pool && !refuses ? { pool } : {}),
     update: {
       ...update,
       reboot,
@@ -316,6 +327,7 @@ function specOf(scenario: Scenario): HostUpdateSpec {
       workloads: island.workloads.map((workload) => ({
         ...workload,
         ...(workload.name === "ledger" && notNow > 0 ? { hooks: { beforeMove: "/before-move" } } : {}),
+        ...(workload.name === "front" && refuses ? { functions: [REPORTS] } : {}),
         ...(workload.name === "pricing" && bursts ? { request: LARGE, burst: PRICING_BURST } : {}),
       })),
     })),

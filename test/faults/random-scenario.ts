@@ -74,12 +74,39 @@ export function createScenario(seed: number): Scenario {
     notNow: random.next() < 0.1 ? random.integer(1, 4) : 0,
     // A draw of its own: the others are those of the same seed without it.
     migratesLive: createRandom(seed).fork("live").next() < 0.3,
-    bursts: createRandom(seed).fork("bursts").next() < 0.2,
+    ...createWays(seed),
     troubles: createTroubles(random, hosts),
   };
   const count = random.integer(0, MOST_INCIDENTS);
   const incidents = Array.from({ length: count }, () => createIncident(random, base));
-  return { ...base, incidents: [...incidents, ...(base.bursts ? createBurstIncidents(seed) : [])] };
+  return {
+    ...base,
+    incidents: [
+      ...incidents,
+      ...(base.bursts ? createBurstIncidents(seed) : []),
+      ...(base.refuses ? createRefusalIncidents(seed) : []),
+    ],
+  };
+}
+
+/** Draws of their own, as that of live migration: a function stands in, or functions are refused. */
+function createWays(seed: number): Pick<Scenario, "bursts" | "refuses"> {
+  const draw = createRandom(seed).fork("bursts").next();
+  return { bursts: draw < 0.2, refuses: draw >= 0.9 };
+}
+
+/** A refusal that goes wrong, in half of the scenarios that have them. */
+function createRefusalIncidents(seed: number): readonly Incident[] {
+  const random = createRandom(seed).fork("refusal incidents");
+  const nth = random.integer(1, 3);
+  const laterMs = random.integer(1, 20_000);
+  const draw = random.next();
+  const call = "traffic.refuse";
+  if (draw < 0.5) return [];
+  if (draw < 0.6) return [{ kind: "call", fault: { call, nth, effect: { kind: "refuse" } } }];
+  if (draw < 0.7) return [{ kind: "call", fault: { call, nth, effect: { kind: "answer-lost" } } }];
+  if (draw < 0.85) return [{ kind: "crash-sending", call, nth, arrivesAfterMs: laterMs, backAfterMs: laterMs }];
+  return [{ kind: "duplicate", call, nth, againAfterMs: laterMs }];
 }
 
 /** What goes wrong with functions, in half of the scenarios that have them. */

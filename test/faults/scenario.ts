@@ -79,6 +79,8 @@ export interface Scenario {
   readonly migratesLive?: boolean;
   /** Pricing finds room on no other host, and a function stands in for it. @default false */
   readonly bursts?: boolean;
+  /** There is no reserve, and functions of the front may be refused. @default false */
+  readonly refuses?: boolean;
   /** By host. */
   readonly troubles: Readonly<Record<string, HostTrouble>>;
   readonly incidents: readonly Incident[];

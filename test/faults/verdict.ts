@@ -91,9 +91,14 @@ function findEndFaults(
   const endpoints = (fleet.observations().last?.endpoints ?? [])
     .filter(({ id }) => !isNamed(id))
     .map(({ id }) => `${id} is still deployed in phase ${state.phase} and not named`);
+  const refused = (fleet.observations().last?.services ?? []).flatMap(({ name, refused: held }) =>
+    held && !said.includes("refuse-paths")
+      ? [`${held.paths.join(", ")} of ${name} are still refused in phase ${state.phase}`]
+      : [],
+  );
   const leases = store.liveLeases().map(({ resource, owner }) => `lease ${resource} is still held by ${owner}`);
   const waits = isFinal || state.phase === "armed" ? [] : [`the run was left in phase ${state.phase}`];
-  return [...marks, ...versionFaults, ...endpoints, ...leases, ...waits];
+  return [...marks, ...versionFaults, ...endpoints, ...refused, ...leases, ...waits];
 }
 
 /** True for a host that went away for good in the middle of a wave that was changing it. */

@@ -6,7 +6,7 @@ import { plan, planningSlot, SLOT_MS, type PlanInput } from "../../providers/pla
 import { laneOfSteps, wholeLanes } from "../../providers/execute/lanes";
 import { orderUndo } from "../../providers/execute/undo";
 import { canonicalJson, type MigrationPlan, type StepRecord } from "../../sdk/model";
-import { pickFrom, randomSample, randomWideSample, withBursts, withRules } from "./random-samples";
+import { pickFrom, randomSample, randomWideSample, withBursts, withRefusals, withRules } from "./random-samples";
 import { OPENING_MS, sampleInput, type Sample } from "./sample-fleets";
 import { simulate, Simulation } from "./simulation";
 
@@ -382,9 +382,10 @@ function shedWorkload(name: string, on: readonly string[], last: readonly number
   return { name, on, demand, memoryBytes: 2 ** 28, service: true, workload };
 }
 
-/** The input of a sample; by the seed, functions can stand in for copies of its services. */
+/** The input of a sample; by the seed, functions can stand in for copies of its services, or can be refused. */
 function drawnInput(sample: Sample, seed: number): PlanInput {
-  return seed % 2 === 0 ? sampleInput(sample) : withBursts(sample, 10 + (seed % 1000));
+  if (seed % 3 === 0) return sampleInput(sample);
+  return seed % 3 === 1 ? withBursts(sample, 10 + (seed % 1000)) : withRefusals(sample, (1 + (seed % 9)) / 10);
 }
 
 /** Host of each copy. */

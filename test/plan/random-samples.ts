@@ -198,3 +198,15 @@ export function withBursts(sample: Sample, requestsPerSecond: number): PlanInput
   const functions = workloads.flatMap(({ burst }) => burst?.function ?? []);
   return { ...input, fleet: { ...fleet, workloads, functions } };
 }
+
+/** The input of a sample in which a part of the requests of every service may be refused. */
+export function withRefusals(sample: Sample, share: number): PlanInput {
+  const input = sampleInput(sample);
+  const { fleet, forecast } = input;
+  const functions = [{ path: "/reports", criticality: "sheddable" as const }];
+  const workloads = fleet.workloads.map((workload) => ({ ...workload, functions }));
+  const judged = workloads.map(({ name: workload }) => ({
+    ...{ workload, name: "/reports", criticality: "sheddable" as const, confidence: 1, share, reason: "as declared" },
+  }));
+  return { ...input, fleet: { ...fleet, workloads, refusesPaths: true }, forecast: { ...forecast, functions: judged } };
+}

@@ -32,6 +32,8 @@ export class Simulation {
   readonly updated = new Set<string>();
   /** Paths on which some host was over its share at any time. */
   readonly overPaths = new Set<number>();
+  /** Part of the requests that is refused, by workload. */
+  readonly refused = new Map<string, number>();
   private readonly cordoned = new Set<string>();
   /** Workloads of which copies have ended by themselves. */
   readonly ended = new Set<string>();
@@ -81,6 +83,7 @@ export class Simulation {
   /** The fleet as it is now, as discovery would see it. */
   fleet(): Fleet {
     const { fleet } = this.input;
+    assert.deepEqual([...this.refused.keys()], [], "functions are refused between waves");
     for (const [id, { host }] of this.copies) assert.ok(!host.startsWith(FUNCTIONS), `${id} is left between waves`);
     const replicas = [...this.copies].map(([id, { workload, host }]): Replica => ({
       id,
@@ -162,6 +165,15 @@ export class Simulation {
         this.copies.delete(step.replica);
         this.ended.add(step.workload);
         return;
+      case "refuse-paths":
+        this.refused.set(
+          step.workload,
+          this.wave?.moves.find((move) => move.refuses && move.workload === step.workload)?.refuses?.share ?? 0,
+        );
+        return;
+      case "serve-paths":
+        assert.ok(this.refused.delete(step.workload), `nothing of ${step.workload} was refused`);
+        return;
       case "deploy-function":
         assert.ok(!this.copies.has(step.endpoint), `the id ${step.endpoint} is used twice`);
         assert.equal(this.workloads.get(step.workload)?.burst?.function, step.function);
@@ -216,6 +228,15 @@ export class Simulation {
       case "hand-over":
         assert.ok(this.copies.delete(step.toReplica), `${step.toReplica} is not there to be taken back`);
         this.start(step.fromReplica, step.workload, step.fromHost, 1);
+        return;
+      case "refuse-paths":
+        this.refused.delete(step.workload);
+        return;
+      case "serve-paths":
+        this.refused.set(
+          step.workload,
+          this.wave?.moves.find((move) => move.refuses && move.workload === step.workload)?.refuses?.share ?? 0,
+        );
         return;
       case "deploy-function":
         assert.equal(this.copy(step.endpoint).weight, 0);
@@ -293,7 +314,9 @@ export class Simulation {
         const calls = new Map<string, number>();
         for (const { workload, host, weight } of this.copies.values()) {
           const row = demand.workloads.indexOf(workload);
-          const value = ((path[row * demand.steps + step] ?? 0) * weight) / Math.max(1, weights.get(workload) ?? 0);
+          const served = 1 - (this.refused.get(workload) ?? 0);
+          const value =
+            ((path[row * demand.steps + step] ?? 0) * served * weight) / Math.max(1, weights.get(workload) ?? 0);
           const burst = this.workloads.get(workload)?.burst;
           if (!host.startsWith(FUNCTIONS)) load.set(host, (load.get(host) ?? 0) + value);
           else calls.set(host, (calls.get(host) ?? 0) + value / (burst?.cpuMsPerRequest ?? 0));

@@ -9,6 +9,7 @@ import { deployFunctionStep, removeFunctionStep } from "./functions";
 import { handOverStep } from "./hand-over";
 import { liveMigrateStep } from "./live-migrate";
 import { rebootStep } from "./reboot";
+import { refusePathsStep, servePathsStep } from "./refuse-paths";
 import { releaseStep } from "./release";
 import { reserveStep } from "./reserve";
 import { setSharesStep } from "./set-shares";
@@ -32,6 +33,8 @@ const STEPS: { readonly [K in StepKind]: Step<StepOf<K>> } = {
   "live-migrate": liveMigrateStep,
   "await-end": awaitEndStep,
   "set-shares": setSharesStep,
+  "refuse-paths": refusePathsStep,
+  "serve-paths": servePathsStep,
   "deploy-function": deployFunctionStep,
   "remove-function": removeFunctionStep,
   snapshot: snapshotStep,

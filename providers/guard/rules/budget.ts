@@ -109,6 +109,8 @@ function touches({ step }: StepSpan, copy: ServingCopy): boolean {
     case "validate":
     case "soak":
     case "await-end":
+    case "refuse-paths":
+    case "serve-paths":
     case "set-shares":
       return false;
   }

@@ -14,6 +14,7 @@ const HOUSEKEEPING: ReadonlySet<string> = new Set([
   "capacity.release",
   "functions.fenceOff",
   "functions.remove",
+  "traffic.refuse",
   "traffic.unpark",
 ]);
 

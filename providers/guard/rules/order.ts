@@ -58,6 +58,26 @@ export const surgesFirst: Rule = (view) =>
     return missingBefore(view, span, move, move.method === "surge" ? move.newReplica : move.standIn?.endpoint);
   });
 
+/** Only functions that can be shed are refused, and before the copy that others then carry for leaves. */
+export const refusesWhatCanBeShed: Rule = (view) =>
+  view.spans.flatMap((span): readonly Violation[] => {
+    const { step } = span;
+    if (step.kind === "refuse-paths") {
+      const declared = view.workloads.find(({ name }) => name === step.workload)?.functions ?? [];
+      return step.paths
+        .filter((path) => !declared.some((one) => one.path === path && one.criticality === "sheddable"))
+        .map((path) => violationOf(span, `refuses ${path}, which is not declared sheddable`));
+    }
+    if (step.kind !== "drain" && step.kind !== "stop-copy") return [];
+    const move = view.moves.get(step.move);
+    if (!move?.refuses || step.replica !== move.replica) return [];
+    const wave = view.waves.find(({ steps }) => steps.some(({ id }) => id === step.id));
+    const refusals = wave?.steps.filter((other) => other.kind === "refuse-paths" && other.workload === step.workload);
+    return (refusals ?? [])
+      .filter((other) => !isDone(view, other, span.index))
+      .map((other) => violationOf(span, `was started before ${other.id} was done`));
+  });
+
 /** Bursts come back: a function that stands in for a copy serves until that one serves again. */
 export const fallsBackFirst: Rule = (view) =>
   view.spans.flatMap((span): readonly Violation[] => {

@@ -18,7 +18,7 @@ export const leavesNothing: Rule = (view, { first, last }) => {
     ...findMarks(view, last, first),
     ...findCopies(view, last),
     ...findEndpoints(view, last),
-    ...findTraffic(last),
+    ...findTraffic(view, last),
   ]
     .filter(({ subject }) => !named.some((text) => text.includes(subject)))
     .map(({ subject, text }): Violation => ({ atMs: endOf(view), rule: "orphan", subject, text }));
@@ -82,10 +82,13 @@ function findEndpoints({ run }: RunView, { endpoints = [] }: PlatformState): rea
     .map(({ id, function: name }) => ({ subject: id, text: `is still deployed, of function ${name}` }));
 }
 
-function findTraffic(last: PlatformState): readonly Leftover[] {
+function findTraffic({ run }: RunView, last: PlatformState): readonly Leftover[] {
   const copies = last.replicas.filter((copy) => copy.state !== "stopped");
   const running = new Set([...copies, ...(last.endpoints ?? [])].map(({ id }) => id));
   return last.services.flatMap((service): readonly Leftover[] => [
+    ...(service.refused && service.refused.owner === run
+      ? [{ subject: service.name, text: `still refuses ${service.refused.paths.join(", ")}` }]
+      : []),
     ...(service.parked ? [{ subject: service.name, text: `is still parked by ${service.parked.token}` }] : []),
     ...service.backends
       .filter((backend) => !running.has(backend.replica))
