@@ -10,7 +10,7 @@
  * 2. Lanes wait only for lanes before them: there is no circle.
  * 3. A lane that pauses a workload comes after those before it that pause one that it calls or that calls it.
  */
-import type { DurationQuantiles, WaveLanes } from "../../sdk/model";
+import type { DurationQuantiles, WaveLanes, PlanStep } from "../../sdk/model";
 
 import type { StepRange } from "./capacity";
 import { isPausing } from "./dependency-order";
@@ -67,8 +67,16 @@ export class FailbackLanes {
     for (const [site, ofSite] of Map.groupBy(moves, ({ gone }) => gone.site)) this.add(site, ofSite);
   }
 
-  /** Appends the wave, which is over then; `release` are reserved hosts that are given back at its end. */
-  append(timeline: Timeline, release: readonly number[], range: StepRange): void {
+  /**
+   * Appends the wave, which is over then; `release` are reserved hosts that are given back at its end.
+   * @param relief present where copies make room for others instead of going back, after `reserve` was taken into use
+   */
+  append(
+    timeline: Timeline,
+    release: readonly number[],
+    range: StepRange,
+    relief?: { readonly reserve: readonly number[] },
+  ): void {
     const { problem, input, durations, dependencies } = this.context;
     const hostOf = (site: number): string => problem.sites[site]?.host.id ?? "";
     const lanes = this.lanes();
@@ -88,7 +96,9 @@ export class FailbackLanes {
       },
     );
     const hosts = [...new Set(this.found.flatMap(({ move }) => move.to ?? []))].sort(compareText);
-    timeline.append("failback", hosts, this.found, steps, range, lanes);
+    const reserve = relief?.reserve.map(hostOf).sort(compareText) ?? [];
+    const all = reserve.length > 0 ? reserveFirst(timeline.nextIndex, reserve, steps, durations.reserve) : steps;
+    timeline.append(relief ? "move" : "failback", hosts, this.found, all, range, lanes);
     settleMoves(this.placement, this.found);
   }
 
@@ -124,6 +134,17 @@ export class FailbackLanes {
     }
     return sites;
   }
+}
+
+/** The steps behind one that takes standby hosts into use. */
+function reserveFirst(
+  index: number,
+  hosts: readonly string[],
+  steps: readonly PlanStep[],
+  expected: DurationQuantiles,
+): readonly PlanStep[] {
+  const first: PlanStep = { id: `w${String(index)}/reserve`, kind: "reserve", hosts, after: [], expected };
+  return [first, ...steps.map((step) => (step.after.length === 0 ? { ...step, after: [first.id] } : step))];
 }
 
 /** Time of a failback in which so many copies leave so many hosts, as far as it is known before it is planned. */

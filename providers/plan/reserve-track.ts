@@ -17,6 +17,7 @@ import { longestMove } from "./durations";
 import { expectedFailback, FailbackLanes } from "./failback-lanes";
 import type { Placement } from "./placement";
 import { longestOfMoves, type ScheduleContext, type Timeline } from "./schedule";
+import { needsRelief, planRelief, RELIEF_LEVELS } from "./relief";
 import { searchWave, type SearchOptions } from "./wave-search";
 
 /** What a try at the next wave came to. */
@@ -38,6 +39,8 @@ export interface TrackedWaves<A extends WaveAttempt> {
   searchOptions(): SearchOptions;
   /** Steps of demand in which the rest of the run can lie. */
   restRange(): StepRange;
+  /** End of the time in which the next wave can lie, and a relief after it. */
+  soonStep(): number;
   /** Time that the rest of the run takes at least, ms. */
   readonly restMs: number;
 }
@@ -50,6 +53,8 @@ export interface ReserveOptions {
   readonly extra: readonly number[];
   /** True where it follows what each wave needs. */
   readonly follows: boolean;
+  /** True where waves look no further than the next one, so that room for a rise is made when it comes near. @default false */
+  readonly relieves?: boolean;
   /** Waves before which none are given back: what was given back then was needed again. @default 0 */
   readonly keptWaves?: number;
   /** Hosts that are kept started beside those in use. @default 0 */
@@ -113,6 +118,7 @@ export class ReserveTrack {
       const attempt = waves.attempt();
       return { attempt, reserve: this.reserveAll() };
     }
+    this.relieve(waves);
     // With no host to take or to give, nothing is tried twice.
     if (this.current.length + this.unused.length === 0)
       return { attempt: waves.attempt(), reserve: this.reserveMore(0) };
@@ -131,6 +137,31 @@ export class ReserveTrack {
       return { attempt: kept.attempt, reserve: this.reserveMore(kept.more) };
     const slim = this.giveBack(waves, before, kept.attempt);
     return { attempt: slim ?? kept.attempt, reserve: this.reserveMore(0) };
+  }
+
+  /** Makes room for a rise of demand that comes near, with as few more hosts as do. */
+  private relieve(waves: TrackedWaves<WaveAttempt>): void {
+    const { context, timeline, placement } = waves;
+    if (this.options.relieves !== true || (this.options.warm ?? 0) > 0 || !isBegun(waves)) return;
+    const options = { context, placement, timeline, search: waves.searchOptions(), untilStep: waves.soonStep() };
+    if (!needsRelief(options)) return;
+    const before = placement.keep();
+    const place = timeline.waves.length;
+    const most = this.unused.length;
+    for (let count = 0; count <= most; count = count === most ? most + 1 : Math.min(most, Math.max(1, 2 * count))) {
+      for (const level of RELIEF_LEVELS) {
+        const reserve = this.unused.slice(0, count);
+        this.use(reserve);
+        if (planRelief(options, reserve, level)) {
+          before.drop();
+          this.reserveMore(count);
+          return;
+        }
+        timeline.cutAt(place);
+        before.restore();
+      }
+    }
+    before.drop();
   }
 
   /** The next wave with as few more hosts as make it as wide as all of them would. */
@@ -196,9 +227,8 @@ export class ReserveTrack {
   /** Hosts are given back when the forecast falls and the run goes on for long enough. */
   private isWorthGivingBack(waves: TrackedWaves<WaveAttempt>): boolean {
     const { context, timeline, restMs } = waves;
-    const isBegun = timeline.waves.length > 0 || (context.input.progress?.updatedHosts.length ?? 0) > 0;
     const { keptWaves = 0, warm = 0 } = this.options;
-    if (this.inUse.length === 0 || !isBegun || timeline.waves.length < keptWaves) return false;
+    if (this.inUse.length === 0 || !isBegun(waves) || timeline.waves.length < keptWaves) return false;
     if (this.warm.length < warm) return false;
     const { durations, problem, totals, quantile } = context;
     const takesMs = longestMove(context).p50Ms + durations.release.p50Ms;
@@ -264,4 +294,9 @@ export class ReserveTrack {
   private use(sites: readonly number[]): void {
     this.placement.setReserved(sites, true);
   }
+}
+
+/** True once a host of the run was updated, or is by the waves so far: what comes first is the canary. */
+function isBegun({ timeline, context }: TrackedWaves<WaveAttempt>): boolean {
+  return timeline.waves.length > 0 || (context.input.progress?.updatedHosts.length ?? 0) > 0;
 }

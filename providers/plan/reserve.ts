@@ -14,7 +14,7 @@ import { Placement } from "./placement";
 import { compareText, type Problem } from "./problem";
 import { Timeline, type Schedule, type ScheduleContext, type ScheduleFailure, type ScheduleResult } from "./schedule";
 import { normalQuantile } from "./lanes";
-import { pathCount } from "./capacity";
+import { pathCount, peakQuantile, stepRange } from "./capacity";
 import { ReserveTrack } from "./reserve-track";
 import { LANE_RULES, type LaneRules } from "./rolling-wave";
 import { planUpdateWaves, type LookAhead } from "./waves";
@@ -39,6 +39,8 @@ const LARGE_FROM_HOSTS = 1000;
 /** A reserve that follows must save this share of the hours, and make the run longer by this share at most. */
 const LEAST_SAVED = 0.05;
 const MOST_LONGER = 0.05;
+/** Demand rises when it is higher than now's by more than this factor. */
+const RISES = 1.1;
 /** And it may move a few copies more: by this share, and so many. */
 const MORE_MOVES_SHARE = 0.1;
 const MORE_MOVES = 2;
@@ -124,7 +126,7 @@ function searchReserve(context: ScheduleContext, hosts: readonly string[], confi
       count = Math.min(most, count < EVERY_NUMBER_UP_TO ? count + 1 : count * 2);
     }
   }
-  if (found === undefined) return tryCount(most);
+  if (found === undefined) return makeRoomLater(context, hosts, most, confidence) ?? tryCount(most);
   while (found - failed > 1) {
     const middle = Math.floor((found + failed) / 2);
     if ("schedule" in tryCount(middle)) found = middle;
@@ -178,18 +180,66 @@ function followForecast(
   whole: Schedule,
 ): Schedule | undefined {
   if (whole.reserve.length === 0 || hosts.length === 0) return undefined;
+  // Where demand rises, room for it may be made when it comes near, instead of from the beginning.
+  const ways = risesLater(context, 2 * whole.total.p95Ms) ? (["rest", "soon"] as const) : (["rest"] as const);
+  let best: Schedule | undefined;
+  for (const lookAhead of ways) {
+    const schedule = tryFollowing(context, hosts, count, confidence, lookAhead);
+    if (!schedule || !isWorthFollowing(schedule, whole)) continue;
+    if (best === undefined || hoursOf(schedule) < (1 - LEAST_SAVED) * hoursOf(best)) best = schedule;
+  }
+  return best;
+}
+
+/** A schedule with a reserve that follows, without hosts that are given back and needed again. */
+function tryFollowing(
+  context: ScheduleContext,
+  hosts: readonly string[],
+  count: number,
+  confidence: number,
+  lookAhead: LookAhead,
+): Schedule | undefined {
   const tries = context.problem.sites.length < LARGE_FROM_HOSTS ? FOLLOWING_TRIES : 1;
+  const [rules] = LANE_RULES;
   let keptWaves = 0;
   for (let attempt = 0; attempt < tries; attempt++) {
-    const [rules] = LANE_RULES;
-    const options = { style: "balanced", lookAhead: "rest", mayShed: true, followsFrom: keptWaves, rules } as const;
+    const options = { style: "balanced", lookAhead, mayShed: true, followsFrom: keptWaves, rules } as const;
     const result = tryStyle(context, hosts, count, confidence, options);
     if ("failure" in result) return undefined;
     const { schedule, regrets } = result;
-    if (regrets === undefined) return isWorthFollowing(schedule, whole) ? schedule : undefined;
+    if (regrets === undefined) return schedule;
     keptWaves = regrets + 1;
   }
   return undefined;
+}
+
+/**
+ * A schedule that makes room for a rise when it comes near, where none has it from the beginning: a run under way may stand
+ * where copies are to part before the rise.
+ */
+function makeRoomLater(
+  context: ScheduleContext,
+  hosts: readonly string[],
+  count: number,
+  confidence: number,
+): ScheduleResult | undefined {
+  if (hosts.length === 0 || !risesLater(context, Number.POSITIVE_INFINITY)) return undefined;
+  const schedule = tryFollowing(context, hosts, count, confidence, "soon");
+  if (!schedule) return undefined;
+  const reserveReason =
+    schedule.reserve.length === 0
+      ? "room for the rise of demand is made by moves when it comes near"
+      : `${describeReserve(context, schedule, undefined)}; taken when demand rises`;
+  return { schedule: { ...schedule, reserveReason } };
+}
+
+/** True where some island's demand is higher later in the next `forMs` than it is when the run begins. */
+function risesLater({ problem, totals, quantile, startMs }: ScheduleContext, forMs: number): boolean {
+  const whole = stepRange(problem.demand, startMs, startMs + forMs);
+  const now = { from: whole.from, to: whole.from + 1 };
+  return totals.some(
+    (demand) => peakQuantile(problem, demand, whole, quantile) > RISES * peakQuantile(problem, demand, now, quantile),
+  );
 }
 
 function isWorthFollowing(following: Schedule, whole: Schedule): boolean {
@@ -336,6 +386,7 @@ function tryStyle(
     spare,
     warm: input.spec.pool?.warmHosts ?? 0,
     follows: followsFrom !== undefined,
+    relieves: lookAhead === "soon",
     keptWaves: followsFrom ?? 0,
   });
   const timeline = new Timeline(context, placement);

@@ -41,8 +41,11 @@ import { mayStay, tasksOf } from "./stay";
 import { createUpdateSteps, longerBy } from "./steps";
 import { searchWave, type PlacedMove, type SearchOptions, type Stuck } from "./wave-search";
 
-/** Until when what is put somewhere must fit: the estimated end of the run, or that of its opening. */
-export type LookAhead = "rest" | "opening";
+/**
+ * Until when what is put somewhere must fit: the estimated end of the run, that of its opening, or that of the next wave and
+ * of a relief after it, with the time of one more wave to spare for what is late.
+ */
+export type LookAhead = "rest" | "opening" | "soon";
 
 /** How much longer a run may take than its limits alone say, for capacity holds it up as well. */
 const LONGER = 3;
@@ -77,16 +80,24 @@ export function planUpdateWaves(
     const expected = expectedTime(context, left.size);
     const restRange = (): StepRange =>
       timeline.rangeOfNext({ p50Ms: LONGER * expected.p50Ms, p95Ms: LONGER * expected.p95Ms });
-    const untilStep = options.lookAhead === "rest" ? restRange().to : stepCount(problem.demand);
+    const soonStep = (): number => {
+      const { rangeOf, time } = expectWave(context, placement, timeline, left, options);
+      return rangeOf(sumDurations([time, timeToRelieve(context)])).to;
+    };
+    const untilStep = (): number => {
+      if (options.lookAhead === "soon") return soonStep();
+      return options.lookAhead === "rest" ? restRange().to : stepCount(problem.demand);
+    };
     const searchOptions = (): SearchOptions => ({ ...options, index: timeline.nextIndex });
     const planned = timeline.waves.length;
     const { attempt, reserve: reserved } = reserve.next({
       context,
       placement,
       timeline,
-      attempt: () => tryWave(context, placement, timeline, left, untilStep, options),
+      attempt: () => tryWave(context, placement, timeline, left, untilStep(), options),
       searchOptions,
       restRange,
+      soonStep,
       restMs: expected.p50Ms,
     });
     const { found, range } = attempt;
@@ -132,6 +143,51 @@ interface TriedWave extends WaveAttempt {
   readonly staying: boolean;
 }
 
+/** What is known of the next wave before its hosts are. */
+interface ExpectedWave {
+  readonly isCanary: boolean;
+  /** True where copies may stay on hosts that are left: hosts hold each other up little then. */
+  readonly staying: boolean;
+  /** Hosts at once, at most. */
+  readonly width: number;
+  readonly isRolling: boolean;
+  readonly lane: LaneDuration;
+  /** Time that there is for its lanes. */
+  readonly mostMs: number;
+  readonly time: DurationQuantiles;
+  /** Steps in which it can lie, and so much more. */
+  readonly rangeOf: (more: DurationQuantiles) => StepRange;
+}
+
+const NO_TIME: DurationQuantiles = { p50Ms: 0, p95Ms: 0 };
+
+function expectWave(
+  context: ScheduleContext,
+  placement: Placement,
+  timeline: Timeline,
+  left: ReadonlySet<number>,
+  { reserve }: Pick<WaveOptions, "reserve">,
+): ExpectedWave {
+  const { problem, input } = context;
+  const isCanary = isCanaryNext(context, timeline);
+  const { canaryHosts, hostsAtOnce } = input.spec.limits;
+  const width = isCanary ? Math.min(canaryHosts, hostsAtOnce) : hostsAtOnce;
+  const longest = longestUpdateWave(context, reserve.mayGrow);
+  const staying = [...left].some((site) => mayStay(problem, site));
+  const isRolling = !isCanary && !staying && width >= ROLLING_FROM && left.size >= ROLLING_FROM;
+  const lane = expectedLane(context, copiesPerHost(placement, left));
+  const mostMs = timeOfNext(context, timeline, lane);
+  const time = isRolling ? rollingTime(lane, left.size, width, mostMs) : longest;
+  const rangeOf = (more: DurationQuantiles): StepRange => timeline.rangeOfNext(sumDurations([time, more]));
+  return { isCanary, staying, width, isRolling, lane, mostMs, time, rangeOf };
+}
+
+/** Time that a relief takes, a few moves one after the other, before it is known which. */
+function timeToRelieve({ durations }: ScheduleContext): DurationQuantiles {
+  const move = longestMove({ durations });
+  return sumDurations([durations.reserve, move, move]);
+}
+
 /** Looks for the next wave with the placement as it is; the placement is in the wave afterwards. */
 function tryWave(
   context: ScheduleContext,
@@ -141,17 +197,9 @@ function tryWave(
   untilStep: number,
   options: WaveOptions,
 ): TriedWave {
-  const { problem, input } = context;
-  const isCanary = isCanaryNext(context, timeline);
-  const { canaryHosts, hostsAtOnce } = input.spec.limits;
-  const width = isCanary ? Math.min(canaryHosts, hostsAtOnce) : hostsAtOnce;
-  const longest = longestUpdateWave(context, options.reserve.mayGrow);
-  // Where copies stay, hosts hold each other up little.
-  const staying = [...left].some((site) => mayStay(problem, site));
-  const isRolling = !isCanary && !staying && width >= ROLLING_FROM && left.size >= ROLLING_FROM;
-  const lane = expectedLane(context, copiesPerHost(placement, left));
-  const mostMs = timeOfNext(context, timeline, lane);
-  const range = timeline.rangeOfNext(isRolling ? rollingTime(lane, left.size, width, mostMs) : longest);
+  const wave = expectWave(context, placement, timeline, left, options);
+  const { isCanary, staying, width, isRolling, lane, mostMs } = wave;
+  const range = wave.rangeOf(NO_TIME);
   const tried = { range, isCanary, staying };
   const overload = placement.beginWave(range, new Set(), untilStep);
   if (overload) return { ...tried, found: { cause: { kind: "overload", overload } }, width: 0, isWidest: true };

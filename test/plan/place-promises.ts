@@ -76,7 +76,7 @@ export class PlacePromises {
           0,
         );
         if (requested > factor * island.share.cpu * host.capacity.cpuMillis + 1e-6) {
-          promises.push(`${host.id}: ${String(requested)} millicores requested`);
+          promises.push(`${host.id}: too much CPU requested`);
         }
       }
       return promises;
