@@ -49,15 +49,20 @@ const FEWEST_ERRORS = 8;
 /** Errors beyond the longest tested horizon grow with its square root, but not without end: loads are bounded. */
 const LARGEST_GROWTH = 3;
 
-/** Pairs of a bucket, horizon by horizon, newest first. */
-export function collectPairs(measured: Uint8Array, { horizons }: Bucket, firstOrigin: number): Pairs {
-  const most = horizons.length * (ORIGINS_PER_HORIZON + 1);
+/** Pairs of a bucket, horizon by horizon, newest first. @param perHorizon origins of each, about */
+export function collectPairs(
+  measured: Uint8Array,
+  { horizons }: Bucket,
+  firstOrigin: number,
+  perHorizon: number = ORIGINS_PER_HORIZON,
+): Pairs {
+  const most = horizons.length * (perHorizon + 1);
   const origins = new Int32Array(most);
   const targets = new Int32Array(most);
   let count = 0;
   for (const horizon of horizons) {
     const last = measured.length - 1 - horizon;
-    const stride = strideOffCalendar((last - firstOrigin) / ORIGINS_PER_HORIZON);
+    const stride = strideOffCalendar((last - firstOrigin) / perHorizon);
     for (let origin = last; origin >= firstOrigin; origin -= stride) {
       if (measured[origin] === 0 || measured[origin + horizon] === 0) continue;
       origins[count] = origin;

@@ -53,6 +53,8 @@ const CHECKPOINTS = 7;
 const PRIOR_PAIRS = 16;
 /** Fewer pairs fit nothing. */
 const FEWEST_PAIRS = 24;
+/** Coefficients need more origins than quantiles of errors do, as long as those lie half a horizon apart. */
+const MOST_ORIGINS = 480;
 const MEDIAN_PASSES = 2;
 /** An error smaller than this share of the typical one weighs no more in least absolute deviations. */
 const LEAST_ERROR_SHARE = 0.1;
@@ -96,7 +98,8 @@ function fitBucket(
 ): BucketModel | undefined {
   const count = values.length;
   const { size, warmUp } = features;
-  const pairs = collectPairs(measured, bucket, warmUp);
+  const perHorizon = originsFor(bucket, count - warmUp);
+  const pairs = collectPairs(measured, bucket, warmUp, perHorizon);
   if (pairs.count < FEWEST_PAIRS) return undefined;
   const byTarget = argsort(pairs.targets);
   const targets = new Int32Array(pairs.count);
@@ -117,7 +120,7 @@ function fitBucket(
     matrix.set(x, place * size);
   }
   // Forecasts over h steps made less than h steps apart share most of what surprised them: more of them are needed.
-  const apart = Math.max(1, (count - warmUp) / ORIGINS_PER_HORIZON);
+  const apart = Math.max(1, (count - warmUp) / perHorizon);
   const overlap = Math.max(1, Math.min(bucket.centre, unitSteps) / apart);
   const priorPairs = PRIOR_PAIRS * bucket.horizons.length * overlap;
   const solveAt = (solved: readonly number[], weights?: Float64Array): readonly Float64Array[] =>
@@ -141,6 +144,11 @@ function fitBucket(
   }
   const distributed = distributeErrors(bucket, judgedTargets, errors.subarray(0, judged), count);
   return distributed && { ...distributed, coefficients };
+}
+
+/** Origins per horizon of a bucket, of a series with so many of them. */
+function originsFor({ centre }: Bucket, count: number): number {
+  return Math.round(Math.max(ORIGINS_PER_HORIZON, Math.min(MOST_ORIGINS, count / Math.max(1, centre / 2))));
 }
 
 /** Rows of a regression, by target. */

@@ -21,7 +21,7 @@ export interface RegressionFeatures {
 }
 
 /** Speeds of the levels, as parts of a season. */
-const FAST_PARTS = [24, 12, 4] as const;
+const FAST_PARTS = [96, 24, 12, 4] as const;
 const SLOW_SEASONS = 4;
 /** Seasons averaged at most, and the share of the series they may take. */
 const MOST_SEASONS = 7;
@@ -33,8 +33,11 @@ const REACH_PART = 48;
 const SMOOTHED_SEASONS = 3;
 const PRIOR_SHAPE = 0.6;
 
-/** Features per season: the last one, the mean of several, the mean of three smoothed over time. */
-const PER_SEASON = 3;
+/**
+ * Features per season: the last one, the mean of several, the mean of three smoothed over time; and how far the origin is
+ * off from several and from the last one.
+ */
+const PER_SEASON = 5;
 
 interface Phase {
   readonly length: number;
@@ -88,6 +91,9 @@ export function createFeatures(
         put(values[Math.max(0, index)] ?? 0);
         put(meanOfSeasons(phase.sums, index, phase.length, phase.seasons));
         put(meanOfSeasons(phase.smoothed, whole, phase.length, SMOOTHED_SEASONS));
+        const before = origin - phase.length;
+        put(base + (fast[0]?.[origin] ?? 0) - meanOfSeasons(phase.smoothed, before, phase.length, phase.seasons));
+        put(base + (values[origin] ?? 0) - (values[Math.max(0, before)] ?? 0));
       }
     },
   };
