@@ -8,19 +8,28 @@ const RUN_LENGTH = 16;
 
 /** Indices of finite values in ascending order of the values; equal ones in the order of their indices (merge sort). */
 export function argsort(values: ArrayLike<number>): Uint32Array {
-  const { length } = values;
   const keys = values instanceof Float64Array ? values : Float64Array.from(values);
-  let from = new Uint32Array(length);
-  for (let index = 0; index < length; index++) from[index] = index;
-  for (let start = 0; start < length; start += RUN_LENGTH)
-    insertionSort(from, keys, start, Math.min(length, start + RUN_LENGTH));
-  if (length <= RUN_LENGTH) return from;
-  let to = new Uint32Array(length);
-  for (let width = RUN_LENGTH; width < length; width *= 2) {
-    for (let start = 0; start < length; start += 2 * width) merge(from, to, keys, start, width);
-    [from, to] = [to, from];
-  }
-  return from;
+  return createArgsort(keys.length)(keys, keys.length);
+}
+
+/**
+ * The same for the first `count` of at most `most` values, again and again in the same arrays: the next call overwrites
+ * what a call gave.
+ */
+export function createArgsort(most: number): (keys: Float64Array, count: number) => Uint32Array {
+  const first = new Uint32Array(most);
+  const second = new Uint32Array(most > RUN_LENGTH ? most : 0);
+  return (keys, count) => {
+    let [from, to] = [first, second];
+    for (let index = 0; index < count; index++) from[index] = index;
+    for (let start = 0; start < count; start += RUN_LENGTH)
+      insertionSort(from, keys, start, Math.min(count, start + RUN_LENGTH));
+    for (let width = RUN_LENGTH; width < count; width *= 2) {
+      for (let start = 0; start < count; start += 2 * width) merge(from, to, keys, start, width, count);
+      [from, to] = [to, from];
+    }
+    return from;
+  };
 }
 
 function insertionSort(order: Uint32Array, keys: Float64Array, start: number, end: number): void {
@@ -33,9 +42,16 @@ function insertionSort(order: Uint32Array, keys: Float64Array, start: number, en
   }
 }
 
-function merge(from: Uint32Array, to: Uint32Array, keys: Float64Array, start: number, width: number): void {
-  const middle = Math.min(from.length, start + width);
-  const end = Math.min(from.length, start + 2 * width);
+function merge(
+  from: Uint32Array,
+  to: Uint32Array,
+  keys: Float64Array,
+  start: number,
+  width: number,
+  count: number,
+): void {
+  const middle = Math.min(count, start + width);
+  const end = Math.min(count, start + 2 * width);
   let left = start;
   let right = middle;
   for (let place = start; place < end; place++) {

@@ -9,7 +9,7 @@
  * Occurring Analogues", J. Atmos. Sci. 26, 1969; for seasonal load, F. Martinez et al., "A methodology for applying
  * k-nearest neighbor to time series forecasting", Artificial Intelligence Review 52, 2019.
  */
-import { argsort } from "./argsort";
+import { createArgsort } from "./argsort";
 import { weightedQuantiles } from "./empirical";
 import { cumulativeSums, meanBetween } from "./running";
 import type { QuantilesAt } from "./shape-model";
@@ -81,6 +81,7 @@ function valuesAfter(
   const most = MOST_SEASONS * (2 * reach + 1);
   const [seen, weights] = [new Float64Array(most), new Float64Array(most)];
   const [ascending, ordered] = [new Float64Array(most), new Float64Array(most)];
+  const sort = createArgsort(most);
   return (levels) => (origin, horizon) => {
     let count = 0;
     let total = 0;
@@ -97,7 +98,7 @@ function valuesAfter(
       }
     }
     if (count === 0) return new Float64Array(levels.length).fill(values[origin] ?? 0);
-    const order = argsort(seen.subarray(0, count));
+    const order = sort(seen, count);
     for (let i = 0; i < count; i++) {
       ascending[i] = seen[order[i] ?? 0] ?? 0;
       ordered[i] = weights[order[i] ?? 0] ?? 0;
