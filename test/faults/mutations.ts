@@ -17,8 +17,8 @@ import type { Incident, Scenario } from "./scenario";
 /** One seeded bug. */
 export interface Mutation {
   readonly name: string;
-  /** Added to every scenario, for a bug that shows only when this happens. */
-  readonly incident?: Incident;
+  /** Added to every scenario, for a bug that shows only when these happen. */
+  readonly incidents?: readonly Incident[];
   /** What comes between in every scenario. */
   readonly tampering?: Tampering;
   /** Changes something for all; returns how to take it back. */
@@ -72,12 +72,12 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "shares the lease and the journal of another owner",
-    incident: { kind: "rival", afterMs: 3000 },
+    incidents: [{ kind: "rival", afterMs: 3000 }],
     tampering: { dependencies: (deps) => ({ ...deps, store: withSharedOwnership(deps.store) }) },
   },
   {
     name: "lets an earlier owner through, whose epoch is over",
-    incident: { kind: "stall", afterMs: 9000, forMs: 17_000 },
+    incidents: [{ kind: "stall", afterMs: 9000, forMs: 17_000 }],
     install: () => {
       const nothing = (): void => undefined;
       const restore = [
@@ -125,13 +125,18 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "takes a new key for every try",
-    incident: { kind: "call", fault: { call: "hosts.reboot", effect: { kind: "answer-lost" } } },
+    incidents: [{ kind: "call", fault: { call: "hosts.reboot", effect: { kind: "answer-lost" } } }],
     tampering: { dependencies: withFreshKeys },
   },
   {
     name: "passes the budget's gate without a look",
-    // Plans keep budgets by themselves; the gate is for what they could not know.
-    incident: { kind: "hosts-die", afterMs: 8000, hosts: ["host-02"], backAfterMs: 60_000 },
+    // Plans keep budgets by themselves; the gate is for what they could not know: two copies of a workload fall ill once a
+    // wave is planned, and a third one is to leave before anything is planned anew, for new copies start slowly.
+    incidents: [
+      { kind: "call", fault: { call: "workloads.start", times: 3, effect: { kind: "slow", ms: 9000 } } },
+      { kind: "flap", afterMs: 1, replica: "front-1", everyMs: 4000, times: 1 },
+      { kind: "flap", afterMs: 1, replica: "front-2", everyMs: 4000, times: 1 },
+    ],
     install: () =>
       replaceMember(
         BudgetGate.prototype,
@@ -142,7 +147,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "believes that a state was restored without looking at its hash",
-    incident: { kind: "call", fault: { call: "workloads.restore", effect: { kind: "partial" } } },
+    incidents: [{ kind: "call", fault: { call: "workloads.restore", effect: { kind: "partial" } } }],
     tampering: { dependencies: withBelievedRestores },
   },
   {
@@ -280,6 +285,6 @@ function mapEntries(store: RunStore, change: (entry: JournalEntry) => JournalEnt
 }
 
 /** The scenario as a mutation wants it. */
-export function scenarioFor({ incident }: Mutation, scenario: Scenario): Scenario {
-  return incident ? { ...scenario, incidents: [...scenario.incidents, incident] } : scenario;
+export function scenarioFor({ incidents = [] }: Mutation, scenario: Scenario): Scenario {
+  return { ...scenario, incidents: [...scenario.incidents, ...incidents] };
 }
