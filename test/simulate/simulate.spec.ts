@@ -5,6 +5,7 @@ import { renderSimulation } from "../../providers/simulate/render-text";
 import { simulate } from "../../providers/simulate/simulate";
 import { DEFAULT_ASSUMPTIONS, type SimulationInput } from "../../providers/simulate/simulation";
 import { distributionOf } from "../../providers/simulate/summarize";
+import type { Fleet, Workload } from "../../sdk/model";
 import { createBundle, HOUR_MS } from "./sample-bundle";
 
 describe("simulate: plans in simulated time", () => {
@@ -38,6 +39,25 @@ describe("simulate: plans in simulated time", () => {
     assert.equal(failing.duration, undefined);
     const dying = await simulate({ ...input, assumptions: { hostFailuresPerMonth: 1000, updateFailureShare: 0 } });
     assert.ok((dying.phases.done ?? 0) < 6, JSON.stringify(dying.phases));
+  }).timeout(60_000);
+
+  it("plays plans in which functions stand in for copies, and in which some are refused, without a promise broken", async () => {
+    const { bundle } = input;
+    const { pool: _, ...spec } = bundle.spec;
+    const changed = (change: Partial<Workload>): readonly Workload[] =>
+      bundle.fleet.workloads.map((workload) => (workload.name === "front" ? { ...workload, ...change } : workload));
+    const burst = { function: "front-fn", requestsPerSecond: 10_000, coldStartMs: 2000, cpuMsPerRequest: 5 };
+    const bursting: Fleet = { ...bundle.fleet, workloads: changed({ burst }), functions: ["front-fn"] };
+    const functions = [{ path: "/reports", criticality: "sheddable" as const }];
+    const refusing: Fleet = { ...bundle.fleet, workloads: changed({ functions }) };
+    const judged = { workload: "front", name: "/reports", share: 0.5, confidence: 1, reason: "as declared" };
+    const forecast = { ...bundle.forecast, functions: [{ ...judged, criticality: "sheddable" as const }] };
+    const assumptions = { hostFailuresPerMonth: 0, updateFailureShare: 0 };
+    for (const changes of [{ fleet: bursting }, { fleet: refusing, forecast }]) {
+      const result = await simulate({ ...input, assumptions, bundle: { ...bundle, spec, ...changes } });
+      assert.deepEqual(result.phases, { done: 6 }, JSON.stringify(result.reasons));
+      assert.deepEqual([result.violations, result.overCapacity], [{}, 0]);
+    }
   }).timeout(60_000);
 
   it("refuses a plan that is blocked, with what is in its way", async () => {
