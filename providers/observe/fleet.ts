@@ -133,7 +133,7 @@ async function observePlatform(
     workloads,
     replicas,
     services,
-    ...(platform.traffic.refuse ? { refusesPaths: true } : {}),
+    ...(platform.traffic.refuse && services.every((one) => one.refusesPaths !== false) ? { refusesPaths: true } : {}),
     ...(platform.functions
       ? {
           functions: await platform.functions.offered(signal),

@@ -255,6 +255,8 @@ export interface Service {
   readonly parked?: { readonly token: string; readonly expiresAt: number; readonly waiting: number };
   /** Beginnings of paths whose requests are refused, by whom, sorted. Absent: none are. */
   readonly refused?: { readonly owner: string; readonly paths: readonly string[] };
+  /** False where the switch's engine cannot refuse requests by their paths. Absent: as its driver says. */
+  readonly refusesPaths?: boolean;
 }
 
 /**

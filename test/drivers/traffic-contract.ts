@@ -173,6 +173,11 @@ export function describeTrafficDriver(
       fixture.run(async () => {
         const { driver, plain } = fixture;
         if (!driver.refuse) return;
+        const services = await driver.observe(NO_ABORT);
+        if (services.some(({ refusesPaths }) => refusesPaths === false)) {
+          await rejectsWith("unsupported", driver.refuse(plain.service, ["/reports"], next({ epoch: 30 })));
+          return;
+        }
         const refused = async (): Promise<Service["refused"]> =>
           (await driver.observe(NO_ABORT)).find(({ name: found }) => found === plain.service)?.refused;
         const context = next({ epoch: 30 });

@@ -21,6 +21,29 @@ describe("what passes the switch", () => {
     await fixture.driver.setBackend("front", replica, callContext());
   }
 
+  it("paths that are refused are answered by the switch, with when to come again, and are no failures", async () => {
+    const backend = await createBackend(cleanup, (_, response) => response.end("done"));
+    await add(backend);
+    await fixture.driver.refuse?.("front", ["/reports"], callContext());
+    const url = fixture.url("front");
+    for (const path of ["/reports", "/reports/7", "/reports?day=1"]) {
+      const answer = await callClient(`${url}${path}`);
+      assert.deepEqual([answer.status, answer.headers["retry-after"]], [503, "60"], path);
+    }
+    assert.equal((await callClient(`${url}/reportsx`)).status, 200);
+    await fixture.restart();
+    assert.equal(
+      (await callClient(`${fixture.url("front")}/reports`)).status,
+      503,
+      "also by a switch that was restarted",
+    );
+    await fixture.driver.refuse?.("front", [], callContext());
+    assert.equal((await callClient(`${fixture.url("front")}/reports`)).status, 200);
+    assert.deepEqual(backend.seen, ["GET /reportsx", "GET /reports"]);
+    const traffic = await fixture.driver.trafficSince(0, new AbortController().signal);
+    assert.ok(traffic.every(({ buckets }) => buckets.every(({ failed }) => failed === 0)));
+  });
+
   it("end-to-end headers pass with repetitions, hop-by-hop ones do not, the client's address is added", async () => {
     let seen: string[] = [];
     const backend = await createBackend(cleanup, (request, response) => {

@@ -51,6 +51,9 @@ export function createSwitchTrafficDriver(options: SwitchDriverOptions): SwitchT
     removeBackend: async (service, replica, context) => {
       await call("remove-backend", { service, replica }, context);
     },
+    refuse: async (service, paths, context) => {
+      await call("refuse", { service, paths }, context);
+    },
     park: async (service, { token, deadline }, context) => {
       await call("park", { service, token, deadline }, context);
     },

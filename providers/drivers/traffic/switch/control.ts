@@ -4,7 +4,7 @@
  * Not for: what they do (traffic-switch.ts).
  *
  * Reads: `services`; `owner?service=` (agents ask it at the deadline of a hand-over); `traffic?since=`;
- * `calls?since=`; `rates`; `ports`. Mutating calls: `set-backend`, `remove-backend`, `park`, `cut-over`, `unpark`.
+ * `calls?since=`; `rates`; `ports`. Mutating calls: `set-backend`, `remove-backend`, `refuse`, `park`, `cut-over`, `unpark`.
  */
 import { DriverError } from "../../../../sdk/model";
 import type { HealthCheck, Json } from "../../../../sdk/model";
@@ -16,6 +16,7 @@ import type { TrafficSwitch } from "./traffic-switch";
 export interface SwitchCalls {
   readonly "set-backend": { readonly service: string; readonly backend: BackendRecord };
   readonly "remove-backend": { readonly service: string; readonly replica: string };
+  readonly refuse: { readonly service: string; readonly paths: readonly string[] };
   readonly park: { readonly service: string; readonly token: string; readonly deadline: number };
   readonly "cut-over": {
     readonly service: string;
@@ -45,10 +46,10 @@ export function createSwitchReads(trafficSwitch: TrafficSwitch): Readonly<Record
 export function createSwitchMutations(
   trafficSwitch: TrafficSwitch,
 ): Readonly<Record<keyof SwitchCalls, MutationRoute>> {
-  const route = (apply: (args: Readonly<Record<string, unknown>>) => Promise<Json>): MutationRoute => ({
+  const route = (apply: (args: Readonly<Record<string, unknown>>, owner: string) => Promise<Json>): MutationRoute => ({
     // Epochs are those of a run's lease: a former runner of the same run is refused, another run is not concerned.
     resource: (_args, context) => `run/${context.owner}`,
-    apply: (args) => apply(asRecord(args, "arguments")),
+    apply: (args, { owner }) => apply(asRecord(args, "arguments"), owner),
   });
   return {
     "set-backend": route(async (args) => {
@@ -64,6 +65,10 @@ export function createSwitchMutations(
     }),
     "remove-backend": route(async (args) => {
       await trafficSwitch.removeBackend(readText(args, "service"), readText(args, "replica"));
+      return null;
+    }),
+    refuse: route(async (args, owner) => {
+      await trafficSwitch.refuse(readText(args, "service"), owner, readPaths(args, "paths"));
       return null;
     }),
     park: route(async (args) => {
@@ -100,6 +105,13 @@ function readText(record: Readonly<Record<string, unknown>>, field: string): str
   const value = record[field];
   if (typeof value === "string" && value !== "") return value;
   throw new DriverError("refused", "switch", `${field} must be a text`);
+}
+
+function readPaths(record: Readonly<Record<string, unknown>>, field: string): readonly string[] {
+  const value = record[field];
+  const isPath = (path: unknown): path is string => typeof path === "string" && /^\/[^?#\s]*$/.test(path);
+  if (Array.isArray(value) && value.every(isPath)) return value;
+  throw new DriverError("refused", "switch", `${field} must be a list of paths, each beginning with "/"`);
 }
 
 function readNumber(record: Readonly<Record<string, unknown>>, field: string): number {

@@ -30,6 +30,8 @@ export interface ServicePlane {
   readonly record: ServiceRecord;
   readonly stats: TrafficStats;
   readonly calls: CallStats;
+  /** Whether it refuses requests by their paths. */
+  readonly refusesPaths: boolean;
   /** Takes over a record: backends come, change and go, parking begins and ends. */
   apply(record: ServiceRecord): Promise<void>;
   observe(): Promise<Service>;

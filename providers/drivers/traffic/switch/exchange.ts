@@ -19,6 +19,7 @@ import type { BackendRuntime } from "./backend";
 import { CALLER_HEADER } from "./call-stats";
 import { forwardRequestHeaders, forwardResponseHeaders, hasBody } from "./headers";
 import type { ServiceRuntime } from "./service";
+import { isRefused } from "./service-record";
 import { SLOW_HEADER } from "./traffic-stats";
 import type { Waiter } from "./waiting-room";
 
@@ -29,6 +30,8 @@ export const QUIESCED_HEADER = "x-archipelago-quiesced";
 const IDEMPOTENT: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
 /** Broken attempts after which a request fails; refused connections do not count, they are bounded by time. */
 const MOST_BROKEN_ATTEMPTS = 3;
+/** About as long as a wave takes: whose path is refused need not ask again soon. */
+const TURNED_AWAY_S = 60;
 
 interface Attempt {
   readonly backend: BackendRuntime;
@@ -50,6 +53,8 @@ export class Exchange implements Waiter {
   private isParked = false;
   private isGone = false;
   private isFailed = false;
+  /** Its path is refused for a time, on purpose. */
+  private isTurnedAway = false;
   /** What was read of the body; undefined once it is too large to be sent again. */
   private kept: Buffer[] | undefined = [];
   private keptBytes = 0;
@@ -77,6 +82,10 @@ export class Exchange implements Waiter {
 
   /** Sends it to a backend, or waits for one. */
   begin(): void {
+    if (this.attempt === undefined && isRefused(this.service.record, this.request.url ?? "")) {
+      this.turnAway();
+      return;
+    }
     let backend = this.service.choose(this.tried);
     if (backend === undefined && this.tried !== undefined) {
       // All others are gone: the one that broke may be tried again.
@@ -285,14 +294,23 @@ export class Exchange implements Waiter {
     this.fail(502, "the backend broke off before it answered");
   }
 
+  private turnAway(): void {
+    this.isTurnedAway = true;
+    this.respond(503, "this part of the service is off for a while", TURNED_AWAY_S);
+  }
+
   private fail(status: number, reason: string): void {
     if (this.response.headersSent || this.isGone) return;
     this.isFailed = true;
+    this.respond(status, reason, 1);
+  }
+
+  private respond(status: number, reason: string, retryAfterS: number): void {
     const text = `${JSON.stringify({ error: reason, service: this.service.name })}\n`;
     this.response.writeHead(status, {
       "content-type": "application/json",
       "content-length": Buffer.byteLength(text),
-      ...(status === 503 ? { "retry-after": "1" } : {}),
+      ...(status === 503 ? { "retry-after": String(retryAfterS) } : {}),
       // What the client still sends would be taken for its next request.
       ...(this.hasBody && !this.isRead ? { connection: "close" } : {}),
     });
@@ -302,7 +320,7 @@ export class Exchange implements Waiter {
   /** The answer is with the client, or the client is gone. */
   private finish(): void {
     const { clock, stats, calls, room } = this.service;
-    if (!this.response.writableFinished && !this.isFailed) {
+    if (!this.response.writableFinished && !this.isFailed && !this.isTurnedAway) {
       this.isGone = true;
       room.leave(this);
     }
@@ -314,7 +332,8 @@ export class Exchange implements Waiter {
     if (this.isGone) return;
     const { method = "", url: target = "", headers } = this.request;
     const latencyMs = clock.monotonic() - this.startedAt;
-    stats.record(clock.now(), latencyMs, this.isFailed, headers[SLOW_HEADER] === "1");
+    // What is refused on purpose is no failure, and says nothing about latency; it was called all the same.
+    if (!this.isTurnedAway) stats.record(clock.now(), latencyMs, this.isFailed, headers[SLOW_HEADER] === "1");
     const caller = headers[CALLER_HEADER];
     calls.record(clock.now(), {
       method,

@@ -54,6 +54,8 @@ export interface ServiceRecord {
   readonly owner?: string;
   readonly backends: readonly BackendRecord[];
   readonly handOver?: HandOverRecord;
+  /** Beginnings of paths that are refused, sorted, and for whom. */
+  readonly refused?: { readonly owner: string; readonly paths: readonly string[] };
 }
 
 /** Who owns an exclusive service, as agents ask at the deadline of a hand-over. */
@@ -191,6 +193,23 @@ export function unpark(record: ServiceRecord, token: string): ServiceRecord {
   }
   if (handOver.phase === "ended" || handOver.phase === "reverted") return record;
   return { ...record, handOver: { ...handOver, phase: handOver.phase === "cut-over" ? "ended" : "reverted" } };
+}
+
+/**
+ * Refuses requests by the beginnings of their paths, in place of what was refused before; none where `paths` is empty.
+ * @throws DriverError conflict while another owner refuses some
+ */
+export function withRefused(record: ServiceRecord, owner: string, paths: readonly string[]): ServiceRecord {
+  const { refused, ...rest } = record;
+  if (refused !== undefined && refused.owner !== owner) {
+    throw new DriverError("conflict", record.name, `${refused.owner} refuses ${refused.paths.join(", ")} of it`);
+  }
+  return paths.length === 0 ? rest : { ...rest, refused: { owner, paths: [...paths].sort() } };
+}
+
+/** True for a request target that is refused: a path itself, and all below it. */
+export function isRefused({ refused }: Pick<ServiceRecord, "refused">, target: string): boolean {
+  return refused?.paths.some((path) => target.startsWith(path) && /^([/?]|$)/.test(target.slice(path.length))) === true;
 }
 
 /** Keeps what a hand-over cost, when requests flow again; this also ends one that was cut over and never unparked. */

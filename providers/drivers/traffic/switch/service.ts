@@ -31,6 +31,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 export class ServiceRuntime implements BackendListener, ServicePlane {
   readonly stats = new TrafficStats();
   readonly calls = new CallStats();
+  readonly refusesPaths = true;
   readonly room: WaitingRoom;
   private backends: readonly BackendRuntime[] = [];
   private pause: Pause | undefined;
@@ -137,6 +138,7 @@ export class ServiceRuntime implements BackendListener, ServicePlane {
         ...(backend.closedUpgrades === 0 ? {} : { closedUpgrades: backend.closedUpgrades }),
         healthy: backend.healthy === true,
       })),
+      ...(this.record.refused ? { refused: this.record.refused } : {}),
       ...(isParked && handOver !== undefined
         ? { parked: { token: handOver.token, expiresAt: handOver.deadline, waiting: this.room.size } }
         : {}),

@@ -15,7 +15,17 @@ import type { ServiceReading } from "../../../metrics/switch-metrics";
 import type { HandOverToken } from "../../contracts";
 import type { SwitchConfig } from "./config";
 import type { DataPlane, ServiceListener, ServicePlane } from "./data-plane";
-import { cutOver, endHandOver, ownerAnswer, park, settle, unpark, withBackend, withoutBackend } from "./service-record";
+import {
+  cutOver,
+  endHandOver,
+  ownerAnswer,
+  park,
+  settle,
+  unpark,
+  withBackend,
+  withoutBackend,
+  withRefused,
+} from "./service-record";
 import type { BackendRecord, OwnerAnswer, PauseResult, ServiceRecord } from "./service-record";
 import { StateFile } from "./state-file";
 import type { SwitchState } from "./state-file";
@@ -140,6 +150,16 @@ export class TrafficSwitch implements ServiceListener {
   /** @throws DriverError not-found, conflict */
   async removeBackend(name: string, replica: string): Promise<void> {
     await this.change(name, (record) => withoutBackend(record, replica));
+  }
+
+  /** @throws DriverError not-found, unsupported, conflict */
+  async refuse(name: string, owner: string, paths: readonly string[]): Promise<void> {
+    if (this.services.get(name)?.refusesPaths === false && paths.length > 0) {
+      throw new DriverError("unsupported", name, "the engine of this switch cannot refuse requests by their paths", {
+        remedy: "use the embedded engine, or plan again: what a switch does not offer is not planned for",
+      });
+    }
+    await this.change(name, (record) => withRefused(record, owner, paths));
   }
 
   /** @throws DriverError not-found, unsupported, conflict, expired */

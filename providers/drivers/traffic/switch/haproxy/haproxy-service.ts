@@ -45,6 +45,8 @@ interface Pause {
 export class HaproxyService implements ServicePlane, BackendListener {
   readonly stats = new TrafficStats();
   readonly calls = new CallStats();
+  /** Its rules are written when it starts. */
+  readonly refusesPaths = false;
   private readonly backend: string;
   private readonly servers: HaproxyServers;
   private readonly drains: Drains;
@@ -106,6 +108,7 @@ export class HaproxyService implements ServicePlane, BackendListener {
     return {
       name,
       exclusive,
+      refusesPaths: false,
       ...(owner === undefined ? {} : { owner }),
       backends: backends.map(({ replica, address, weight }) => {
         const server = servers.get(serverName(replica));
