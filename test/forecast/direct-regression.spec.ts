@@ -50,6 +50,27 @@ describe("direct regression", () => {
     }
   });
 
+  it("carries what the origin is off from the shape of its day over to the next steps", () => {
+    const [daySteps, left, steps] = [96, 0.9, 4];
+    const random = createRandom(5);
+    const deviations = new Float64Array(30 * daySteps);
+    for (let t = 1; t < deviations.length; t++) deviations[t] = left * (deviations[t - 1] ?? 0) + 10 * random.normal();
+    const shapeAt = (t: number): number => 1000 + 400 * Math.sin((2 * Math.PI * t) / daySteps);
+    const values = deviations.map((deviation, t) => shapeAt(t) + deviation);
+    const at = fitDirectRegression(inputOf(values, { seasons: [daySteps], unitSteps: daySteps, longest: daySteps }))?.(
+      LEVELS,
+    );
+    assert.ok(at);
+    let [squares, least] = [0, 0];
+    for (let origin = values.length >> 1; origin + steps < values.length; origin++) {
+      const value = values[origin + steps] ?? 0;
+      squares += (value - (at(origin, steps)[1] ?? 0)) ** 2;
+      least += (value - shapeAt(origin + steps) - left ** steps * (deviations[origin] ?? 0)) ** 2;
+    }
+    // The shape is a mean of seven days, whose own deviations add to the error.
+    assert.ok(squares < 1.6 * least, `${String(squares / least)} times the least possible`);
+  });
+
   it("follows a change of level that has lasted for a day", () => {
     const random = createRandom(9);
     const values = Float64Array.from({ length: 20 * DAY }, (_, t) => (t < 18 * DAY ? 100 : 300) + 5 * random.normal());
