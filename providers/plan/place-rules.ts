@@ -6,12 +6,13 @@
  *
  * Invariants
  * 1. Who must have a called workload near goes only where that one has copies at the problem's beginning, and its
- *    copies leave their rack or zone in no move: so there is one near at every moment, in every order of steps.
+ *    copies leave their rack or zone in no move, nor does the last one there pause: so there is one near at every moment,
+ *    in every order of steps.
  * 2. A copy that stands where it may not is left there; it is only never put there.
  */
 import { matchesHost, type CallReach, type Fleet, type MoveReach, type Workload } from "../../sdk/model";
 
-import type { Copy, Site } from "./problem";
+import type { Copy, Problem, Site } from "./problem";
 
 /** Rules of all workloads, by their index. */
 export interface PlaceRules {
@@ -21,8 +22,8 @@ export interface PlaceRules {
   readonly regions: readonly (Int32Array | undefined)[];
   /** Workloads that no host may run beside it. */
   readonly apart: readonly (readonly number[])[];
-  /** True for workloads that others need near: none of their copies pauses. */
-  readonly isNeededNear: readonly boolean[];
+  /** By site: number of the part in which others need a copy of it to serve at every moment. Undefined: nobody does. */
+  readonly neededIn: readonly (Int32Array | undefined)[];
 }
 
 /** Reaches from wide to narrow: the narrowest of several holds. */
@@ -37,7 +38,7 @@ export function createPlaceRules(
   const { workloads } = fleet;
   const indexOf = new Map(workloads.map(({ name }, work) => [name, work]));
   const reaches: (MoveReach | undefined)[] = workloads.map(({ moves }) => moves);
-  const isNeededNear = workloads.map(() => false);
+  const needed: (CallReach | undefined)[] = workloads.map(() => undefined);
   const near: { readonly caller: number; readonly called: number; readonly within: CallReach }[] = [];
   workloads.forEach(({ dependsOn = [] }, caller) => {
     for (const { workload, within } of dependsOn) {
@@ -45,7 +46,7 @@ export function createPlaceRules(
       if (within === undefined || called === undefined) continue;
       near.push({ caller, called, within });
       reaches[called] = narrowest(reaches[called], within);
-      isNeededNear[called] = true;
+      needed[called] = needed[called] === "rack" ? "rack" : within;
     }
   });
   const partOf = partsOf(sites);
@@ -67,7 +68,7 @@ export function createPlaceRules(
     allowed,
     regions: reaches.map((reach) => (reach === undefined ? undefined : partOf(reach))),
     apart: apartOf(workloads, indexOf),
-    isNeededNear,
+    neededIn: needed.map((reach) => (reach === undefined ? undefined : partOf(reach))),
   };
 }
 
@@ -118,4 +119,17 @@ function apartOf(workloads: readonly Workload[], indexOf: ReadonlyMap<string, nu
     }
   });
   return apart.map((others) => [...others].sort((a, b) => a - b));
+}
+
+/** True where so many copies of a workload may pause at once beside a copy: one that others need near is left to serve. */
+export function mayPause(
+  { rules, copiesOf }: Pick<Problem, "rules" | "copiesOf">,
+  { work, site }: Pick<Copy, "work" | "site">,
+  paused: number,
+): boolean {
+  const parts = rules.neededIn[work];
+  if (parts === undefined) return true;
+  // Moves do not change how many there are in each part: a copy that comes is there before the other one goes.
+  const serving = (copiesOf[work] ?? []).filter((copy) => copy.weight > 0 && parts[copy.site] === parts[site]).length;
+  return serving - paused >= 1;
 }

@@ -11,7 +11,7 @@ import { formatDurationShort, type Move, type RefusedFunctions, type StandIn, ty
 import { shortDigest } from "./digest";
 import { findStandIn } from "./bursts";
 import { describeChoice, percent } from "./explain";
-import { isPinned } from "./place-rules";
+import { isPinned, mayPause } from "./place-rules";
 import type { Placement, Undo } from "./placement";
 import { compareText, type Copy, type Problem } from "./problem";
 import { scoreCopy } from "./scores/score-copy";
@@ -256,10 +256,11 @@ function tryPause(
   refusedShare = 0,
 ): Undo | "budget" | undefined {
   const work = problem.works[copy.work];
-  // Others count on the copies near them.
-  if (!work || work.workload.exclusive || problem.rules.isNeededNear[copy.work]) return undefined;
+  if (!work || work.workload.exclusive) return undefined;
   const before = shed.get(copy.work) ?? 0;
   const after = before + (copy.weight > 0 ? 1 : 0);
+  // Others count on the copies near them; as if all that pause were near the same ones.
+  if (!mayPause(problem, copy, after)) return undefined;
   if (work.serving - after < work.workload.copies - work.workload.maxUnavailable && copy.weight > 0) return "budget";
   const undo = placement.shed(copy.work, copy.weight, givesUp, refusedShare);
   if (!undo) return undefined;

@@ -130,7 +130,7 @@ export interface DependencyArgs {
   lag?: string;
   /**
    * How near it must be: every copy of the caller has a copy of it in its own zone or rack, at every moment. The copies of
-   * the called workload then move within theirs only, and are never paused. @default any distance
+   * the called workload then move within theirs only, and the last one there is never paused. @default any distance
    */
   within?: "zone" | "rack";
 }

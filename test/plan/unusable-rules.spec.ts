@@ -51,6 +51,47 @@ describe("plan, with rules that cannot be kept", () => {
     );
   });
 
+  it("names them with all other facts that cannot be true, in one go", () => {
+    const gpu = { count: -1, partitions: 4 };
+    const [first, second] = input.fleet.hosts as [Fleet["hosts"][number], Fleet["hosts"][number]];
+    const result = plan({
+      ...input,
+      fleet: {
+        ...input.fleet,
+        hosts: [
+          { ...first, capacity: { cpuMillis: 0, memoryBytes: Number.NaN }, devices: { gpu } },
+          second,
+          { ...second, zone: " " },
+        ],
+        islands: input.fleet.islands.map((island) => ({ ...island, overcommit: { cpu: 0 }, within: { zones: ["c"] } })),
+        workloads: [
+          { ...web, request: { cpuMillis: -1, memoryBytes: 2 ** 50 }, dependsOn: [{ workload: "db" }] },
+          { ...db, moves: "zone", within: { hosts: ["host-9"] }, dependsOn: [{ workload: "web" }], apartFrom: ["db"] },
+          db,
+        ],
+      },
+    });
+    assert.equal(result.decision, "blocked");
+    assert.deepEqual(
+      result.blockers.filter(({ code }) => code === "input").map(({ subject, reason }) => `${subject}: ${reason}`),
+      [
+        "host-2: 2 times there is a host host-2; each has one name of its own",
+        "db: 2 times there is a workload db; each has one name of its own",
+        "host-1: its CPU in millicores (0) must be above 0",
+        "host-1: its memory in bytes (NaN) must be above 0",
+        "host-2: its zone is not known",
+        "web: its CPU request in millicores (-1) must be 0 or more",
+        "host-1: its number of gpu (-1) must be a whole number of 1 or more",
+        "shop: its overcommit of cpu (0) must be 1 or more",
+        "shop: within names zone c, which no host has",
+        "db: within names host host-9, which no host has",
+        "db: apartFrom names itself",
+        "web: its calls go round: web -> db -> web; a change would never end, and none of them could be first",
+      ],
+    );
+    for (const { fix } of result.blockers) assert.notEqual(fix, "");
+  });
+
   it("names overcommit that is none", () => {
     const islands = input.fleet.islands.map((island) => ({ ...island, overcommit: { cpu: 0.5, memory: Number.NaN } }));
     const hosts = input.fleet.hosts.map((host) => ({ ...host, overcommit: { memory: 0 } }));
