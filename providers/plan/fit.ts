@@ -62,7 +62,14 @@ function withJoined(openings: readonly Opening[]): readonly Opening[] {
 
 /** Openings with other limits that begin within an opening. */
 export function limitChanges({ spec }: Pick<PlanInput, "spec">, { startMs, endMs }: Opening): readonly Opening[] {
-  return nextOpenings(spec.windows, startMs, NAMED_OPENINGS).filter((opening) => opening.startMs < endMs);
+  let before = canonicalJson(currentOpening(spec.windows, startMs)?.limits ?? null);
+  return nextOpenings(spec.windows, startMs, NAMED_OPENINGS).filter((opening) => {
+    const limits = canonicalJson(opening.limits ?? null);
+    // Long openings are cut where weeks begin: then nothing changes.
+    const isChange = opening.startMs < endMs && limits !== before;
+    before = limits;
+    return isChange;
+  });
 }
 
 /** When work begins in an opening. */

@@ -107,6 +107,16 @@ describe("plan, in openings of several calendars", () => {
       );
     });
 
+    it("says of no change where an opening of weeks is cut on a Monday", () => {
+      const always = [{ name: "always", cron: "0 0 * * *", durationMs: 24 * HOUR_MS, timezone: "UTC", freezes: [] }];
+      const { opening, warnings } = plan({ ...input, spec: { ...input.spec, windows: always } });
+      assert.ok(opening && opening.endMs - opening.startMs > 7 * 24 * HOUR_MS);
+      assert.deepEqual(
+        warnings.filter((text) => text.startsWith("limits change")),
+        [],
+      );
+    });
+
     it("never lets a wave of a run under way reach over the change", () => {
       const hosts = Array.from({ length: 12 }, (_, at) => ({ id: `host-${String(at + 10)}`, zone: "a" }));
       const limits = { hostsAtOnce: 4, hostsPerZone: 4, canaryHosts: 0, soakMs: 0, drainMs: 1000 };
