@@ -5,7 +5,7 @@ import * as fc from "fast-check";
 import { compareEnvelopes } from "../../providers/plan/envelope";
 import { plan, type PlanInput } from "../../providers/plan/plan";
 import type { BurstTarget, MigrationPlan, Move, PlanStep } from "../../sdk/model";
-import { pickFrom, randomSample, withBursts } from "./random-samples";
+import { pickFrom, randomSample, withBursts, withSpread } from "./random-samples";
 import { sampleInput, type Sample } from "./sample-fleets";
 import { simulate } from "./simulation";
 
@@ -148,20 +148,25 @@ describe("plan, with functions that stand in for copies", () => {
   });
 
   it("keeps budgets, functions' limits and capacity in any order of steps, over random fleets", function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     let bursting = 0;
     fc.assert(
-      fc.property(randomSample(), fc.integer({ min: 10, max: 2000 }), fc.nat(), (sample, perSecond, seed) => {
-        const input = withBursts(sample, perSecond);
-        const result = plan(input);
-        const without = plan(sampleInput(sample));
-        if (without.decision === "run") assert.equal(result.decision, "run");
-        if (result.decision !== "run") return;
-        if (burstsOf(result).length > 0) bursting++;
-        simulate(input, result, pickFrom(seed));
-      }),
-      { numRuns: 120 },
+      fc.property(
+        randomSample().map(withSpread),
+        fc.integer({ min: 10, max: 2000 }),
+        fc.nat(),
+        (sample, perSecond, seed) => {
+          const input = withBursts(sample, perSecond);
+          const result = plan(input);
+          const without = plan(sampleInput(sample));
+          if (without.decision === "run") assert.equal(result.decision, "run");
+          if (result.decision !== "run") return;
+          if (burstsOf(result).length > 0) bursting++;
+          simulate(input, result, pickFrom(seed));
+        },
+      ),
+      { numRuns: 40 },
     );
-    assert.ok(bursting > 5, `functions stood in in only ${String(bursting)} plans`);
+    assert.ok(bursting > 3, `functions stood in in only ${String(bursting)} plans`);
   });
 });

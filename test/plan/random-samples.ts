@@ -186,6 +186,14 @@ export function withRules(samples: fc.Arbitrary<Sample>): fc.Arbitrary<Sample> {
     }));
 }
 
+/** A sample with a service that has a copy on every host and no reserve: no copy of it finds room on another host. */
+export function withSpread(sample: Sample): Sample {
+  const on = sample.hosts.flatMap(({ id, role }) => (role === "standby" ? [] : [id]));
+  const demand = sample.workloads[0]?.demand ?? [400];
+  const spread: SampleWorkload = { name: "spread", on, demand, memoryBytes: GIB / 4, workload: { maxUnavailable: 1 } };
+  return { ...sample, workloads: [...sample.workloads, spread], maximumReserveHosts: 0 };
+}
+
 /** The input of a sample of which every service may burst to a function of its own. */
 export function withBursts(sample: Sample, requestsPerSecond: number): PlanInput {
   const input = sampleInput(sample);
