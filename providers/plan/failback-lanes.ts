@@ -15,7 +15,7 @@ import type { DurationQuantiles, WaveLanes, PlanStep } from "../../sdk/model";
 import type { StepRange } from "./capacity";
 import { isPausing } from "./dependency-order";
 import { sumDurations } from "./durations";
-import { expectedLane, lanesAhead, limitsOfHost, meanDuration, placesOf } from "./lanes";
+import { expectedLane, limitsOfHost, meanDuration, placesOf } from "./lanes";
 import { byHostLeft, transferTimes, type TransferLanes } from "./links";
 import type { Placement } from "./placement";
 import { compareText } from "./problem";
@@ -111,7 +111,9 @@ export class FailbackLanes {
     );
     const names = [...new Set([...uses.values()].flat())].sort();
     const limits = Object.fromEntries(names.map((name) => [name, Math.max(1, placesOf(this.context, name))]));
-    return { limits, ahead: lanesAhead(limits), uses: Object.fromEntries(uses) };
+    // Hosts stay in service: what the limits are for is how many are left at once. New copies are bounded by links alone.
+    const ahead = Object.fromEntries(names.map((name) => [name, this.after.size]));
+    return { limits, ahead, uses: Object.fromEntries(uses) };
   }
 
   /** How many lanes share the links, and for how long at least. */
