@@ -102,6 +102,8 @@ function possibleHosts({ island, within }: Workload, { islands, hosts }: Fleet):
 
 function judgePlaces(workload: Workload, fleet: Fleet): Blocker[] {
   const { name, island, within, devices = {} } = workload;
+  // Most workloads have no such rule, and looking at all hosts for each of thousands takes longer than planning.
+  if (!within && Object.keys(devices).length === 0) return [];
   const possible = possibleHosts(workload, fleet);
   // Unknown names say more; and an island without hosts is a mistake of its own.
   const isKnown = !within || findUnknownNames(within, fleet.hosts).length === 0;
