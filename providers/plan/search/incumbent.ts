@@ -6,12 +6,6 @@
  */
 import type { SearchState } from "./search-state";
 
-/** An assignment and what it costs: Infinity where it is not feasible. */
-export interface RatedAssignment {
-  readonly cost: number;
-  readonly assignment: Int32Array;
-}
-
 export class Incumbent {
   readonly assignment: Int32Array;
   cost: number;
@@ -65,12 +59,6 @@ export class Incumbent {
       this.state.move(process, this.assignment[process] as number);
     }
     this.changedCount = 0;
-  }
-
-  /** The best as it is now; it does not follow later ones. */
-  copy(): RatedAssignment {
-    this.keep();
-    return { cost: this.cost, assignment: this.assignment.slice() };
   }
 
   /** Goes on from another assignment, better or not: it is the best from now on. */
