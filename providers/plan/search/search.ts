@@ -50,8 +50,9 @@ const HOTTEST = 0.2;
 const COLDEST = 0.3;
 /** Tried moves for each process that a walk from the hottest takes; with fewer it begins colder. */
 const MOVES_FOR_HOTTEST = 1000;
-/** Where the last walk begins, in coldest temperatures. */
-const LUKEWARM = 8;
+/** Where the last walk begins, in coldest temperatures, and where it ends, in mean costs of a move, if that is colder. */
+const LUKEWARM = 2;
+const FROZEN = 0.3;
 /**
  * Price of excess at the temperature of a mean size: low while it is hot, so that large processes push others aside, and
  * a rule when it is cold. Too low, and what is over capacity freezes where it is; too high, and large processes do. A
@@ -94,7 +95,7 @@ export function searchPlacement(model: PlacementModel, options: SearchOptions): 
   return { assignment, cost: evaluateCost(model, assignment), broken: findBrokenRules(model, assignment), moves };
 }
 
-/** Descends, walks from hot to cold, then from lukewarm to cold, from the best of all searches by then. */
+/** Descends, walks from hot to cold, then on to where the costs of moves count, from the best of all searches by then. */
 function improve(
   state: SearchState,
   incumbent: Incumbent,
@@ -142,7 +143,7 @@ function improve(
   if (exchange !== undefined) meet(incumbent, exchange);
   walk(middle, coldest, COLD_SHARE);
   if (exchange !== undefined) meet(incumbent, exchange);
-  walk(coldest * LUKEWARM, coldest, 1);
+  walk(coldest * LUKEWARM, Math.min(coldest, FROZEN * meanMoveCost(model) || coldest), 1);
   return moves;
 }
 
@@ -156,6 +157,13 @@ function meet(incumbent: Incumbent, exchange: SearchExchange): void {
 
 function progressAt(budget: SearchBudget, moves: number): number {
   return budget.kind === "moves" ? moves / budget.moves : budget.progress();
+}
+
+/** What a process that leaves its origin costs. */
+function meanMoveCost({ moveCost, distance, processMoveWeight, machineMoveWeight }: PlacementModel): number {
+  const mean = (values: readonly number[]): number =>
+    values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
+  return processMoveWeight * mean([...moveCost]) + machineMoveWeight * mean([...distance]);
 }
 
 /** `[p]` weighted requirement: what a process costs where all of it is above safety. */
