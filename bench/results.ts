@@ -7,7 +7,7 @@ const FOLDER = path.join(require.resolve("pulumi-archipelago/package.json"), "..
 /** What earlier runs wrote. @returns an empty object where there is none, or none that can be read */
 export function readResults<T extends object>(benchmark: string): Partial<T> {
   try {
-    return JSON.parse(fs.readFileSync(fileOf(benchmark), "utf8")) as Partial<T>;
+    return JSON.parse(fs.readFileSync(resultsFile(benchmark), "utf8")) as Partial<T>;
   } catch {
     return {};
   }
@@ -16,9 +16,10 @@ export function readResults<T extends object>(benchmark: string): Partial<T> {
 /** Writes what a run measured in place of what was there. */
 export function writeResults(benchmark: string, results: object): void {
   fs.mkdirSync(FOLDER, { recursive: true });
-  fs.writeFileSync(fileOf(benchmark), `${JSON.stringify(results, null, 2)}\n`);
+  fs.writeFileSync(resultsFile(benchmark), `${JSON.stringify(results, null, 2)}\n`);
 }
 
-function fileOf(benchmark: string): string {
+/** The file of a benchmark. */
+export function resultsFile(benchmark: string): string {
   return path.join(FOLDER, `${benchmark}.json`);
 }

@@ -4,9 +4,10 @@
  */
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import * as fs from "node:fs";
 import * as path from "node:path";
 import { parseArgs } from "node:util";
+import { runCommand } from "../command";
+import { readResults, writeResults } from "../results";
 import type { SizeResult } from "./measure-size";
 
 const HELP = `Usage: npm run bench:fleet [-- --quick] [--size 500x5000] [--runs 1000] [--seed 1]
@@ -20,7 +21,6 @@ against fixed numbers of hosts at a time, data moved in busy hours against a pla
   --seed N     seed of fleets and runs  [1]`;
 
 const SIZES = ["50x500", "500x5000", "5000x30000"] as const;
-const ROOT = path.join(__dirname, "..", "..", "..");
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -43,11 +43,9 @@ async function main(): Promise<void> {
     if (!/^[0-9]+x[0-9]+$/.test(size)) throw new Error(`--size ("${size}") must be HOSTSxWORKLOADS, like 500x5000`);
     results[size] = await measureApart(size, runs, values.seed);
   }
-  const file = path.join(ROOT, "bench", "results", "fleet.json");
-  const before = fs.existsSync(file) ? (JSON.parse(fs.readFileSync(file, "utf8")) as { readonly sizes?: object }) : {};
   // A run of some sizes leaves the results of the others as they were.
-  fs.mkdirSync(path.dirname(file), { recursive: true });
-  fs.writeFileSync(file, `${JSON.stringify({ sizes: { ...before.sizes, ...results } }, null, 2)}\n`);
+  const before = readResults<{ readonly sizes: object }>("fleet");
+  writeResults("fleet", { sizes: { ...before.sizes, ...results } });
 }
 
 /** Each size in a process of its own, so that its memory can be told. */
@@ -62,7 +60,4 @@ async function measureApart(size: string, runs: string, seed: string): Promise<S
   return result;
 }
 
-main().catch((error: unknown) => {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
-});
+runCommand(main);

@@ -8,6 +8,8 @@ import * as path from "node:path";
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 import { createGzip } from "node:zlib";
+import { runCommand } from "../command";
+import { resultsFile, writeResults } from "../results";
 import type { DecisionScore } from "./decision";
 import { mergeRows, printOfForecasts } from "./results-file";
 import { LEVELS, meanOf, medianOf, relativeLoss, type SeriesScore } from "./scores";
@@ -29,7 +31,6 @@ Quantile forecasts from rolling origins on public cloud traces and M4 hourly: lo
                      are of whole tasks and not of samples
   --scale            instead: CPU and memory of 10,000 generated series (500 with --quick), and of an LSTM's fit`;
 
-const RESULTS = path.join(process.cwd(), "bench", "results");
 const QUICK_SERIES = 24;
 const THREADS = 2;
 /** What peers are compared on. */
@@ -109,7 +110,7 @@ async function main(): Promise<number> {
   }
   await dump?.close();
   if (values.peers)
-    write("forecast-peers.json", { series: PEER_SAMPLE.series, origins: PEER_SAMPLE.origins, tasks: beside });
+    writeResults("forecast-peers", { series: PEER_SAMPLE.series, origins: PEER_SAMPLE.origins, tasks: beside });
   else keep(tasks, values.quick);
   return 0;
 }
@@ -298,17 +299,12 @@ function keep(tasks: Readonly<Record<string, TaskResult>>, isSample: boolean): v
     ...(isSample ? { sample: QUICK_SERIES } : {}),
   };
   const others = mergeRows(
-    path.join(RESULTS, "forecast.json"),
+    resultsFile("forecast"),
     stamp,
     tasks,
     TASKS.map(({ name }) => name),
   );
   if (others.length > 0) console.log(`forecast.json holds results of other forecasts than these: ${others.join(", ")}`);
-}
-
-function write(name: string, result: object): void {
-  fs.mkdirSync(RESULTS, { recursive: true });
-  fs.writeFileSync(path.join(RESULTS, name), `${JSON.stringify(result, null, 2)}\n`);
 }
 
 function packageVersion(): string {
@@ -320,12 +316,4 @@ function round(value: number): number {
   return Number(value.toFixed(4));
 }
 
-main().then(
-  (code) => {
-    process.exitCode = code;
-  },
-  (error: unknown) => {
-    console.error(error instanceof Error ? error.message : error);
-    process.exitCode = 1;
-  },
-);
+runCommand(main);

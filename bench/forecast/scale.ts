@@ -16,6 +16,7 @@ import { ensemble } from "../../providers/forecast/ensemble";
 import { openFitCache } from "../../providers/forecast-cache/fit-cache";
 import { createFitPool } from "../../providers/forecast-cache/fit-pool";
 import type { FitOrder } from "../../providers/forecast-cache/fit-worker";
+import { writeResults } from "../results";
 import { seriesEndMs } from "../../sdk/model";
 import type { Series } from "../../sdk/model";
 
@@ -74,8 +75,7 @@ export async function runScale(isQuick: boolean): Promise<void> {
       ...lstm,
     };
     print(result);
-    const file = path.join(process.cwd(), "bench", "results", "forecast-scale.json");
-    fs.writeFileSync(file, `${JSON.stringify(result, null, 2)}\n`);
+    writeResults("forecast-scale", result);
   } finally {
     await pool.close();
     fs.rmSync(folder, { recursive: true });

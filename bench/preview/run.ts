@@ -11,6 +11,8 @@ import { prepare } from "../../examples/quickstart/prepare";
 import { folder, hostImage, root, workloads } from "../../examples/quickstart/settings";
 import { createLocalFleet, deleteLocalFleet } from "../../providers/drivers/local-fleet";
 import { generateHistory, renderRecordedCsv } from "../../providers/observe/history-generator";
+import { runCommand } from "../command";
+import { writeResults } from "../results";
 import { openEngine } from "../../test/engine/open-engine";
 
 const HELP = `Usage: npm run bench:preview [-- --quick]
@@ -117,8 +119,7 @@ async function measure(inventory: string, rounds: number): Promise<void> {
   console.log(
     `with ${String(result.withMs)} ms, without ${String(result.withoutMs)} ms: a host update adds ${String(result.addedMs)} ms (goal 2000), importing it ${String(result.importMs)} ms (goal 200)`,
   );
-  fs.mkdirSync(path.join(root, "bench", "results"), { recursive: true });
-  fs.writeFileSync(path.join(root, "bench", "results", "preview.json"), `${JSON.stringify(result, null, 2)}\n`);
+  writeResults("preview", result);
   await session.close();
 }
 
@@ -139,7 +140,4 @@ function median(values: readonly number[]): number {
 }
 
 process.chdir(root);
-main().catch((error: unknown) => {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
-});
+runCommand(main);
