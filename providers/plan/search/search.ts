@@ -51,7 +51,7 @@ const COLDEST = 0.3;
 /** Tried moves for each process that a walk from the hottest takes; with fewer it begins colder. */
 const MOVES_FOR_HOTTEST = 1000;
 /** Where the last walk begins, in coldest temperatures, and where it ends, in mean costs of a move, if that is colder. */
-const LUKEWARM = 2;
+const LUKEWARM = 8;
 const FROZEN = 0.3;
 /**
  * Price of excess at the temperature of a mean size: low while it is hot, so that large processes push others aside, and
