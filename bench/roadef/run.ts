@@ -170,10 +170,11 @@ async function runAll(folder: string, names: readonly string[], settings: Settin
       cpuSeconds: round(Math.min(...outcomes.map(({ cpuSeconds }) => cpuSeconds))),
       seeds: Object.fromEntries(settings.seeds.map((seed, index) => [seed, outcomes[index]?.cost ?? NaN])),
     };
+    // One by one: a run that is ended early keeps what it has.
+    write(results, settings);
     printRow(name, results[name]);
     for (const { faults } of outcomes) for (const fault of faults) console.log(`${"".padEnd(8)}${fault}`);
   }
-  write(results, settings);
   return isMissing || Object.values(results).some(({ feasible }) => !feasible) ? 1 : 0;
 }
 
