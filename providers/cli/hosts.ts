@@ -77,6 +77,7 @@ function hostJson({ host, replicas, lease }: HostRow): object {
     replicas: replicas.map(({ id, workload, state }) => ({ id, workload, state })),
     ...(host.cordoned ? { cordoned: markJson(host.cordoned) } : {}),
     ...(host.reserved ? { reserved: markJson(host.reserved) } : {}),
+    ...(host.replaced ? { replaced: { owner: host.replaced.owner } } : {}),
     ...(lease ? { owner: { name: lease.owner, until: new Date(lease.expiresAt).toISOString() } } : {}),
   };
 }
@@ -115,12 +116,13 @@ function countCopies(replicas: readonly Replica[]): string {
   return texts.join(" ") || "-";
 }
 
-function describeMarks({ cordoned, reserved }: Host): readonly string[] {
+function describeMarks({ cordoned, reserved, replaced }: Host): readonly string[] {
   const nowMs = systemClock.now();
   const until = ({ expiresAt }: Mark): string =>
     expiresAt > nowMs ? `for ${formatDurationShort(expiresAt - nowMs)}` : "lapsed";
   return [
     ...(cordoned ? [`cordoned by ${cordoned.owner} ${until(cordoned)}`] : []),
     ...(reserved ? [`reserved by ${reserved.owner} ${until(reserved)}`] : []),
+    ...(replaced ? [`the machine before it kept by ${replaced.owner}`] : []),
   ];
 }

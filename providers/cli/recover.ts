@@ -54,7 +54,9 @@ state where there is no way back, and everything is given back; the run is then 
       const left = await look(environment, family, after);
       if (isJson) terminal.printJson(toJson(after, left, before));
       else terminal.print(`\n${renderMended(after, left)}`);
-      return left.marks.length > 0 || after.phase === "failed" ? EXIT_CODES.failed : (exitCodeOf(after.phase) ?? 0);
+      return left.marks.length + left.machines.length > 0 || after.phase === "failed"
+        ? EXIT_CODES.failed
+        : (exitCodeOf(after.phase) ?? 0);
     } finally {
       await environment.close();
     }
@@ -88,9 +90,9 @@ async function mend(
 }
 
 /** True when there is something to mend: what is held, or a run that nobody carries on. */
-function hasSomething(run: RunState, { marks, parked, steps, silences }: LeftOver): boolean {
+function hasSomething(run: RunState, { marks, machines, parked, steps, silences }: LeftOver): boolean {
   const isHalf = !isFinalPhase(run.phase) && run.phase !== "armed";
-  const isHeld = marks.length > 0 || parked.length > 0 || silences.length > 0;
+  const isHeld = marks.length > 0 || machines.length > 0 || parked.length > 0 || silences.length > 0;
   return isHalf || isHeld || (steps.length > 0 && !isFinalPhase(run.phase));
 }
 
@@ -102,6 +104,7 @@ function renderLeftOver(run: RunState, left: LeftOver, { colours }: Terminal): s
   if (left.owner) lines.push(`  ${left.owner.owner} works on it: it is not abandoned`);
   const rows = [
     ...left.marks.map(({ host, kind, owner, expiresAt }) => `${kind} on ${host} by ${owner}, ${until(expiresAt)}`),
+    ...left.machines.map(({ host, owner }) => `the machine that ${owner} replaced is still kept beside ${host}`),
     ...left.parked.map(
       ({ service, waiting, expiresAt }) => `${String(waiting)} requests parked at ${service}, ${until(expiresAt)}`,
     ),
@@ -118,6 +121,7 @@ function renderLeftOver(run: RunState, left: LeftOver, { colours }: Terminal): s
 function renderMended(run: RunState, left: LeftOver): string {
   const rest = [
     ...left.marks.map(({ host, kind }) => `${kind} on ${host}`),
+    ...left.machines.map(({ host }) => `the machine that was replaced, beside ${host}`),
     ...left.silences.map(({ source, comment }) => `silence at ${source} (${comment})`),
   ];
   const held = rest.length === 0 ? "nothing is held any more" : `still held: ${rest.join(", ")}`;
@@ -138,7 +142,7 @@ function toJson(run: RunState, left: LeftOver, before: LeftOver | undefined): ob
   };
 }
 
-function leftJson({ owner, marks, leases, parked, silences, steps, silent }: LeftOver): object {
+function leftJson({ owner, marks, machines, leases, parked, silences, steps, silent }: LeftOver): object {
   const iso = (held: { readonly expiresAt: number }): object => ({
     ...held,
     expiresAt: new Date(held.expiresAt).toISOString(),
@@ -146,6 +150,7 @@ function leftJson({ owner, marks, leases, parked, silences, steps, silent }: Lef
   return {
     ...(owner ? { owner: iso(owner) } : {}),
     marks: marks.map(iso),
+    machines,
     leases: leases.map(iso),
     parked: parked.map(iso),
     silences: silences.map(iso),

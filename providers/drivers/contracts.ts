@@ -8,8 +8,8 @@
  * 2. Calls that read never change anything, nor count as mutating.
  * 3. Errors are DriverError. After `unreachable` and `timeout` the effect is unknown: observe, or call again with
  *    the same key.
- * 4. Long work (`startUpdate`, `startUndo`, `reboot`) returns at once; `operation` tells how it stands, also after
- *    the agent was restarted.
+ * 4. Long work (`startUpdate`, `reboot`, a replacement and its way back) returns at once; `operation` tells how it stands,
+ *    also after the agent was restarted.
  */
 import type {
   Backend,
@@ -92,8 +92,38 @@ export interface HostDriver {
   startUpdate(host: string, command: CommandSpec, context: CallContext): Promise<Operation>;
   /** Restarts the host; every process on it ends. Done when it answers with another boot id. */
   reboot(host: string, context: CallContext): Promise<Operation>;
+  /** Absent: not offered; hosts whose machines can be replaced say so (`Host.offers`). */
+  readonly replacement?: ReplacementDriver;
   /** Undefined when the host never saw the key. */
   operation(host: string, key: string, signal: AbortSignal): Promise<Operation | undefined>;
+}
+
+/**
+ * Puts another machine into a host's place. The host keeps its id, zone, rack, labels and marks; the new machine is made of
+ * an image, has no copies and another boot id. The old one is stopped and kept, as `Host.replaced` tells, until it is put
+ * back or ended. The platform answers for a host whose machine does not.
+ */
+export interface ReplacementDriver {
+  /**
+   * Done when the new machine answers. It may fail, or never end, with the new machine in place: `restore` then too.
+   * @throws DriverError unsupported where the host does not offer it; conflict while copies run on it, or a machine that it
+   *   replaced is still kept
+   */
+  start(host: string, spec: ReplacementSpec, context: CallContext): Promise<Operation>;
+  /**
+   * Ends the new machine and starts the old one, with all that was on its disks. Done when that one answers. A host of which no
+   * machine is kept is success. @throws DriverError conflict while copies run on it, or another owner replaced it
+   */
+  restore(host: string, context: CallContext): Promise<Operation>;
+  /** Ends the machine that is kept: it cannot be restored any more. Without one it does nothing. @throws DriverError conflict when another owner replaced it */
+  discard(host: string, context: CallContext): Promise<void>;
+}
+
+/** The machine that is wanted. */
+export interface ReplacementSpec {
+  /** As the platform names it. */
+  readonly image: string;
+  readonly timeoutMs: number;
 }
 
 /** What to start: the same spec as its siblings. */

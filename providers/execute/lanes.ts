@@ -1,6 +1,6 @@
 /**
  * Lanes of a wave at run time: a host is cordoned when every limit that its lane counts against has room, and holds its
- * places until it works again; its soak is part of the lane but holds none. Before that the new copies of its moves are
+ * places until it works again; its soak, and the end of a machine that it replaced, are part of the lane but hold none. Before that the new copies of its moves are
  * started, a few lanes ahead of those that have places.
  *
  * Not for: which limits there are; the plan says (`Wave.lanes`).
@@ -13,21 +13,32 @@ import { isMovesOnly } from "../../sdk/model";
 import type { PlanStep, StepRecord, Wave } from "../../sdk/model";
 
 /** Host whose lane a step belongs to; undefined where a step stands for itself. */
-export type LaneOf = (step: PlanStep) => string | undefined;
+type LaneOf = (step: PlanStep) => string | undefined;
 
 /** Finds the lanes of a wave's steps. */
-export function laneOfSteps(wave: Wave): LaneOf {
+function laneOfSteps(wave: Wave): LaneOf {
   if (!wave.lanes) return () => undefined;
   const { uses } = wave.lanes;
-  const origins = new Map(wave.moves.map((move) => [move.id, move.from]));
+  const hostOf = hostOfSteps(wave);
   return (step) => {
-    const host = "move" in step ? origins.get(step.move) : "host" in step ? step.host : soaking(step);
+    const host = hostOf(step);
     return host !== undefined && uses[host] !== undefined ? host : undefined;
   };
 }
 
+/** Finds the host that a step is about: the one that a move leaves, or that soaks alone. */
+function hostOfSteps(wave: Wave): LaneOf {
+  const origins = new Map(wave.moves.map((move) => [move.id, move.from]));
+  return (step) => ("move" in step ? origins.get(step.move) : "host" in step ? step.host : soaking(step));
+}
+
 function soaking(step: PlanStep): string | undefined {
   return step.kind === "soak" && step.hosts.length === 1 ? step.hosts[0] : undefined;
+}
+
+/** True for what comes when the host works again. */
+function holdsNoPlace({ kind }: PlanStep): boolean {
+  return kind === "soak" || kind === "discard-replaced";
 }
 
 /** Lanes by limit. */
@@ -53,7 +64,7 @@ export class LaneGate {
     if (!wave.lanes) return;
     for (const step of wave.steps) {
       const lane = this.laneOf(step);
-      if (lane === undefined || step.kind === "soak" || statusOf(step.id) === "done") continue;
+      if (lane === undefined || holdsNoPlace(step) || statusOf(step.id) === "done") continue;
       this.left.set(lane, (this.left.get(lane) ?? 0) + 1);
     }
     for (const step of wave.steps) {
@@ -67,7 +78,7 @@ export class LaneGate {
   /** True when a step may begin; its lane is ahead or under way then. */
   admit(step: PlanStep): boolean {
     const lane = this.laneOf(step);
-    if (lane === undefined || step.kind === "soak" || this.placed.has(lane)) return true;
+    if (lane === undefined || holdsNoPlace(step) || this.placed.has(lane)) return true;
     if (this.isAhead(step) && this.begun.has(lane)) return true;
     if (this.isClosed && !this.begun.has(lane)) return false;
     const { limits = {}, ahead = {} } = this.wave.lanes ?? {};
@@ -97,7 +108,7 @@ export class LaneGate {
   /** A step is done; with the last one of its lane the places are free. */
   leave(step: PlanStep): void {
     const lane = this.laneOf(step);
-    if (lane === undefined || step.kind === "soak") return;
+    if (lane === undefined || holdsNoPlace(step)) return;
     const left = (this.left.get(lane) ?? 0) - 1;
     this.left.set(lane, left);
     if (left > 0) return;
@@ -146,16 +157,37 @@ export function lanesNotBegun(
   return [...left];
 }
 
-/** Hosts whose lanes are through, soak included: what follows in the wave does not put them in doubt. */
-export function wholeLanes(
-  wave: Wave,
-  statusOf: (id: string) => StepRecord["status"] | undefined,
-): ReadonlySet<string> {
-  const laneOf = laneOfSteps(wave);
-  const whole = new Set(Object.keys(wave.lanes?.uses ?? {}));
+/** What stays as it is when a wave is taken back. */
+export interface WholeHosts {
+  readonly hosts: ReadonlySet<string>;
+  /** True for a step that is not undone. */
+  keeps(step: PlanStep): boolean;
+}
+
+/**
+ * Hosts whose lanes are through, soak included: what follows in the wave does not put them in doubt; and hosts whose
+ * replaced machines are being ended: all else of them is done by then, and that is gone on with.
+ */
+export function wholeHosts(wave: Wave, statusOf: (id: string) => StepRecord["status"] | undefined): WholeHosts {
+  const hostOf = hostOfSteps(wave);
+  const through = new Set(Object.keys(wave.lanes?.uses ?? {}));
+  const pastReturn = new Set<string>();
   for (const step of wave.steps) {
-    const lane = laneOf(step);
-    if (lane !== undefined && statusOf(step.id) !== "done") whole.delete(lane);
+    const host = hostOf(step);
+    const status = statusOf(step.id);
+    if (host === undefined) continue;
+    if (step.kind === "discard-replaced" && status !== undefined) pastReturn.add(host);
+    if (status !== "done") through.delete(host);
   }
-  return whole;
+  return {
+    hosts: new Set([...through, ...pastReturn]),
+    keeps: (step) => {
+      const host = hostOf(step);
+      if (host === undefined) return false;
+      return (
+        through.has(host) ||
+        (pastReturn.has(host) && !(step.kind === "discard-replaced" && statusOf(step.id) !== "done"))
+      );
+    },
+  };
 }

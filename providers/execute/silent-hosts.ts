@@ -64,6 +64,8 @@ export class SilentHosts {
 
 /** Hosts that a step, or its way back, needs an answer of. */
 function hostsOfStep(step: PlanStep, wave: Wave): readonly string[] {
+  // The platform puts a machine back, whether the one in its place answers or not.
+  if (step.kind === "replace" || step.kind === "discard-replaced") return [];
   if ("fromHost" in step) return [step.fromHost, step.toHost];
   if ("host" in step) return [step.host];
   if (!("replica" in step)) return [];

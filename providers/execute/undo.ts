@@ -9,14 +9,15 @@
  *    found fit; else it stays cordoned and its copies stay where they serve.
  * 2. Undoing passes the same budget gate as doing.
  * 3. Undone steps are not undone again; a crash in the middle is resumed by undoing the rest.
- * 4. A host that does not answer is waited for once, to the deadline of the step that needs it, not at every step.
+ * 4. A host whose replaced machine is being ended is past its return: that is brought to its end, and it stays as updated.
+ * 5. A host that does not answer is waited for once, to the deadline of the step that needs it, not at every step.
  */
-import { isKind, isMovesOnly, messageOf } from "../../sdk/model";
+import { isChange, isKind, isMovesOnly, messageOf } from "../../sdk/model";
 import type { DriverError, Move, StepKind, StepRecord, Wave } from "../../sdk/model";
 import type { Execution } from "./execution";
 import { createStepContext } from "./execution";
 import { endsProcess, subjectOf } from "./executor";
-import { laneOfSteps, wholeLanes } from "./lanes";
+import { wholeHosts } from "./lanes";
 import { SilentHosts } from "./silent-hosts";
 import type { StepContext } from "./step";
 import { stepOf } from "./steps";
@@ -36,7 +37,15 @@ export interface UndoOutcome {
 const KEPT_MS = 30 * 86_400_000;
 
 /** Kinds that change or judge a host itself, not what runs on it. */
-const HOST_KINDS: ReadonlySet<StepKind> = new Set(["snapshot", "update", "reboot", "validate", "uncordon", "soak"]);
+const HOST_KINDS: ReadonlySet<StepKind> = new Set([
+  "snapshot",
+  "update",
+  "reboot",
+  "replace",
+  "validate",
+  "uncordon",
+  "soak",
+]);
 
 /**
  * Undoes what was done of a wave. Of a failback only what is halfway is undone: a copy that is home stays home. Where
@@ -46,10 +55,9 @@ const HOST_KINDS: ReadonlySet<StepKind> = new Set(["snapshot", "update", "reboot
 export async function undoWave(execution: Execution, wave: Wave): Promise<UndoOutcome> {
   const { journal, stop, progress } = execution;
   const whole = isMovesOnly(wave) ? wholeMoves(execution, wave) : new Set<string>();
-  const through = wholeLanes(wave, (id) => journal.step(id)?.status);
-  const laneOf = laneOfSteps(wave);
+  const through = wholeHosts(wave, (id) => journal.step(id)?.status);
   const records = wave.steps
-    .filter((step) => !("move" in step && whole.has(step.move)) && !through.has(laneOf(step) ?? ""))
+    .filter((step) => !("move" in step && whole.has(step.move)) && !through.keeps(step))
     .flatMap((step) => journal.step(step.id) ?? []);
   const kept = new Set<string>();
   /** Moves whose old copy could not be brought back: the new one stays. */
@@ -61,7 +69,7 @@ export async function undoWave(execution: Execution, wave: Wave): Promise<UndoOu
     const record = journal.step(planned.step.id) ?? planned;
     if (record.status === "undone" || record.alreadyDone === true || record.prior === null) continue;
     // The reserve is needed while copies stay on it; giving back what is held comes after all undoing.
-    if (kept.size + through.size + stranded.size > 0 && record.step.kind === "reserve") continue;
+    if (kept.size + through.hosts.size + stranded.size > 0 && record.step.kind === "reserve") continue;
     if (stranded.has("move" in record.step ? record.step.move : "")) continue;
     const keeper = keptBy(record, wave, kept);
     if (keeper !== undefined) {
@@ -80,7 +88,7 @@ export async function undoWave(execution: Execution, wave: Wave): Promise<UndoOu
     const instead = isStranded && !stranded.has(record.step.move) ? describeStranded(record.step.move, wave) : "";
     notUndone.push(`${record.step.kind}: ${after.reason ?? "unknown"}${instead}`);
     if (isStranded) stranded.add(record.step.move);
-    if (record.step.kind !== "update" || (await isFit(execution, wave, record))) continue;
+    if (!isChange(record.step) || (await isFit(execution, wave, record))) continue;
     kept.add(record.step.host);
     await keepCordoned(execution, wave, record, record.step.host);
   }
@@ -134,7 +142,7 @@ async function undoStep(execution: Execution, wave: Wave, record: StepRecord, si
 /** True when a host whose update could not be undone may bear traffic: it is as before, or valid as updated. */
 async function isFit(execution: Execution, wave: Wave, record: StepRecord): Promise<boolean> {
   // Where an undo exists and has failed, nobody knows what state the host is in.
-  if (execution.spec.update.undo !== undefined) return false;
+  if (execution.spec.update.undo !== undefined || execution.spec.update.image !== undefined) return false;
   const { step, prior, key } = record;
   const kind = stepOf(step);
   const context: StepContext = createStepContext(execution, wave, step, kind, { key, prior, isResumed: true });

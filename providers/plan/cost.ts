@@ -1,6 +1,6 @@
 /**
- * What a plan costs, from a table of prices: reserved hosts, copies that run twice during moves, data that moves across
- * zones, and calls of functions that stand in for copies; in total and per wave.
+ * What a plan costs, from a table of prices: reserved hosts, copies that run twice during moves, machines beside those that
+ * they replace, data that moves across zones, and calls of functions that stand in for copies; in total and per wave.
  *
  * Not for: what a run did cost (the report measures that), and ways to pay less (alternatives.ts).
  *
@@ -75,6 +75,7 @@ function costOfWave(wave: Wave, around: Surroundings): readonly CostItem[] {
   return [
     ...reservationItems(wave, around),
     ...surgeItems(wave, around),
+    ...replacementItems(wave, around),
     ...transferItems(wave, around),
     ...burstItems(wave, around),
   ];
@@ -128,6 +129,29 @@ function durationByMove(steps: readonly PlanStep[]): ReadonlyMap<string, number>
     durations.set(step.move, (durations.get(step.move) ?? 0) + step.expected.p50Ms);
   }
   return durations;
+}
+
+/** From the start of the new machine to the end of the old one there are two. */
+function replacementItems({ steps }: Wave, { hosts, prices }: Surroundings): CostItem[] {
+  const replaced = new Set(steps.flatMap((step) => (step.kind === "replace" ? [step.host] : [])));
+  if (replaced.size === 0) return [];
+  let hours = 0;
+  let amount: number | undefined = 0;
+  for (const host of replaced) {
+    const hoursHere =
+      steps.reduce((sum, step) => sum + (hasTwoMachines(step, host) ? step.expected.p50Ms : 0), 0) / HOUR_MS;
+    const rate = hostHour(hosts.get(host), prices);
+    hours += hoursHere;
+    amount = amount === undefined || rate === undefined ? undefined : amount + rate * hoursHere;
+  }
+  return [item("replacement", hours, "host hours", amount)];
+}
+
+/** True for steps of a host from the start of its new machine to the end of the old one, which follow each other. */
+function hasTwoMachines(step: PlanStep, host: string): boolean {
+  if (step.kind === "soak") return step.hosts.includes(host);
+  const kinds: readonly PlanStep["kind"][] = ["replace", "validate", "uncordon", "discard-replaced"];
+  return "host" in step && step.host === host && kinds.includes(step.kind);
 }
 
 /** State that goes along with a move; within a zone it is free nearly everywhere. */

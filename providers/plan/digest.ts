@@ -20,7 +20,7 @@ export function envelopeDigest(envelope: Envelope): string {
   return digestOf(envelope);
 }
 
-/** Digest of what is done to a host: commands, probe, expectation, reboot, deadlines. */
+/** Digest of what is done to a host: commands or image, probe, expectation, reboot, deadlines. */
 export function updateDigest(update: UpdateSpec): string {
   return digestOf(update);
 }

@@ -31,6 +31,7 @@ const DEFAULTS = {
   "remove-function": { p50Ms: 1_000, p95Ms: 10_000 },
   snapshot: { p50Ms: 1_000, p95Ms: 5_000 },
   reboot: { p50Ms: 30_000, p95Ms: 120_000 },
+  "discard-replaced": { p50Ms: 1_000, p95Ms: 10_000 },
   validate: { p50Ms: 2_000, p95Ms: 15_000 },
 } as const;
 
@@ -45,7 +46,8 @@ const UPDATE_P95_SHARE = 0.25;
 
 /** Durations for a spec: learned ones first, then what the spec says, then defaults. */
 export function resolveDurations(spec: HostUpdateSpec, learned: PlanInput["durations"]): StepDurations {
-  const updateP95Ms = spec.update.expectedMs ?? spec.update.timeoutMs * UPDATE_P95_SHARE;
+  const changeP95Ms = spec.update.expectedMs ?? spec.update.timeoutMs * UPDATE_P95_SHARE;
+  const change = { p50Ms: Math.round(changeP95Ms * UPDATE_P50_SHARE), p95Ms: Math.round(changeP95Ms) };
   const longestPauseMs = Math.max(
     0,
     ...spec.islands.flatMap((island) =>
@@ -59,7 +61,8 @@ export function resolveDurations(spec: HostUpdateSpec, learned: PlanInput["durat
       p50Ms: HAND_OVER_AROUND.p50Ms + Math.round(longestPauseMs / 2),
       p95Ms: HAND_OVER_AROUND.p95Ms + longestPauseMs,
     },
-    update: { p50Ms: Math.round(updateP95Ms * UPDATE_P50_SHARE), p95Ms: Math.round(updateP95Ms) },
+    update: change,
+    replace: change,
     ...learned,
     soak: { p50Ms: spec.limits.soakMs, p95Ms: spec.limits.soakMs },
   };
@@ -114,14 +117,15 @@ export function totalDuration(waves: readonly DurationQuantiles[]): DurationQuan
 }
 
 /**
- * Longest time from any moment of a wave's host work back to a safe state: the update undone, the host restarted and
- * validated. An update without undo is driven forward instead, which its own P95 already holds.
+ * Longest time from any moment of a wave's host work back to a safe state: the update undone, the host restarted or its
+ * machine put back, and validated. An update without undo is driven forward instead, which its own P95 already holds.
  */
 export function undoDuration(spec: HostUpdateSpec, durations: StepDurations): number {
-  if (spec.update.undo === undefined) return 0;
+  const { update } = spec;
+  if (update.undo === undefined && update.image === undefined) return 0;
   return (
-    durations.update.p95Ms +
-    (spec.update.reboot ? durations.reboot.p95Ms : 0) +
+    durations[update.image === undefined ? "update" : "replace"].p95Ms +
+    (update.reboot ? durations.reboot.p95Ms : 0) +
     durations.validate.p95Ms +
     durations.uncordon.p95Ms
   );

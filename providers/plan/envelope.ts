@@ -41,7 +41,7 @@ export function createEnvelope(spec: HostUpdateSpec, fleet: Fleet): Envelope {
         (fleet.hosts.some(({ offers }) => offers?.includes("shares"))
           ? "; shares of hosts that islands have together"
           : "")
-      : `${spec.name}: until \`${spec.update.probe}\` prints ${spec.update.expect}`,
+      : `${spec.name}: ${spec.update.image === undefined ? "" : `replaced by ${spec.update.image} `}until \`${spec.update.probe}\` prints ${spec.update.expect}`,
     hosts: fleet.hosts
       .filter((host) => host.role === "member" && inIslands.has(host.id))
       .map((host) => host.id)
@@ -94,7 +94,7 @@ export function compareEnvelopes(approved: Envelope, actual: Envelope): string[]
   }
   if (actual.updateDigest !== approved.updateDigest) {
     differences.push(
-      "the update changed: its command, undo, probe, expectation, reboot or deadline is not the approved one",
+      "the update changed: its command or image, undo, probe, expectation, reboot or deadline is not the approved one",
     );
   }
   const added = without(actual.hosts, approved.hosts);

@@ -15,6 +15,9 @@ import type { PlanInput } from "./plan-input";
 import { compareText, type Problem } from "./problem";
 import { disturbanceOn } from "./scores/disturbance";
 
+/** Ways that keep the host's machine. */
+const IN_PLACE: ReadonlySet<HostAction> = new Set(["live-patch", "restart", "detached", "live-migration", "move"]);
+
 const NOT_OFFERED = "no driver of it offers that";
 
 /** What was decided about hosts before waves were planned. */
@@ -64,7 +67,7 @@ export function decideHosts(
       return;
     }
     const moves = movesFrom.get(id) ?? [];
-    const { action, reason } = chooseAction(problem, site, moves, copies[site] ?? 0);
+    const { action, reason } = chooseAction(problem, site, moves, copies[site] ?? 0, input.spec.update.image);
     decided.push({
       host: id,
       action,
@@ -87,6 +90,7 @@ function chooseAction(
   site: number,
   moves: readonly Move[],
   copies: number,
+  image: string | undefined,
 ): { readonly action: HostAction; readonly reason: string } {
   const of = (method: Move["method"]): number => moves.filter((move) => move.method === method).length;
   const [shed, restarted, live, ending, burst] = [of("shed"), of("restart"), of("live"), of("end"), of("burst")];
@@ -121,6 +125,7 @@ function chooseAction(
   }
   if (disturbance === "copies" && leaving === 0) return { action: "restart", reason: parts[0] ?? "nothing runs on it" };
   const reason = isEmpty ? "nothing runs on it" : parts.join(", ");
+  if (image !== undefined) return { action: "replacement", reason: `a machine of ${image} takes its place; ${reason}` };
   if (leaving === 0 && ending > 0 && ending === copies) return { action: "leave-to-end", reason };
   return { action: leaving > 0 && live === leaving ? "live-migration" : "move", reason };
 }
@@ -148,6 +153,8 @@ function whyNot(
 ): string {
   const { host } = problem.sites[site] as Problem["sites"][number];
   const { disturbance } = problem.scoring;
+  const isReplaced = spec.update.image !== undefined;
+  if (isReplaced && IN_PLACE.has(action)) return "the image comes with another machine";
   const disturbs =
     disturbance === "reboot" ? "the update restarts the host" : "the update disturbs the host as a whole";
   const room = "beside the update its copies are better off elsewhere";
@@ -173,7 +180,8 @@ function whyNot(
     case "live-migration":
       return host.offers?.includes("live-migration") === true ? whyNotLive(problem, moves) : NOT_OFFERED;
     case "replacement":
-      return NOT_OFFERED;
+      if (isReplaced) return "its machine is replaced, but not every copy finds another host meanwhile";
+      return host.offers?.includes("replacement") === true ? "the update is a command, not an image" : NOT_OFFERED;
     case "burst":
       return whyNoBurst(problem, { fleet, forecast }, moves);
     case "degrade":

@@ -84,7 +84,26 @@ function hostBlocker(host: Host, spec: HostUpdateSpec): Blocker | undefined {
       fix: `make ${quote(spec.update.probe)} end with exit code 0 on ${host.id}, before the update too; try it there by hand`,
     };
   }
-  return undefined;
+  return spec.update.image === undefined ? undefined : replacementBlocker(host);
+}
+
+/** Another machine comes only where the host's driver offers it, and with one kept there is no second. */
+function replacementBlocker({ id, offers, replaced }: Host): Blocker | undefined {
+  if (offers?.includes("replacement") !== true) {
+    return {
+      code: "input",
+      subject: id,
+      reason: "the update is an image, and its driver cannot replace its machine",
+      fix: `give update.command and undo in place of update.image, or take ${id} out of its island`,
+    };
+  }
+  if (!replaced) return undefined;
+  return {
+    code: "foreign-mark",
+    subject: id,
+    reason: `the machine that run ${replaced.owner} replaced is still kept`,
+    fix: `look which of the two machines is good, and end the other one on the platform`,
+  };
 }
 
 function emptyIslandBlockers(fleet: Fleet, spec: HostUpdateSpec): Blocker[] {

@@ -37,7 +37,7 @@ export interface LaneDuration {
   readonly ahead: DurationQuantiles;
   /** From the host's cordon until it works again, for which it has one. */
   readonly placed: DurationQuantiles;
-  /** What it soaks after that. */
+  /** What it soaks after that, and until a machine that it replaced is ended. */
   readonly soakMs: number;
 }
 
@@ -80,7 +80,9 @@ export function expectedLane(
       kind === "hand-over" ||
       kind === "live-migrate" ||
       kind === "await-end" ||
-      (kind === "reboot" && !update.reboot)
+      (kind === "reboot" && !update.reboot) ||
+      (kind === "update" && update.image !== undefined) ||
+      ((kind === "replace" || kind === "discard-replaced") && update.image === undefined)
     )
       return NOTHING;
     const isOfCopy = kind === "start-copy" || kind === "admit" || kind === "drain" || kind === "stop-copy";
@@ -96,11 +98,11 @@ function sumOfKinds(of: (kind: StepKind) => DurationQuantiles, drainMs: number):
     p50Ms: Math.max(...ways.map(({ p50Ms }) => p50Ms)),
     p95Ms: Math.max(...ways.map(({ p95Ms }) => p95Ms)),
   };
-  const host = (["cordon", "snapshot", "update", "reboot", "validate", "uncordon"] as const).map(of);
+  const host = (["cordon", "snapshot", "update", "reboot", "replace", "validate", "uncordon"] as const).map(of);
   return {
     ahead: sumDurations([of("start-copy"), of("admit")]),
     placed: sumDurations([gone, ...host]),
-    soakMs: of("soak").p50Ms,
+    soakMs: of("soak").p50Ms + of("discard-replaced").p50Ms,
   };
 }
 

@@ -236,8 +236,8 @@ function durationOfLanes(
 
 /** Steps that other lanes may wait for: the soak where there is one. */
 function endsOfLane(steps: readonly PlanStep[]): readonly PlanStep[] {
-  const last = steps.at(-1);
-  return last?.kind === "soak" ? [last] : steps;
+  const soak = steps.findLast(({ kind }) => kind === "soak");
+  return soak ? [soak] : steps;
 }
 
 /** Options of steps for a context; with `moves` the time of their transfers, all at once, by the host that they leave. */

@@ -11,7 +11,8 @@
  *    that stands in for one only after that one is back.
  * 4. Where hosts follow each other, a host is cordoned when the new copies of its moves serve: until then it works, so
  *    that it has to count as out of service only from then on.
- * 5. Of workloads that call each other never two pause at a time in a wave: what comes later in the list waits.
+ * 5. A machine that was replaced is ended last, when the one in its place has been watched.
+ * 6. Of workloads that call each other never two pause at a time in a wave: what comes later in the list waits.
  */
 import type { DurationQuantiles, HostUpdateSpec, Move, PlanStep, StandIn, Workload } from "../../sdk/model";
 
@@ -74,6 +75,8 @@ export function createUpdateSteps(
     else movesOf.set(move.move.from, [move]);
   }
   const endsOf = new Map<string, readonly string[]>();
+  const soaksAll = spec.limits.soakMs > 0;
+  const discards: PlanStep[] = [];
   for (const host of hosts) {
     const here = movesOf.get(host) ?? [];
     const id = (kind: string): string => `w${String(index)}/${host}/${kind}`;
@@ -93,20 +96,15 @@ export function createUpdateSteps(
       return leave.slice(-1).map((step) => step.id);
     });
 
-    steps.push(
-      {
-        id: id("snapshot"),
-        kind: "snapshot",
-        host,
-        after: left.length > 0 ? left : [id("cordon")],
-        expected: durations.snapshot,
-      },
-      { id: id("update"), kind: "update", host, after: [id("snapshot")], expected: durations.update },
-    );
-    if (spec.update.reboot) {
-      steps.push({ id: id("reboot"), kind: "reboot", host, after: [id("update")], expected: durations.reboot });
-    }
-    const changed = id(spec.update.reboot ? "reboot" : "update");
+    steps.push({
+      id: id("snapshot"),
+      kind: "snapshot",
+      host,
+      after: left.length > 0 ? left : [id("cordon")],
+      expected: durations.snapshot,
+    });
+    steps.push(...createChange(id, host, options));
+    const changed = steps.at(-1)?.id ?? "";
     const restarted = here
       .filter(({ move }) => move.method === "restart")
       .flatMap((restart) => {
@@ -130,8 +128,22 @@ export function createUpdateSteps(
       const { name } = away.workload;
       if (away.move.refuses) backs.set(name, [...(backs.get(name) ?? []), ...back.slice(-1).map((step) => step.id)]);
     }
-    if (!lane) ends.push(...endsHere);
-    else if (spec.limits.soakMs > 0) {
+    const discard = (after: readonly string[]): readonly PlanStep[] =>
+      spec.update.image === undefined
+        ? []
+        : [
+            {
+              id: id("discard-replaced"),
+              kind: "discard-replaced",
+              host,
+              after,
+              expected: durations["discard-replaced"],
+            },
+          ];
+    if (!lane) {
+      ends.push(...endsHere);
+      discards.push(...discard(soaksAll ? [`w${String(index)}/soak`] : endsHere));
+    } else if (soaksAll) {
       const durationMs = spec.limits.soakMs;
       steps.push({
         id: id("soak"),
@@ -142,13 +154,17 @@ export function createUpdateSteps(
         expected: durations.soak,
       });
       endsOf.set(host, [id("soak")]);
-    } else endsOf.set(host, endsHere);
+      steps.push(...discard([id("soak")]));
+    } else {
+      endsOf.set(host, endsHere);
+      steps.push(...discard(endsHere));
+    }
   }
   for (const { refuse, serve } of refusals) {
     steps.push({ ...serve, after: backs.get(refuse.workload) ?? [refuse.id] });
     ends.push(serve.id);
   }
-  if (spec.limits.soakMs > 0 && ends.length > 0) {
+  if (soaksAll && ends.length > 0) {
     steps.push({
       id: `w${String(index)}/soak`,
       kind: "soak",
@@ -158,7 +174,19 @@ export function createUpdateSteps(
       expected: durations.soak,
     });
   }
+  steps.push(...discards);
   return keepApart(steps, moves, options);
+}
+
+/** Steps after which an emptied host is as wanted, not validated yet. */
+function createChange(id: (kind: string) => string, host: string, { spec, durations }: StepOptions): PlanStep[] {
+  const after = [id("snapshot")];
+  if (spec.update.image !== undefined) {
+    return [{ id: id("replace"), kind: "replace", host, after, expected: durations.replace }];
+  }
+  const update: PlanStep = { id: id("update"), kind: "update", host, after, expected: durations.update };
+  if (!spec.update.reboot) return [update];
+  return [update, { id: id("reboot"), kind: "reboot", host, after: [update.id], expected: durations.reboot }];
 }
 
 type PathsStep<K extends "refuse-paths" | "serve-paths"> = Extract<PlanStep, { readonly kind: K }>;

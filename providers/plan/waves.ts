@@ -368,7 +368,9 @@ function longestUpdateWave(
     durations.cordon,
     move,
     durations.snapshot,
-    durations.update,
+    ...(input.spec.update.image === undefined
+      ? [durations.update]
+      : [durations.replace, durations["discard-replaced"]]),
     ...(input.spec.update.reboot ? [durations.reboot] : []),
     durations.validate,
     durations.uncordon,

@@ -12,7 +12,7 @@ export function unplannedFor(spec: HostUpdateSpec, unknown: readonly string[]): 
   const openings = findUnknown(windows).length > 0 ? [] : nextOpenings(windows, systemClock.now(), OPENINGS_SHOWN);
   return {
     inputs: unknown,
-    update: `${shown(update.command)}, until \`${shown(update.probe)}\` prints ${shown(update.expect)}`,
+    update: `${update.image === undefined ? shown(update.command ?? "") : `replacement by ${shown(update.image)}`}, until \`${shown(update.probe)}\` prints ${shown(update.expect)}`,
     openings: openings.map((opening) => renderOpening(opening, windows[0]?.timezone ?? "UTC")),
   };
 }

@@ -142,7 +142,7 @@ function phasesIn(wave: Wave, network: Network | undefined): ReadonlyMap<string,
       if (isArrival) add(move.to, "receives", time);
       if (isArrival && (step.kind === "start-copy" || step.kind === "admit")) add(move.from, "surge", time);
     } else if (step.kind === "soak") for (const host of step.hosts) add(host, "soak", time);
-    else if ("host" in step) add(step.host, "out", time);
+    else if ("host" in step && step.kind !== "discard-replaced") add(step.host, "out", time);
   }
   return phases;
 }

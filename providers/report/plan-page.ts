@@ -10,7 +10,7 @@ import {
   type MigrationPlan,
   type StageGate,
 } from "../../sdk/model";
-import { markup } from "./html/markup";
+import { markup, type Markup } from "./html/markup";
 import {
   alarm,
   badge,
@@ -244,6 +244,21 @@ function calendar(plan: MigrationPlan, timezone: string): Section {
   );
 }
 
+/** How hosts are updated, and back. */
+function wayOf({ update }: HostUpdateSpec): readonly (readonly [string, Markup | string])[] {
+  if (update.image !== undefined) {
+    return [
+      ["Replacement by image", markup`<code>${update.image}</code>`],
+      ["Way back", "the old machine, kept until the new one has been watched"],
+    ];
+  }
+  const way = update.undo === undefined ? "none: declared irreversible" : markup`<code>${update.undo}</code>`;
+  return [
+    ["Command", markup`<code>${update.command ?? ""}</code>`],
+    ["Way back", way],
+  ];
+}
+
 function approval(spec: HostUpdateSpec, plan: MigrationPlan): Section {
   const { envelope } = plan;
   const budgets = Object.entries(envelope.budgets).map(([workload, count]) => `${workload} ${String(count)}`);
@@ -254,11 +269,7 @@ function approval(spec: HostUpdateSpec, plan: MigrationPlan): Section {
       caption: "The limits that an approval covers",
       columns: ["What", "Limit"],
       rows: [
-        ["Command", markup`<code>${spec.update.command}</code>`],
-        [
-          "Way back",
-          spec.update.undo === undefined ? "none: declared irreversible" : markup`<code>${spec.update.undo}</code>`,
-        ],
+        ...wayOf(spec),
         ["Hosts", listOf(envelope.hosts)],
         ["Copies down", budgets.length === 0 ? "none" : `at most ${listOf(budgets)}`],
         ["Pauses", pauses.length === 0 ? "none" : `at most ${listOf(pauses)}`],

@@ -34,6 +34,8 @@ const STEP_STYLES: Readonly<Record<StepKind, BarStyle>> = {
   snapshot: STYLES.cordon,
   update: STYLES.update,
   reboot: STYLES.restart,
+  replace: STYLES.update,
+  "discard-replaced": STYLES.reserve,
   validate: STYLES.validate,
   soak: STYLES.validate,
 };

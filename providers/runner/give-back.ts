@@ -39,6 +39,12 @@ export async function giveBack(runId: string, deps: RunDependencies): Promise<vo
     if (free.length > 0) {
       await effect(session, runId, "release", "run", (call) => platform.capacity.release(free, call));
     }
+    const doubled = hosts.filter(({ replaced }) => replaced?.owner === runId).map(({ id }) => id);
+    if (doubled.length > 0) {
+      throw new ArchipelagoError(`machines that were replaced are still kept beside ${doubled.join(", ")}`, {
+        remedy: "look which of the two machines is good, and end the other one on the platform",
+      });
+    }
     if (standing.length > 0) {
       throw new ArchipelagoError(`functions still stand in: ${standing.join(", ")}`, {
         remedy: "start the copies that they stand in for, drain them at the switch, and remove them",

@@ -20,6 +20,13 @@ export interface HeldMark {
   readonly expiresAt: number;
 }
 
+/** A machine that is kept beside the one that took its place. */
+export interface KeptMachine {
+  readonly host: string;
+  /** Run id. */
+  readonly owner: string;
+}
+
 /** Requests that are held back at the switch for a hand-over. */
 export interface HeldRequests {
   readonly service: string;
@@ -32,6 +39,8 @@ export interface LeftOver {
   /** The process that has the run now; absent: none. */
   readonly owner?: Lease;
   readonly marks: readonly HeldMark[];
+  /** Machines that were replaced and neither put back nor ended. */
+  readonly machines: readonly KeptMachine[];
   /** Leases on hosts and pool that have not lapsed. */
   readonly leases: readonly Lease[];
   readonly parked: readonly HeldRequests[];
@@ -77,6 +86,9 @@ export async function observeLeftOver(
       ...(cordoned && isOurs(cordoned.owner) ? [{ host: id, kind: "cordon" as const, ...cordoned }] : []),
       ...(reserved && isOurs(reserved.owner) ? [{ host: id, kind: "reserve" as const, ...reserved }] : []),
     ]),
+    machines: hosts.flatMap(({ id, replaced }) =>
+      replaced && isOurs(replaced.owner) ? [{ host: id, owner: replaced.owner }] : [],
+    ),
     leases: leases.filter(isHeld),
     parked: services.flatMap(({ name, parked }) =>
       parked && isOurs(parked.token) ? [{ service: name, expiresAt: parked.expiresAt, waiting: parked.waiting }] : [],

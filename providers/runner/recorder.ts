@@ -6,6 +6,7 @@
  */
 import * as fs from "node:fs/promises";
 import * as path from "node:path";
+import { isChange } from "../../sdk/model";
 import type { RunState, Violation } from "../../sdk/model";
 import { checkRun } from "../guard/checker";
 import { NO_OBSERVATIONS, type Observations } from "../guard/observations";
@@ -117,7 +118,7 @@ async function collect(
   const signal = AbortSignal.timeout(COLLECT_LIMIT_MS);
   const startMs = run.startedAt ?? run.createdAt;
   const trafficFrom = Math.max(startMs - STEADY_MS, environment.clock.now() - LONGEST_TRAFFIC_MS);
-  const attempted = run.steps.flatMap(({ step }) => (step.kind === "update" ? [step.host] : []));
+  const attempted = run.steps.flatMap(({ step }) => (isChange(step) ? [step.host] : []));
   const before = run.bundle.fleet;
   const after = await environment.observe(signal, before);
   return {

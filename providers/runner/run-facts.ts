@@ -4,6 +4,7 @@
  *
  * Not for: what the platform looks like; that is observed.
  */
+import { isChange } from "../../sdk/model";
 import type { Fleet, Move, RunState, StepKind, StepRecord, Wave } from "../../sdk/model";
 
 /** The last wave when it has not ended yet. */
@@ -34,10 +35,11 @@ export function reservedHosts(state: RunState): readonly string[] {
 
 /** Hosts that the run has updated and validated, sorted. */
 export function updatedHosts(state: RunState): readonly string[] {
-  const isDone = (kind: "update" | "validate", host: string): boolean =>
-    state.steps.some(({ step, status }) => step.kind === kind && step.host === host && status === "done");
-  const hosts = state.steps.flatMap(({ step }) => (step.kind === "update" ? [step.host] : []));
-  return [...new Set(hosts)].filter((host) => isDone("update", host) && isDone("validate", host)).sort();
+  const done = state.steps.flatMap(({ step, status }) => (status === "done" ? [step] : []));
+  const validated = new Set(done.flatMap((step) => (step.kind === "validate" ? [step.host] : [])));
+  return [...new Set(done.flatMap((step) => (isChange(step) ? [step.host] : [])))]
+    .filter((host) => validated.has(host))
+    .sort();
 }
 
 /**

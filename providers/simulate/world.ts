@@ -51,9 +51,10 @@ export function createWorld(
   return {
     fleet: {
       name: spec.islands[0]?.source.kind === "memory" ? spec.islands[0].source.fleet : "simulation",
-      hosts: fleet.hosts.map((host) => simulatedHost(host, draw)),
+      hosts: fleet.hosts.map((host) => simulatedHost(host, spec.update, draw)),
       workloads: simulatedWorkloads(bundle, path, random, durations),
       functions: (fleet.functions ?? []).map((name) => ({ name, coldStartMs: draw("deploy-function") / 2 })),
+      ...(spec.update.image === undefined ? {} : { images: imagesOf(spec.update, random, assumptions) }),
       commands: commandsOf(spec, random, draw, assumptions),
       share: Math.min(1, Math.max(0, ...fleet.islands.map(({ share }) => share.cpu))),
     },
@@ -84,10 +85,11 @@ function drawDuration(random: Random, { p50Ms, p95Ms }: DurationQuantiles): numb
 
 function simulatedHost(
   { id, zone, rack, capacity, role, probe, offers }: Fleet["hosts"][number],
+  { image }: HostUpdateSpec["update"],
   draw: (kind: StepKind) => number,
 ): MemoryHostSpec {
   const version = probe?.output ?? "before";
-  const bootMs = draw(role === "standby" ? "reserve" : "reboot");
+  const bootMs = draw(role === "standby" ? "reserve" : image === undefined ? "reboot" : "replace");
   return { id, zone, rack, capacity, role, version, bootMs, ...(offers ? { offers } : {}) };
 }
 
@@ -127,6 +129,15 @@ function simulatedWorkloads(
   });
 }
 
+/** What machines of the update's image print; those of an update that fails print something else. */
+function imagesOf(
+  { image = "", expect }: HostUpdateSpec["update"],
+  random: Random,
+  { updateFailureShare }: SimulationAssumptions,
+): NonNullable<MemoryFleetSpec["images"]> {
+  return { [image]: ({ version }) => (random.next() < updateFailureShare ? `${version}-broken` : matchOf(expect)) };
+}
+
 function commandsOf(
   { update }: HostUpdateSpec,
   random: Random,
@@ -146,7 +157,7 @@ function commandsOf(
             afterMs: draw("update"),
           }),
         }),
-    [update.command]: ({ id, version }) => {
+    [update.command ?? ""]: ({ id, version }) => {
       before.set(id, version);
       const afterMs = draw("update");
       if (random.next() < updateFailureShare) {

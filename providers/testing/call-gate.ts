@@ -25,6 +25,8 @@ export interface CallTarget {
   readonly subjects: readonly string[];
   /** The host whose agent answers; absent for the switch and the pool. */
   readonly host?: string;
+  /** The platform answers for the host, also where that one does not. @default false */
+  readonly isOfPlatform?: boolean;
 }
 
 /** What a fault leaves for the effect itself to do. */
@@ -102,7 +104,7 @@ export class CallGate {
     await clock.sleep(travelMs + (fault?.kind === "slow" ? fault.ms : 0), signal);
     if (signal.aborted) throw new DriverError("unreachable", subject, `${target.call} was aborted before it arrived`);
     await this.applyBefore(target, fault);
-    const host = target.host === undefined ? undefined : this.hostOf(target.host);
+    const host = target.host === undefined || target.isOfPlatform === true ? undefined : this.hostOf(target.host);
     if (host && !this.state.isReachable(host)) {
       await clock.sleep(spec.callTimeoutMs ?? DEFAULT_CALL_TIMEOUT_MS, signal);
       throw new DriverError("unreachable", target.host ?? subject, `${target.call}: no answer`);

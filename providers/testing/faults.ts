@@ -18,7 +18,7 @@ export type FaultEffect =
   /**
    * Half of it is done. `capacity.*`: only the first host, then an error; `hosts.startUpdate`: a version `<old>-broken`
    * and exit code 1; `workloads.start`: the copy never becomes healthy; `workloads.restore`: half of the state; `functions.deploy`:
-   * the endpoint fails; other
+   * the endpoint fails; `replacement.start`: the new machine is there, `<version>-broken`, and the operation has failed; other
    * calls: done, then an error `failed`.
    */
   | { readonly kind: "partial" }

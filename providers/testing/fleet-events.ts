@@ -42,6 +42,8 @@ export type FleetHappening =
   | { readonly kind: "cordon"; readonly host: string; readonly owner: string | null }
   /** Shares were put in force on a host, or (null) ended. */
   | { readonly kind: "shares"; readonly host: string; readonly owner: string | null }
+  /** Another machine took a host's place, was taken out of it again, or the old one was ended. */
+  | { readonly kind: "replacement"; readonly host: string; readonly what: "started" | "restored" | "discarded" }
   /** A command was started on a host. */
   | { readonly kind: "command"; readonly host: string; readonly command: string; readonly key: string }
   | { readonly kind: "version"; readonly host: string; readonly version: string }

@@ -3,7 +3,8 @@
  *
  * Not for: changing them; everything goes through FleetState.change.
  */
-import type { Mark, ReplicaState, Service, SharesInForce } from "../../sdk/model";
+import { DriverError } from "../../sdk/model";
+import type { Mark, ReplacedMachine, ReplicaState, Service, SharesInForce } from "../../sdk/model";
 import type { HandOverToken, Operation, StartSpec } from "../drivers/contracts";
 import type { ResolvedFunctionSpec, ResolvedHostSpec, ResolvedWorkloadSpec } from "./fleet-spec";
 import { WriteLog } from "./write-log";
@@ -26,8 +27,17 @@ export interface HostRecord {
   /** Last thing done by commands or reboots, for finding what is done twice. */
   lastDone: string | undefined;
   /** State of exclusive workloads on the host's disk: it survives the process. */
-  readonly disk: Map<string, WriteLog>;
+  disk: Map<string, WriteLog>;
+  /** The machine whose place the present one took. */
+  replaced: ReplacedRecord | undefined;
   nextPort: number;
+}
+
+/** A machine that is kept out of service. */
+export interface ReplacedRecord extends ReplacedMachine {
+  readonly version: string;
+  readonly pendingVersion: string | undefined;
+  readonly disk: Map<string, WriteLog>;
 }
 
 /** An operation under way. */
@@ -144,8 +154,21 @@ export function createHost(spec: ResolvedHostSpec): HostRecord {
     running: undefined,
     lastDone: undefined,
     disk: new Map(),
+    replaced: undefined,
     nextPort: 20_000,
   };
+}
+
+/** A host by its id. @throws DriverError not-found */
+export function findHost(hosts: ReadonlyMap<string, HostRecord>, id: string): HostRecord {
+  const host = hosts.get(id);
+  if (!host) throw new DriverError("not-found", id, "there is no such host");
+  return host;
+}
+
+/** Id of a host's present boot. */
+export function bootIdOf({ spec, boots }: HostRecord): string {
+  return `${spec.id}-boot-${String(boots)}`;
 }
 
 /** The spec of a copy that runs at the beginning. */

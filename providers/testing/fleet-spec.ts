@@ -103,6 +103,8 @@ export interface MemoryFleetSpec {
   readonly workloads: readonly MemoryWorkloadSpec[];
   /** Functions that its driver can deploy. @default none, and no driver for them */
   readonly functions?: readonly MemoryFunctionSpec[];
+  /** What the `version` probe prints on machines made of an image, by its name. @default none */
+  readonly images?: Readonly<Record<string, string | ((replaced: CommandHost) => string)>>;
   /**
    * Commands by their exact text, besides the built-in ones: `version` prints the version, `true` succeeds, `false`
    * fails. A function sees the host's id and version. Anything else is "command not found".

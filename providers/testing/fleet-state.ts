@@ -9,7 +9,7 @@
  */
 import type { Host, Mark, Replica, ReplicaState } from "../../sdk/model";
 import type { FleetEvent, FleetHappening } from "./fleet-events";
-import { createCopy, createHost, createStartSpec, endOperation } from "./fleet-records";
+import { bootIdOf, createCopy, createHost, createStartSpec, endOperation } from "./fleet-records";
 import type { EndpointRecord, HostRecord, ReplicaRecord, ServiceRecord } from "./fleet-records";
 import { normalizeFunctionSpec, normalizeHostSpec, normalizeWorkloadSpec } from "./fleet-spec";
 import type { MemoryFleetSpec, ResolvedFunctionSpec, ResolvedWorkloadSpec } from "./fleet-spec";
@@ -178,6 +178,7 @@ export class FleetState {
     const { id, zone, rack, capacity, role, offers, labels, devices } = host.spec;
     const base = {
       ...{ id, zone, rack, capacity, role, bootId: "" },
+      ...(host.replaced ? { replaced: { owner: host.replaced.owner, bootId: host.replaced.bootId } } : {}),
       ...(offers.length > 0 ? { offers } : {}),
       ...(Object.keys(labels).length > 0 ? { labels } : {}),
       ...(Object.keys(devices).length > 0 ? { devices } : {}),
@@ -188,7 +189,7 @@ export class FleetState {
       const shares = this.liveMark(host.shares);
       return {
         ...base,
-        bootId: `${id}-boot-${String(host.boots)}`,
+        bootId: bootIdOf(host),
         ...(cordoned ? { cordoned } : {}),
         ...(reserved ? { reserved } : {}),
         ...(shares ? { shares } : {}),

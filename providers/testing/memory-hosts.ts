@@ -5,9 +5,10 @@ import type { CapacityDriver, CommandSpec, HostDriver, Operation } from "../driv
 import type { CallGate, EffectMode } from "./call-gate";
 import { matchesPattern } from "./faults";
 import type { CommandBehaviour } from "./fleet-spec";
-import { endOperation } from "./fleet-records";
+import { endOperation, findHost } from "./fleet-records";
 import type { HostRecord, MutableOperation } from "./fleet-records";
 import type { FleetState } from "./fleet-state";
+import { createMemoryReplacement } from "./memory-replacement";
 
 /** Exit code of a shell for a command that does not exist. */
 const COMMAND_NOT_FOUND = 127;
@@ -17,7 +18,7 @@ const SHARE_TOLERANCE = 1e-9;
 
 /** Creates the driver of the hosts. */
 export function createMemoryHosts(state: FleetState, gate: CallGate): HostDriver {
-  const hostOf = (id: string): HostRecord => findHost(state, id);
+  const hostOf = (id: string): HostRecord => findHost(state.hosts, id);
   return {
     fence: "enforced",
     list: (signal) =>
@@ -82,6 +83,7 @@ export function createMemoryHosts(state: FleetState, gate: CallGate): HostDriver
         const operation = hostOf(id).operations.get(key);
         return operation && { ...operation };
       }),
+    replacement: createMemoryReplacement(state, gate),
   };
 }
 
@@ -236,14 +238,8 @@ function outputOf(behaviour: CommandBehaviour): string {
   return behaviour.output ?? "";
 }
 
-function findHost(state: FleetState, id: string): HostRecord {
-  const host = state.hosts.get(id);
-  if (!host) throw new DriverError("not-found", id, "there is no such host");
-  return host;
-}
-
 function findStandby(state: FleetState, id: string): HostRecord {
-  const host = findHost(state, id);
+  const host = findHost(state.hosts, id);
   if (host.spec.role !== "standby") throw new DriverError("refused", id, "it is not a standby host");
   return host;
 }

@@ -45,7 +45,10 @@ const DEFAULT_LIMITS: LimitsSpec = {
  */
 export function updateFields<T>(late: Rule<T>) {
   return {
-    update: required(updateRule(late), "say what the update is: { probe, expect, command, undo }"),
+    update: required(
+      updateRule(late),
+      "say what the update is: { probe, expect, command, undo } or { probe, expect, image }",
+    ),
     ...runFields(late),
   };
 }
@@ -55,7 +58,8 @@ export function updateRule<T>(late: Rule<T>) {
   return object({
     probe: required(late, 'give a command that prints the version, like "uname -r"'),
     expect: required(late, 'say what the probe shall print, like "6.12.58*"'),
-    command: required(late, "give the command that updates a host"),
+    command: optional(late, undefined),
+    image: optional(late, undefined),
     undo: optional(late, undefined),
     irreversible: optional(flag, false),
     reboot: optional(flag, false),
@@ -116,7 +120,8 @@ export type CheckedRun<T> = Resolved<ReturnType<typeof runFields<T>>>;
 export function validateUpdate<T>(checked: CheckedUpdate<T>, mistakes: Mistake[]): void {
   const { update } = checked;
   validateRun(checked, mistakes);
-  if (update.undo === undefined && !update.irreversible) {
+  validateWay(update, mistakes);
+  if (update.image === undefined && update.undo === undefined && !update.irreversible) {
     mistakes.push({
       field: "update.undo",
       value: undefined,
@@ -146,6 +151,29 @@ export function validateUpdate<T>(checked: CheckedUpdate<T>, mistakes: Mistake[]
       value: update.expected,
       rule: `must be at most update.timeout (${String(update.timeout)} ms)`,
       remedy: "raise timeout",
+    });
+  }
+}
+
+/** An update is made in place by a command, or with another machine. */
+function validateWay<T>({ command, image, ...update }: CheckedUpdate<T>["update"], mistakes: Mistake[]): void {
+  if ((command === undefined) === (image === undefined)) {
+    mistakes.push({
+      field: "update.command",
+      value: command,
+      rule: "or update.image must be given, and not both",
+      remedy: "give the command that updates a host, or the image of the machine that takes its place",
+    });
+  }
+  if (image === undefined) return;
+  const inPlace = ["undo", "irreversible", "reboot", "disturbs", "package"] as const;
+  for (const name of inPlace) {
+    if (update[name] === undefined || update[name] === false) continue;
+    mistakes.push({
+      field: `update.${name}`,
+      value: update[name],
+      rule: "means nothing with update.image: hosts are replaced, and the old machines kept until the new ones are proven",
+      remedy: "leave it out",
     });
   }
 }
@@ -195,7 +223,8 @@ export function normalizeUpdate<T>(parts: UpdateParts<T>, checked: CheckedUpdate
   const updateSpec: SpecOf<UpdateSpec, T> = {
     probe: update.probe,
     expect: update.expect,
-    command: update.command,
+    ...(update.command === undefined ? {} : { command: update.command }),
+    ...(update.image === undefined ? {} : { image: update.image }),
     ...(update.undo === undefined ? {} : { undo: update.undo }),
     irreversible: update.irreversible,
     reboot: update.reboot,

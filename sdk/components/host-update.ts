@@ -135,17 +135,22 @@ export interface UpdateArgs {
   probe: pulumi.Input<string>;
   /** What the probe must print; `*` and `?` match any text and any character. */
   expect: pulumi.Input<string>;
-  /** Command that updates a host, run by /bin/sh. */
-  command: pulumi.Input<string>;
-  /** Command that takes the update back. Without it, `irreversible: true` is needed. */
+  /** Command that updates a host, run by /bin/sh. Exactly one of command and image. */
+  command?: pulumi.Input<string>;
+  /**
+   * Image of the machine that takes a host's place, as its platform names it: where its driver offers replacement. The old
+   * machine is kept until the new one has been watched, and put back when something fails.
+   */
+  image?: pulumi.Input<string>;
+  /** Command that takes the update back. Without it, `irreversible: true` is needed; with an image neither is. */
   undo?: pulumi.Input<string>;
   /** Says that you know there is no way back. @default false */
   irreversible?: boolean;
   /** Restart the host after the command. @default false */
   reboot?: boolean;
-  /** Deadline of the command, and of undo. @default "15 minutes" */
+  /** Deadline of the command, and of undo, or of a replacement. @default "15 minutes" */
   timeout?: string;
-  /** How long the command takes, nearly always (P95). @default a quarter of the timeout */
+  /** How long the command or a replacement takes, nearly always (P95). @default a quarter of the timeout */
   expected?: string;
   /**
    * What of a host it disturbs: "nothing" that runs (a live patch), "copies" that have to be restarted to take it, or the

@@ -45,7 +45,7 @@ export interface Host {
   readonly reserved?: Mark;
   /** Absent: what the islands declare holds. */
   readonly shares?: SharesInForce;
-  /** Changes at every restart of the host. */
+  /** Changes at every restart of the host, and with the machine. */
   readonly bootId: string;
   /** Result of the update's probe on this host, where it was run. */
   readonly probe?: ProbeResult;
@@ -53,14 +53,24 @@ export interface Host {
   readonly linkBytesPerSecond?: number;
   /** What its driver can do beside moving copies and running commands. Absent: nothing. */
   readonly offers?: readonly HostOffer[];
+  /** The machine whose place another one took, kept until that one has proven itself. Absent: none is kept. */
+  readonly replaced?: ReplacedMachine;
+}
+
+/** A machine that is out of service and can be put back in its place. */
+export interface ReplacedMachine {
+  /** Run that replaced it. */
+  readonly owner: string;
+  /** Its last one. */
+  readonly bootId: string;
 }
 
 /**
  * `detached`: copies run on in memory and cores of their own while the rest of the host is updated. `live-migration`:
  * copies move with their memory, while they run, to another host that offers it too. `shares`: what each island may use of
- * it can be changed while it works.
+ * it can be changed while it works. `replacement`: another machine, made of an image, can take its place.
  */
-export type HostOffer = "detached" | "live-migration" | "shares";
+export type HostOffer = "detached" | "live-migration" | "shares" | "replacement";
 
 /** What one island may use of a host that several have. */
 export interface HostShare {

@@ -68,11 +68,20 @@ export type PlanStep =
   | (StepBase & { readonly kind: "snapshot"; readonly host: string })
   | (StepBase & { readonly kind: "update"; readonly host: string })
   | (StepBase & { readonly kind: "reboot"; readonly host: string })
+  /** Let another machine, made of the update's image, take a host's place; the old one is kept. */
+  | (StepBase & { readonly kind: "replace"; readonly host: string })
+  /** End the machine that was replaced: there is no way back after this. */
+  | (StepBase & { readonly kind: "discard-replaced"; readonly host: string })
   | (StepBase & { readonly kind: "validate"; readonly host: string })
   /** Watch the updated hosts for a while. */
   | (StepBase & { readonly kind: "soak"; readonly hosts: readonly string[]; readonly durationMs: number });
 
 export type StepKind = PlanStep["kind"];
+
+/** True for the step that brings a host to what is wanted. */
+export function isChange(step: PlanStep): step is Extract<PlanStep, { readonly kind: "update" | "replace" }> {
+  return step.kind === "update" || step.kind === "replace";
+}
 
 interface StepBase {
   /** Unique within the run: `w2/host-03/update`. */
@@ -291,7 +300,7 @@ export interface CostLine {
 
 /** One kind of cost. */
 export interface CostItem {
-  readonly kind: "reservation" | "surge" | "transfer" | "burst";
+  readonly kind: "reservation" | "surge" | "replacement" | "transfer" | "burst";
   readonly quantity: number;
   /** Such as `host hours`. */
   readonly unit: string;

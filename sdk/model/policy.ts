@@ -167,11 +167,15 @@ export interface UpdateSpec {
   readonly probe: string;
   /** Glob (`*`, `?`) that the probe's trimmed output must match. */
   readonly expect: string;
-  readonly command: string;
+  /** What updates a host in place. Absent: `image` is there. */
+  readonly command?: string;
+  /** What another machine is made of that takes a host's place, as its driver names it. Absent: `command` is there. */
+  readonly image?: string;
+  /** Takes `command` back; with an image the old machine is kept instead. */
   readonly undo?: string;
   readonly irreversible: boolean;
   readonly reboot: boolean;
-  /** Deadline of `command` and of `undo`, each. */
+  /** Deadline of `command` and of `undo`, or of a replacement, each. */
   readonly timeoutMs: number;
   /**
    * What of a host it disturbs: nothing that runs (a live patch), copies that have to be restarted to take it, or the
@@ -180,7 +184,7 @@ export interface UpdateSpec {
   readonly disturbs?: "nothing" | "copies" | "host";
   /** What it installs; absent: not told. */
   readonly package?: UpdatePackage;
-  /** Expected time of `command`, P95; absent: a quarter of `timeoutMs`. */
+  /** Expected time of `command` or of a replacement, P95; absent: a quarter of `timeoutMs`. */
   readonly expectedMs?: number;
 }
 

@@ -57,6 +57,25 @@ describe("bad input: declarations", () => {
   const nights = (name = "nights"): MaintenanceWindow =>
     new MaintenanceWindow(name, { cron: "0 2 * * *", duration: "1 hour" });
 
+  it("an update is either a command or an image, and an image has a way back of its own", () => {
+    const told = (changed: object): readonly string[] =>
+      mistakesOf(
+        () =>
+          new HostUpdate("kernel", {
+            islands: [island()],
+            windows: [nights()],
+            update: { probe: "cat VERSION", expect: "2", ...changed },
+          }),
+      );
+    assert.match(
+      told({ image: "image-2", command: "true" }).join(),
+      /update\.command .*image must be given, and not both/,
+    );
+    assert.match(told({ undo: "true" }).join(), /give the command that updates a host, or the image/);
+    const extra = { undo: "true", irreversible: true, reboot: true, disturbs: "copies" };
+    assert.equal(told({ image: "image-2", ...extra }).filter((line) => line.includes("means nothing with")).length, 4);
+  });
+
   it("wrong units are named with what to write instead, all at once", () => {
     const lines = mistakesOf(
       () =>

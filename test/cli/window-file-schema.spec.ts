@@ -119,6 +119,13 @@ const REBALANCE = withValue(
   parse("{ horizon: 6 hours, target: 75%, tolerance: 20%, maximumMoves: 4, rest: 1 hour }") as Json,
 );
 
+/** The same with an image in place of the command. */
+const REPLACEMENT = withValue(
+  FULL,
+  ["update"],
+  parse('{ probe: uname -r, expect: "6.12*", image: image-2, timeout: 15 minutes, expected: 1 minute }') as Json,
+);
+
 /** Values that are wrong nearly everywhere. */
 const WRONG: readonly Json[] = [
   null,
@@ -144,6 +151,7 @@ const WRONG: readonly Json[] = [
 /** Where the rules look at several fields, or at how large an amount with a unit is, and a schema cannot. */
 const BEYOND_SCHEMA: readonly RegExp[] = [
   /^update\.(undo|irreversible)/,
+  /means nothing with update\.image/,
   /budget$/,
   /canaryHosts/,
   /is a share of copies/,
@@ -184,6 +192,8 @@ describe("the schema of window files", () => {
     assert.equal(validate(FULL), true, JSON.stringify(validate.errors));
     assert.deepEqual(mistakesOf(REBALANCE), []);
     assert.equal(validate(REBALANCE), true, JSON.stringify(validate.errors));
+    assert.deepEqual(mistakesOf(REPLACEMENT), []);
+    assert.equal(validate(REPLACEMENT), true, JSON.stringify(validate.errors));
     const both = { ...(FULL as object), rebalance: {} };
     assert.equal(mistakesOf(both).length, 1);
     assert.equal(validate(both), false);
@@ -218,6 +228,9 @@ describe("the schema of window files", () => {
       ...placesOf(REBALANCE)
         .filter(([first]) => first === "rebalance")
         .map((steps) => [REBALANCE, steps] as const),
+      ...placesOf(REPLACEMENT)
+        .filter(([first]) => first === "update")
+        .map((steps) => [REPLACEMENT, steps] as const),
     ];
     for (const [document, steps] of places) {
       for (const value of [undefined, ...WRONG]) {

@@ -2,6 +2,7 @@
 import { strict as assert } from "node:assert";
 import { after, before, describe, it } from "mocha";
 import type { HostDriver, Operation } from "../../providers/drivers/contracts";
+import type { Host } from "../../sdk/model";
 import { createContexts, DEFAULT_TIMEOUT_MS, eventually, NO_ABORT, rejectsWith } from "./contract";
 import type { ContractFixture, ContractOptions } from "./contract";
 
@@ -23,6 +24,11 @@ export interface HostContractFixture extends ContractFixture {
   };
   /** True where the driver can change shares of the host, two workloads' of which are named. */
   readonly sharedBy?: readonly [string, string];
+  /**
+   * Where the driver can replace the host's machine: an image, and what the probe prints on machines of it. Copies on the
+   * host end with a restart. Absent: it cannot, and says so.
+   */
+  readonly replacement?: { readonly image: string; readonly output: string };
   /** How often the succeeding command has run on the host. */
   countRuns(): Promise<number>;
 }
@@ -47,6 +53,17 @@ export function describeHostDriver(
         const operation = await fixture.driver.operation(fixture.host, key, NO_ABORT);
         return operation?.state === "running" ? undefined : operation;
       });
+
+    const isReplaced = ({ bootId }: Host): Promise<boolean> =>
+      eventually(
+        fixture.clock,
+        "another machine is in its place",
+        async () => {
+          const seen = await fixture.driver.observe(fixture.host, NO_ABORT);
+          return seen.state === "ready" && seen.bootId !== bootId;
+        },
+        300_000,
+      );
 
     it("lists every host, an unreachable one as such", () =>
       fixture.run(async () => {
@@ -260,6 +277,73 @@ export function describeHostDriver(
         const boot = (await driver.observe(host, NO_ABORT)).bootId;
         await driver.reboot(host, context);
         assert.equal((await driver.observe(host, NO_ABORT)).bootId, boot, "a repeated key must not reboot again");
+      }));
+
+    it("offers replacement where it can be had, and nowhere else", () =>
+      fixture.run(async () => {
+        const { driver, host, replacement } = fixture;
+        const { offers = [] } = await driver.observe(host, NO_ABORT);
+        assert.equal(driver.replacement !== undefined && offers.includes("replacement"), replacement !== undefined);
+        if (!driver.replacement || replacement) return;
+        const spec = { image: "any", timeoutMs: 1000 };
+        await rejectsWith("unsupported", driver.replacement.start(host, spec, next()));
+      }));
+
+    it("replaces a host's machine by one of an image, keeps the old one, and puts it back", () =>
+      fixture.run(async () => {
+        const { driver, host, probe, replacement } = fixture;
+        if (!driver.replacement || !replacement) return;
+        const before = await driver.observe(host, NO_ABORT);
+        const context = next();
+        const spec = { image: replacement.image, timeoutMs: 300_000 };
+        await driver.replacement.start(host, spec, context);
+        await driver.replacement.start(host, spec, context);
+        await isReplaced(before);
+        assert.equal((await ended(context.key)).state, "done");
+        const after = await driver.observe(host, NO_ABORT);
+        assert.deepEqual(
+          [after.id, after.zone, after.rack, after.offers],
+          [before.id, before.zone, before.rack, before.offers],
+        );
+        assert.deepEqual(after.replaced, { owner: context.owner, bootId: before.bootId });
+        assert.equal((await driver.probe(host, probe.command, "*", NO_ABORT)).output, replacement.output);
+        await rejectsWith("conflict", driver.replacement.start(host, spec, next()));
+        await rejectsWith("conflict", driver.replacement.restore(host, next({ owner: "somebody else" })));
+        await rejectsWith("conflict", driver.replacement.discard(host, next({ owner: "somebody else" })));
+
+        const back = next();
+        await driver.replacement.restore(host, back);
+        await eventually(
+          fixture.clock,
+          "the old machine is back",
+          async () => {
+            const seen = await driver.observe(host, NO_ABORT);
+            return seen.state === "ready" && seen.replaced === undefined;
+          },
+          300_000,
+        );
+        assert.equal((await ended(back.key)).state, "done");
+        const last = await driver.observe(host, NO_ABORT);
+        assert.ok(last.bootId !== before.bootId && last.bootId !== after.bootId);
+        assert.equal((await driver.probe(host, probe.command, "*", NO_ABORT)).output, probe.output);
+        await driver.replacement.restore(host, next());
+        assert.equal((await driver.observe(host, NO_ABORT)).bootId, last.bootId, "nothing is left to put back");
+      }));
+
+    it("ends a machine that was replaced, after which nothing can be put back", () =>
+      fixture.run(async () => {
+        const { driver, host, probe, replacement } = fixture;
+        if (!driver.replacement || !replacement) return;
+        const before = await driver.observe(host, NO_ABORT);
+        const context = next();
+        await driver.replacement.start(host, { image: replacement.image, timeoutMs: 300_000 }, context);
+        await isReplaced(before);
+        await driver.replacement.discard(host, next());
+        await driver.replacement.discard(host, next());
+        await driver.replacement.restore(host, next());
+        const after = await driver.observe(host, NO_ABORT);
+        assert.equal(after.replaced, undefined);
+        assert.equal((await driver.probe(host, probe.command, "*", NO_ABORT)).output, replacement.output);
       }));
 
     it("refuses an epoch older than the highest that the host has seen, without an effect", () =>

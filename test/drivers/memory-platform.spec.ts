@@ -36,7 +36,8 @@ function createSimulation(change: (spec: MemoryFleetSpec) => MemoryFleetSpec = (
 describeHostDriver("the in-memory fleet", () => {
   const { fleet, base } = createSimulation((spec) => ({
     ...spec,
-    hosts: spec.hosts.map((host) => ({ ...host, offers: ["shares"] as const })),
+    hosts: spec.hosts.map((host) => ({ ...host, offers: ["shares", "replacement"] as const })),
+    images: { "image-2": "v2" },
     commands: {
       work: { kind: "print", output: "worked\n", afterMs: 1000 },
       fail: { kind: "fail", afterMs: 1000, exitCode: 3, output: "checksum mismatch\n" },
@@ -50,6 +51,7 @@ describeHostDriver("the in-memory fleet", () => {
     host: "host-01",
     unreachableHost: "host-02",
     sharedBy: ["front", "pricing"],
+    replacement: { image: "image-2", output: "v2" },
     probe: { command: "version", output: "v1" },
     commands: {
       succeeding: { command: "work", output: "worked" },

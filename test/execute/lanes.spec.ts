@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 
-import { LaneGate, lanesNotBegun, wholeLanes } from "../../providers/execute/lanes";
+import { LaneGate, lanesNotBegun, wholeHosts } from "../../providers/execute/lanes";
 import type { PlanStep, StepRecord, Wave } from "../../sdk/model";
 
 const expected = { p50Ms: 1, p95Ms: 2 };
@@ -126,7 +126,7 @@ describe("lanes at run time", () => {
 
   it("knows the hosts that are through", () => {
     const done = new Set(["host-1/cordon", "host-1/uncordon", "host-2/cordon"]);
-    assert.deepEqual([...wholeLanes(wave, (id) => (done.has(id) ? "done" : undefined))], ["host-1"]);
-    assert.deepEqual([...wholeLanes({ ...wave, steps, kind: "canary" }, () => undefined)], []);
+    assert.deepEqual([...wholeHosts(wave, (id) => (done.has(id) ? "done" : undefined)).hosts], ["host-1"]);
+    assert.deepEqual([...wholeHosts({ ...wave, steps, kind: "canary" }, () => undefined).hosts], []);
   });
 });

@@ -7,7 +7,7 @@
  * Invariant: a scenario determines everything that happens; nothing here reads a real clock.
  */
 import { isFinalPhase, isKind, messageOf } from "../../sdk/model";
-import type { HostUpdateSpec, MigrationPlan } from "../../sdk/model";
+import type { HostOffer, HostUpdateSpec, MigrationPlan, UpdateSpec } from "../../sdk/model";
 import { LEASE_TTL_MS, hostResource, runResource } from "../../providers/runner/leases";
 import { carryOut } from "../../providers/runner/run";
 import type { RunDependencies } from "../../providers/runner/run";
@@ -245,13 +245,19 @@ function fleetOf(scenario: Scenario): MemoryFleetSpec {
     troubles,
     migratesLive = false,
     bursts = false,
+    replaces = false,
   } = scenario;
+  const offers: readonly HostOffer[] = [
+    ...(migratesLive ? (["live-migration"] as const) : []),
+    ...(replaces ? (["replacement"] as const) : []),
+  ];
   const sample = quickFleet({ hosts, zones, standby, requestsPerSecond, updateMs });
   const fleet = bursts ? withFunction(sample) : sample;
   const good: CommandBehaviour = { kind: "set-version", version: "v2", afterMs: updateMs, output: "installed v2\n" };
   return {
     ...fleet,
-    hosts: fleet.hosts.map((host) => ({ ...host, bootMs, ...(migratesLive ? { offers: ["live-migration"] } : {}) })),
+    hosts: fleet.hosts.map((host) => ({ ...host, bootMs, offers })),
+    images: { [IMAGE]: ({ id }) => (troubles[id] === undefined ? "v2" : "v2-broken") },
     workloads: fleet.workloads.map((workload) => ({
       ...workload,
       demandCpuMillis: (atMs) => scenario.demand * (workload.demandCpuMillis?.(atMs) ?? 0),
@@ -270,6 +276,8 @@ function fleetOf(scenario: Scenario): MemoryFleetSpec {
     },
   };
 }
+
+const IMAGE = "image-2";
 
 const REPORTS = { path: "/reports", criticality: "sheddable" as const };
 const JUDGED = {
@@ -308,19 +316,25 @@ function behaviourOf(trouble: HostTrouble, afterMs: number): CommandBehaviour {
   }
 }
 
+function updateOf({ reboot, undo, replaces = false }: Scenario, update: UpdateSpec): UpdateSpec {
+  const { undo: undoCommand, command = "", ...rest } = update;
+  if (replaces) return { ...rest, image: IMAGE, reboot: false, timeoutMs: MINUTE_MS };
+  return {
+    ...rest,
+    command,
+    reboot,
+    timeoutMs: MINUTE_MS,
+    ...(undo === "none" || undoCommand === undefined ? { irreversible: true } : { undo: undoCommand }),
+  };
+}
+
 function specOf(scenario: Scenario): HostUpdateSpec {
-  const { hosts, hostsAtOnce, canaryHosts, reboot, failback, undo, notNow, bursts = false, refuses = false } = scenario;
+  const { hosts, hostsAtOnce, canaryHosts, failback, notNow, bursts = false, refuses = false } = scenario;
   const { pool, ...spec } = quickSpec({ failback }, hosts);
-  const { undo: undoCommand, ...update } = spec.update;
   return {
     ...spec,
     ...(pool && !refuses ? { pool } : {}),
-    update: {
-      ...update,
-      reboot,
-      timeoutMs: MINUTE_MS,
-      ...(undo === "none" || undoCommand === undefined ? { irreversible: true } : { undo: undoCommand }),
-    },
+    update: updateOf(scenario, spec.update),
     limits: { ...spec.limits, hostsAtOnce, hostsPerZone: hostsAtOnce, canaryHosts },
     islands: spec.islands.map((island) => ({
       ...island,

@@ -66,6 +66,12 @@ export class Interference {
         this.pass(`${part}.${name}`, call, args, direct[part] as unknown as Readonly<Record<string, Body>>, process),
       );
     const { functions } = platform;
+    const replacement =
+      platform.hosts.replacement &&
+      wrap(platform.hosts.replacement, (name, call, args) => {
+        const bodies = direct.hosts.replacement as unknown as Readonly<Record<string, Body>>;
+        return this.pass(`replacement.${name}`, call, args, bodies, process);
+      });
     const directly = direct.functions as unknown as Readonly<Record<string, Body>>;
     return {
       ...platform,
@@ -76,7 +82,7 @@ export class Interference {
             ),
           }
         : {}),
-      hosts: bind("hosts"),
+      hosts: { ...bind("hosts"), ...(replacement ? { replacement } : {}) },
       workloads: bind("workloads"),
       traffic: bind("traffic"),
       capacity: bind("capacity"),

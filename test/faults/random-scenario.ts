@@ -75,6 +75,7 @@ export function createScenario(seed: number): Scenario {
     // A draw of its own: the others are those of the same seed without it.
     migratesLive: createRandom(seed).fork("live").next() < 0.3,
     ...createWays(seed),
+    replaces: createRandom(seed).fork("replaces").next() < 0.2,
     troubles: createTroubles(random, hosts),
   };
   const count = random.integer(0, MOST_INCIDENTS);
@@ -85,6 +86,7 @@ export function createScenario(seed: number): Scenario {
       ...incidents,
       ...(base.bursts ? createBurstIncidents(seed) : []),
       ...(base.refuses ? createRefusalIncidents(seed) : []),
+      ...(base.replaces ? createReplacementIncidents(seed) : []),
     ],
   };
 }
@@ -93,6 +95,22 @@ export function createScenario(seed: number): Scenario {
 function createWays(seed: number): Pick<Scenario, "bursts" | "refuses"> {
   const draw = createRandom(seed).fork("bursts").next();
   return { bursts: draw < 0.2, refuses: draw >= 0.9 };
+}
+
+/** A replacement, its way back or its end that goes wrong, in most of the scenarios that have them. */
+function createReplacementIncidents(seed: number): readonly Incident[] {
+  const random = createRandom(seed).fork("replacement incidents");
+  const calls = ["replacement.start", "replacement.start", "replacement.restore", "replacement.discard"];
+  const call = calls[random.integer(0, calls.length - 1)] ?? "";
+  const nth = random.integer(1, 3);
+  const laterMs = random.integer(1, 20_000);
+  const draw = random.next();
+  if (draw < 0.3) return [];
+  if (draw < 0.4) return [{ kind: "call", fault: { call, nth, effect: { kind: "refuse" } } }];
+  if (draw < 0.55) return [{ kind: "call", fault: { call, nth, effect: { kind: "answer-lost" } } }];
+  if (draw < 0.7) return [{ kind: "call", fault: { call: "replacement.start", nth, effect: { kind: "partial" } } }];
+  if (draw < 0.85) return [{ kind: "crash-sending", call, nth, arrivesAfterMs: laterMs, backAfterMs: laterMs }];
+  return [{ kind: "duplicate", call, nth, againAfterMs: laterMs }];
 }
 
 /** A refusal that goes wrong, in half of the scenarios that have them. */

@@ -81,6 +81,8 @@ export interface Scenario {
   readonly bursts?: boolean;
   /** There is no reserve, and functions of the front may be refused. @default false */
   readonly refuses?: boolean;
+  /** Hosts are replaced by machines of an image instead of updated in place. @default false */
+  readonly replaces?: boolean;
   /** By host. */
   readonly troubles: Readonly<Record<string, HostTrouble>>;
   readonly incidents: readonly Incident[];

@@ -88,6 +88,11 @@ function findEndFaults(
       if (version === "v2" || (version === "v1" && state.phase !== "done") || isNamed(id)) return [];
       return [`${id} is at ${version} in phase ${state.phase} and not named`];
     });
+  const machines = hosts.flatMap(({ id, replaced }) =>
+    replaced && !isNamed(id) && !isTold(entries, id)
+      ? [`the machine before ${id} is kept in phase ${state.phase}`]
+      : [],
+  );
   const endpoints = (fleet.observations().last?.endpoints ?? [])
     .filter(({ id }) => !isNamed(id))
     .map(({ id }) => `${id} is still deployed in phase ${state.phase} and not named`);
@@ -98,7 +103,12 @@ function findEndFaults(
   );
   const leases = store.liveLeases().map(({ resource, owner }) => `lease ${resource} is still held by ${owner}`);
   const waits = isFinal || state.phase === "armed" ? [] : [`the run was left in phase ${state.phase}`];
-  return [...marks, ...versionFaults, ...endpoints, ...refused, ...leases, ...waits];
+  return [...marks, ...versionFaults, ...machines, ...endpoints, ...refused, ...leases, ...waits];
+}
+
+/** True where the run told that the machine which a host replaced is left. */
+function isTold(entries: readonly JournalEntry[], host: string): boolean {
+  return entries.some((entry) => entry.kind === "decision" && entry.text.includes(`that ${host} replaced is left`));
 }
 
 /** True for a host that went away for good in the middle of a wave that was changing it. */

@@ -3,10 +3,18 @@ import assert from "node:assert/strict";
 import * as fc from "fast-check";
 
 import { plan, planningSlot, SLOT_MS, type PlanInput } from "../../providers/plan/plan";
-import { laneOfSteps, wholeLanes } from "../../providers/execute/lanes";
+import { wholeHosts } from "../../providers/execute/lanes";
 import { orderUndo } from "../../providers/execute/undo";
 import { canonicalJson, type MigrationPlan, type StepRecord } from "../../sdk/model";
-import { pickFrom, randomSample, randomWideSample, withBursts, withRefusals, withRules } from "./random-samples";
+import {
+  pickFrom,
+  randomSample,
+  randomWideSample,
+  withBursts,
+  withRefusals,
+  withRules,
+  withImage,
+} from "./random-samples";
 import { OPENING_MS, sampleInput, type Sample } from "./sample-fleets";
 import { simulate, Simulation } from "./simulation";
 
@@ -279,10 +287,9 @@ describe("plan, over random fleets", function () {
         const before = placesOf(simulation);
         const done = simulation.runWave(wave, pick, Math.ceil((percent / 100) * (wave.steps.length - 1)));
         const statusOf = (id: string): "done" | undefined => (done.has(id) ? "done" : undefined);
-        const whole = wholeLanes(wave, statusOf);
-        const laneOf = laneOfSteps(wave);
+        const { hosts: whole, keeps } = wholeHosts(wave, statusOf);
         const records = wave.steps
-          .filter((step) => done.has(step.id) && !whole.has(laneOf(step) ?? ""))
+          .filter((step) => done.has(step.id) && !keeps(step))
           .map((step): StepRecord => ({ step, key: "", prior: null, status: "done", intentAt: 0 }));
         const steps = orderUndo(records).map(({ step }) => step);
         simulation.undo(wave, whole.size === 0 ? steps : steps.filter(({ kind }) => kind !== "reserve"));
@@ -293,6 +300,8 @@ describe("plan, over random fleets", function () {
           before.set(newReplica, to ?? from);
         }
         assert.deepEqual([...placesOf(simulation)].sort(), [...before].sort());
+        assert.ok(wave.hosts.every((host) => simulation.updated.has(host) === whole.has(host)));
+        assert.deepEqual([...simulation.kept], []);
         takenBack += steps.length > 0 ? 1 : 0;
       }),
       { numRuns: 120 },
@@ -382,8 +391,16 @@ function shedWorkload(name: string, on: readonly string[], last: readonly number
   return { name, on, demand, memoryBytes: 2 ** 28, service: true, workload };
 }
 
-/** The input of a sample; by the seed, functions can stand in for copies of its services, or can be refused. */
+/**
+ * The input of a sample; by the seed, functions can stand in for copies of its services, or can be refused, and hosts are
+ * replaced.
+ */
 function drawnInput(sample: Sample, seed: number): PlanInput {
+  const input = drawnWays(sample, seed);
+  return seed % 4 === 3 ? withImage(input) : input;
+}
+
+function drawnWays(sample: Sample, seed: number): PlanInput {
   if (seed % 3 === 0) return sampleInput(sample);
   return seed % 3 === 1 ? withBursts(sample, 10 + (seed % 1000)) : withRefusals(sample, (1 + (seed % 9)) / 10);
 }

@@ -218,3 +218,16 @@ export function withRefusals(sample: Sample, share: number): PlanInput {
   }));
   return { ...input, fleet: { ...fleet, workloads, refusesPaths: true }, forecast: { ...forecast, functions: judged } };
 }
+
+/** The input with an image in place of the command; hosts offer replacement but those at places that `offers` leaves out. */
+export function withImage(input: PlanInput, offers: (at: number) => boolean = () => true): PlanInput {
+  const { command: _, undo: __, disturbs: ___, ...update } = input.spec.update;
+  const hosts = input.fleet.hosts.map((host, at) =>
+    offers(at) ? { ...host, offers: [...(host.offers ?? []), "replacement" as const] } : host,
+  );
+  return {
+    ...input,
+    fleet: { ...input.fleet, hosts },
+    spec: { ...input.spec, update: { ...update, reboot: false, image: "image-2" } },
+  };
+}

@@ -30,6 +30,8 @@ export class Simulation {
   readonly copies = new Map<string, SimulatedCopy>();
   readonly reserved = new Set<string>();
   readonly updated = new Set<string>();
+  /** Hosts beside which the machine that was replaced is kept. */
+  readonly kept = new Set<string>();
   /** Paths on which some host was over its share at any time. */
   readonly overPaths = new Set<number>();
   /** Part of the requests that is refused, by workload. */
@@ -191,6 +193,16 @@ export class Simulation {
       case "reboot":
         assert.deepEqual(this.idsOn(step.host), [], `${step.host} restarts with copies on it`);
         return;
+      case "replace":
+        assert.deepEqual(this.idsOn(step.host), [], `${step.host} is replaced with copies on it`);
+        assert.ok(this.cordoned.has(step.host), `${step.host} is replaced and was not cordoned`);
+        this.updated.add(step.host);
+        this.kept.add(step.host);
+        return;
+      case "discard-replaced":
+        assert.ok(!this.cordoned.has(step.host), `${step.host} has no way back before it works`);
+        assert.ok(this.kept.delete(step.host), `no machine is kept beside ${step.host}`);
+        return;
       case "set-shares":
       case "snapshot":
       case "validate":
@@ -246,6 +258,11 @@ export class Simulation {
         this.copies.set(step.endpoint, { workload: step.workload, host: functionHost(step.function), weight: 0 });
         return;
       case "update":
+        this.updated.delete(step.host);
+        return;
+      case "replace":
+        assert.deepEqual(this.idsOn(step.host), [], `${step.host} gets its machine back with copies on it`);
+        assert.ok(this.kept.delete(step.host), `no machine is kept beside ${step.host}`);
         this.updated.delete(step.host);
         return;
       case "snapshot":

@@ -11,6 +11,7 @@ import { liveMigrateStep } from "./live-migrate";
 import { rebootStep } from "./reboot";
 import { refusePathsStep, servePathsStep } from "./refuse-paths";
 import { releaseStep } from "./release";
+import { discardReplacedStep, replaceStep } from "./replace";
 import { reserveStep } from "./reserve";
 import { setSharesStep } from "./set-shares";
 import { snapshotStep } from "./snapshot";
@@ -40,6 +41,8 @@ const STEPS: { readonly [K in StepKind]: Step<StepOf<K>> } = {
   snapshot: snapshotStep,
   update: updateStep,
   reboot: rebootStep,
+  replace: replaceStep,
+  "discard-replaced": discardReplacedStep,
   validate: validateStep,
   soak: soakStep,
 };

@@ -31,7 +31,7 @@ export const rebootStep: Step<StepOf<"reboot">> = {
 
   async start(context) {
     const { host } = context.step;
-    const operation = await passBudgets(context, host, () =>
+    const operation = await passHostBudgets(context, host, () =>
       context.effect("reboot", { host }, (call) => context.platform.hosts.reboot(host, call)),
     );
     return operation.key;
@@ -89,12 +89,12 @@ export async function restartHost(context: StepContext, host: string, name: stri
 }
 
 /** One try: a host that restarts is asked again by the loop around it. */
-function lookOnce<T>(context: StepContext, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export function lookOnce<T>(context: StepContext, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
   return context.read(call, { giveUpAt: context.clock.now() });
 }
 
 /** Passes the gates of all workloads with a serving copy on the host, in the order of their names. */
-async function passBudgets<T>(context: StepContext, host: string, effect: () => Promise<T>): Promise<T> {
+export async function passHostBudgets<T>(context: StepContext, host: string, effect: () => Promise<T>): Promise<T> {
   // Copies on a host that does not answer are not listed.
   await observeHost(context, host);
   const serving = await observeServing(context);

@@ -38,7 +38,7 @@ export const updateStep: Step<StepOf<"update">> = {
   },
 
   async start(context) {
-    const { command, timeoutMs } = context.spec.update;
+    const { command = "", timeoutMs } = context.spec.update;
     const operation = await context.effect("update", { host: context.step.host }, (call) =>
       context.platform.hosts.startUpdate(context.step.host, { command, timeoutMs }, call),
     );

@@ -45,7 +45,7 @@ const MADE_UP_SAMPLES = 4;
 const BETWEEN = { load: 0.5, update: 0.4, hostClass: 0.1 } as const;
 const LEAST_BETWEEN = 1e-4;
 /** Steps that an update's own commands take; the others are of the fleet, whatever the update. */
-const OF_UPDATE: ReadonlySet<StepKind> = new Set(["update", "reboot", "validate"]);
+const OF_UPDATE: ReadonlySet<StepKind> = new Set(["update", "reboot", "replace", "validate"]);
 
 /**
  * Learned durations of the kinds of step that there are samples of.

@@ -99,6 +99,7 @@ function touches({ step }: StepSpan, copy: ServingCopy): boolean {
       return step.fromReplica === copy.replica || step.toReplica === copy.replica;
     case "update":
     case "reboot":
+    case "replace":
       return step.host === copy.host;
     case "release":
     case "reserve":
@@ -112,6 +113,7 @@ function touches({ step }: StepSpan, copy: ServingCopy): boolean {
     case "refuse-paths":
     case "serve-paths":
     case "set-shares":
+    case "discard-replaced":
       return false;
   }
 }

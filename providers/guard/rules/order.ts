@@ -1,4 +1,5 @@
 /** Order: legal phases, steps only while running, surge before eviction, nothing outside of the envelope. */
+import { isChange } from "../../../sdk/model";
 import type { Move, Phase, PlanStep, StepKind, Violation } from "../../../sdk/model";
 import { hostsOf, isDoneBefore } from "../run-view";
 import type { RunView, StepSpan } from "../run-view";
@@ -107,7 +108,7 @@ const LEAVES_ALONE: ReadonlySet<StepKind> = new Set(["hand-over", "live-migrate"
 export const emptiesHostsFirst: Rule = (view) =>
   view.spans.flatMap((span): readonly Violation[] => {
     const { step } = span;
-    if (step.kind !== "update" && step.kind !== "reboot") return [];
+    if (!isChange(step) && step.kind !== "reboot") return [];
     const wave = view.waves.find((candidate) => candidate.steps.some((other) => other.id === step.id));
     if (!wave) return [violationOf(span, "belongs to no planned wave")];
     const leaving = wave.moves
@@ -126,6 +127,20 @@ export const emptiesHostsFirst: Rule = (view) =>
     ];
   });
 
+/** A machine that was replaced is ended only when the one in its place has proven itself. */
+export const keepsReplaced: Rule = (view) =>
+  view.spans.flatMap((span): readonly Violation[] => {
+    const { step } = span;
+    if (step.kind !== "discard-replaced") return [];
+    const wave = view.waves.find(({ steps }) => steps.some(({ id }) => id === step.id));
+    return (wave?.steps ?? [])
+      .filter((other) =>
+        other.kind === "soak" ? other.hosts.includes(step.host) : other.kind === "validate" && other.host === step.host,
+      )
+      .filter((other) => !isDone(view, other, span.index))
+      .map((other) => violationOf(span, `was started before ${other.id} was done`));
+  });
+
 /** Only what was approved is changed, and not more of it at once. */
 export const keepsEnvelope: Rule = (view) => {
   const envelope = view.plan?.envelope;
@@ -133,7 +148,7 @@ export const keepsEnvelope: Rule = (view) => {
   const zones = new Map(view.bundle?.fleet.hosts.map((host) => [host.id, host.zone]));
   const racks = new Map(view.bundle?.fleet.hosts.map((host) => [host.id, host.rack]));
   const violations: Violation[] = [];
-  const changing = view.spans.filter((span) => span.step.kind === "update" || span.step.kind === "reboot");
+  const changing = view.spans.filter(({ step }) => isChange(step) || step.kind === "reboot");
   for (const span of changing) {
     const atOnce = new Set(
       changing.filter((other) => isOverlapping(other, span.index)).flatMap((other) => hostsOf(other.step)),

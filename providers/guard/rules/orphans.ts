@@ -9,7 +9,7 @@ import type { Rule } from "./rule";
 /** Phases after which nothing of the run may be left. */
 const ENDS: ReadonlySet<Phase> = new Set(["done", "failed", "cancelled", "skipped", "expired"]);
 
-/** When a run has ended, no mark, reservation, parked service, extra copy or function of it is left. */
+/** When a run has ended, no mark, reservation, parked service, extra copy, function or replaced machine of it is left. */
 export const leavesNothing: Rule = (view, { first, last }) => {
   const phase = lastPhase(view.entries);
   if (!last || phase === undefined || !ENDS.has(phase)) return [];
@@ -55,6 +55,9 @@ function findMarks(view: RunView, last: PlatformState, first: PlatformState | un
     return [
       ...(run !== undefined && host.cordoned?.owner === run ? [{ subject: host.id, text: "is still cordoned" }] : []),
       ...(isStarted && isOwnReserve ? [{ subject: host.id, text: "is still started as reserve" }] : []),
+      ...(run !== undefined && host.replaced?.owner === run
+        ? [{ subject: host.id, text: "still has the machine that was replaced beside it" }]
+        : []),
     ];
   });
 }
@@ -104,7 +107,10 @@ function findTraffic({ run }: RunView, last: PlatformState): readonly Leftover[]
  * and workloads of steps whose undo failed count as named.
  */
 function namedAsNotUndone(view: RunView): readonly string[] {
-  const named = view.entries.flatMap((entry) => (entry.kind === "failure" ? entry.failure.notUndone : []));
+  const named = [
+    ...view.entries.flatMap((entry) => (entry.kind === "failure" ? entry.failure.notUndone : [])),
+    ...machinesLeft(view),
+  ];
   if (named.length === 0) return [];
   const failed = view.spans.filter((span) => span.undo === "failed").map(({ step }) => step);
   return [
@@ -114,6 +120,17 @@ function namedAsNotUndone(view: RunView): readonly string[] {
     ...failed.flatMap((step) => ("replica" in step ? [step.replica] : [])),
     ...failed.flatMap((step) => ("endpoint" in step ? [step.endpoint] : [])),
   ];
+}
+
+/** Hosts whose replaced machines the run said it could not end. */
+function machinesLeft({ entries, spans }: RunView): readonly string[] {
+  const discards = new Map(
+    spans.flatMap(({ step }) => (step.kind === "discard-replaced" ? [[step.id, step.host] as const] : [])),
+  );
+  return entries.flatMap((entry) => {
+    const host = entry.kind === "step-done" ? discards.get(entry.id) : undefined;
+    return host !== undefined && entry.kind === "step-done" && entry.result !== null ? [host] : [];
+  });
 }
 
 function lastPhase(entries: readonly JournalEntry[]): Phase | undefined {
