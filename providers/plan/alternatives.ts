@@ -3,7 +3,7 @@
  *
  * Not for: plans that are blocked; what helps there is in fixes.ts.
  */
-import type { CheaperPlan, CostLine, Opening } from "../../sdk/model";
+import type { CheaperPlan, CostLine, Opening, Wave } from "../../sdk/model";
 
 import { planCost } from "./cost";
 import type { PlanInput } from "./plan-input";
@@ -24,15 +24,18 @@ interface Alternative {
   readonly change: string;
   readonly input: PlanInput;
   readonly opening: Opening | undefined;
+  /** What it can save at most: what it changes costs no more now. */
+  readonly mostSaved: number;
 }
 
 /**
  * Finds cheaper plans, cheapest first; none where the cost has no amount, where a run is under way, or on fleets of
- * more than a thousand copies.
+ * more than a thousand copies. Nothing is planned where what a change bears on costs too little to be worth it.
  */
 export function findCheaper(
   input: PlanInput,
   cost: CostLine,
+  waves: readonly Wave[],
   opening: Opening | undefined,
   candidates: readonly Opening[],
   planAgain: PlanAgain,
@@ -40,13 +43,15 @@ export function findCheaper(
   const { amount } = cost;
   if (amount === undefined || amount <= 0 || input.progress) return [];
   if (input.fleet.replicas.length > MOST_COPIES) return [];
-  const isWorthwhile = ({ saves }: CheaperPlan): boolean => saves >= amount * WORTHWHILE_SHARE;
+  const worthwhile = amount * WORTHWHILE_SHARE;
+  const isWorthwhile = ({ saves }: CheaperPlan): boolean => saves >= worthwhile;
   // A quick look first: most changes save nothing.
   const found = [
-    ...widerWaves(input, opening),
-    ...noFailback(input, opening),
-    ...otherOpenings(input, opening, candidates),
+    ...widerWaves(input, opening, amount),
+    ...noFailback(input, opening, cost, waves),
+    ...otherOpenings(input, opening, candidates, amount),
   ]
+    .filter(({ mostSaved }) => mostSaved >= worthwhile)
     .filter((alternative) => priceAlternative(alternative, amount, planAgain, true).some(isWorthwhile))
     .flatMap((alternative) => priceAlternative(alternative, amount, planAgain, false))
     .filter(isWorthwhile);
@@ -75,8 +80,8 @@ function priceAlternative(
   ];
 }
 
-/** Reserve is paid by the hour: wider waves need it for a shorter time, if not more of it. */
-function widerWaves(input: PlanInput, opening: Opening | undefined): Alternative[] {
+/** Reserve is paid by the hour: wider waves need it for a shorter time, if not more of it; and copies go elsewhere. */
+function widerWaves(input: PlanInput, opening: Opening | undefined, mostSaved: number): Alternative[] {
   const { limits } = input.spec;
   return FACTORS.map((factor) => {
     const hostsAtOnce = limits.hostsAtOnce * factor;
@@ -86,22 +91,41 @@ function widerWaves(input: PlanInput, opening: Opening | undefined): Alternative
       change: `limits: { hostsAtOnce: ${String(hostsAtOnce)}, hostsPerZone: ${String(hostsPerZone)} }`,
       input: { ...input, spec: { ...input.spec, limits: wider } },
       opening,
+      mostSaved,
     };
   });
 }
 
 /** What need not come back is not moved twice. */
-function noFailback(input: PlanInput, opening: Opening | undefined): Alternative[] {
+function noFailback(
+  input: PlanInput,
+  opening: Opening | undefined,
+  cost: CostLine,
+  waves: readonly Wave[],
+): Alternative[] {
   if (input.spec.failback === "never") return [];
-  return [{ change: 'failback: "never"', input: { ...input, spec: { ...input.spec, failback: "never" } }, opening }];
+  const back = new Set(waves.flatMap(({ kind, index }) => (kind === "failback" ? [index] : [])));
+  const mostSaved = (cost.waves ?? []).reduce((sum, { wave, amount = 0 }) => sum + (back.has(wave) ? amount : 0), 0);
+  const never: PlanInput = { ...input, spec: { ...input.spec, failback: "never" } };
+  return [{ change: 'failback: "never"', input: never, opening, mostSaved }];
 }
 
 /** At another time less may be wanted, and less reserve needed; only where the forecast reaches that far. */
-function otherOpenings(input: PlanInput, planned: Opening | undefined, candidates: readonly Opening[]): Alternative[] {
+function otherOpenings(
+  input: PlanInput,
+  planned: Opening | undefined,
+  candidates: readonly Opening[],
+  amount: number,
+): Alternative[] {
   const { startMs: firstMs, stepMs, steps } = input.forecast.demand;
   return candidates
     .filter(({ startMs }) => startMs > (planned?.startMs ?? Infinity))
     .filter(({ endMs }) => endMs <= firstMs + steps * stepMs)
     .slice(0, OPENINGS_TRIED)
-    .map((opening) => ({ change: `the opening of ${new Date(opening.startMs).toISOString()}`, input, opening }));
+    .map((opening) => ({
+      change: `the opening of ${new Date(opening.startMs).toISOString()}`,
+      input,
+      opening,
+      mostSaved: amount,
+    }));
 }

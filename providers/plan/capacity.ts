@@ -46,6 +46,46 @@ export function addDemand(problem: Problem, work: number, factor: number, load: 
   for (let path = 0; path < paths; path++) addDemandOfPath(problem, work, factor, load, path, fromStep);
 }
 
+/**
+ * The same from the range's first step on, in one pass with what a change that may be taken back asks for: loads as they
+ * were, to `before`, and the highest load of each path in the range, to `peaks`.
+ */
+export function addDemandKeeping(
+  problem: Problem,
+  work: number,
+  factor: number,
+  load: CellLoad,
+  { from, to }: StepRange,
+  before: CellLoad,
+  peaks: Float32Array,
+): void {
+  const { paths, rowLength, first } = problem.demand;
+  const steps = stepCount(problem.demand);
+  const row = problem.works[work]?.row ?? -1;
+  const offset = row * rowLength + first;
+  const constant = factor * constantDemand(problem, work);
+  for (let path = 0; path < peaks.length; path++) {
+    const base = path * steps;
+    const demand = row < 0 ? undefined : paths[path];
+    let peak = 0;
+    for (let step = from; step < steps; step++) {
+      const at = base + step;
+      const value = load[at] as number;
+      before[at] = value;
+      load[at] = value + (demand ? factor * (demand[offset + step] as number) : constant);
+      if (step < to && load[at] > peak) peak = load[at];
+    }
+    peaks[path] = peak;
+  }
+}
+
+/** Takes back what {@link addDemandKeeping} has done from a step on. */
+export function takeBack(load: CellLoad, steps: number, fromStep: number, before: CellLoad): void {
+  for (let base = 0; base < load.length; base += steps) {
+    for (let at = base + fromStep; at < base + steps; at++) load[at] = before[at] as number;
+  }
+}
+
 function addDemandOfPath(
   problem: Problem,
   work: number,

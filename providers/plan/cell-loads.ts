@@ -13,6 +13,7 @@
 import type { CellLoad, StepRange } from "./capacity";
 import {
   addDemand,
+  addDemandKeeping,
   createLoads,
   demandAt,
   demandPeaks,
@@ -22,6 +23,7 @@ import {
   pathPeaks,
   quantileOf,
   stepCount,
+  takeBack,
 } from "./capacity";
 import type { Problem } from "./problem";
 
@@ -160,27 +162,24 @@ export class CellLoads {
     const load = this.loads[cell];
     if (!load) return () => undefined;
     this.keepLoad(cell);
-    const { paths } = this;
-    const [peak, high, mean, deviation] = [
-      this.peaks[cell] as number,
-      this.highs[cell] as number,
-      this.means[cell] as number,
-      this.deviations[cell] as number,
-    ];
+    const { paths, steps, range } = this;
+    const peak = this.peaks[cell] as number;
+    const high = this.highs[cell] as number;
+    const mean = this.means[cell] as number;
+    const deviation = this.deviations[cell] as number;
     const before = (this.saved[this.savedCount] ??= {
       load: new Float32Array(load.length),
       pathPeaks: new Float32Array(paths),
     });
     this.savedCount++;
-    before.load.set(load);
     before.pathPeaks.set(this.pathPeaks.subarray(cell * paths, (cell + 1) * paths));
     const marked: number[] = [];
-    addDemand(this.problem, work, factor, load, this.range.from);
-    this.measurePeaks(cell);
+    addDemandKeeping(this.problem, work, factor, load, range, before.load, this.scratch);
+    this.describePeaks(cell);
     this.markOver(cell, marked);
     return () => {
       this.savedCount--;
-      load.set(before.load);
+      takeBack(load, steps, range.from, before.load);
       this.pathPeaks.set(before.pathPeaks, cell * paths);
       this.peaks[cell] = peak;
       this.highs[cell] = high;
@@ -314,8 +313,13 @@ export class CellLoads {
 
   /** Takes a cell's peaks in the range. */
   private measurePeaks(cell: number): void {
+    pathPeaks(this.loads[cell] as CellLoad, this.steps, this.range, this.scratch);
+    this.describePeaks(cell);
+  }
+
+  /** Notes the highest loads of a cell's paths that are in `scratch`. */
+  private describePeaks(cell: number): void {
     const { scratch, paths } = this;
-    pathPeaks(this.loads[cell] as CellLoad, this.steps, this.range, scratch);
     let peak = 0;
     let sum = 0;
     let squares = 0;

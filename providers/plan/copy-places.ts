@@ -14,6 +14,8 @@ export class CopyPlaces {
   readonly memory: Float64Array;
   /** CPU that is requested, by cell, millicores. */
   private readonly requests: Float64Array;
+  /** False where no cell bounds them. */
+  private readonly countsRequests: boolean;
   private readonly devices: DeviceUse;
   private readonly at: Map<string, Copy>[];
   private readonly counts: Map<number, number>[];
@@ -22,6 +24,7 @@ export class CopyPlaces {
   constructor(private readonly problem: Problem) {
     this.memory = new Float64Array(problem.cells.length);
     this.requests = new Float64Array(problem.cells.length);
+    this.countsRequests = problem.columns.requestMillis.some(Number.isFinite);
     this.at = problem.sites.map(() => new Map<string, Copy>());
     this.counts = problem.works.map(() => new Map<number, number>());
     this.devices = new DeviceUse(problem);
@@ -78,6 +81,7 @@ export class CopyPlaces {
 
   /** True when a cell has room for what one more copy of a workload requests of CPU. */
   hasRequestFor(work: number, cell: number): boolean {
+    if (!this.countsRequests) return true;
     const request = this.problem.works[work]?.workload.request.cpuMillis ?? 0;
     return (this.requests[cell] as number) + request <= limitOf(this.problem.columns.requestMillis[cell] as number);
   }

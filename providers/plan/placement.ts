@@ -406,6 +406,9 @@ export class Glance {
   private readonly memoryBytes: number;
   private readonly copiesPerHost: number;
   private readonly hosts: ReadonlyMap<number, number>;
+  private readonly allowed: Uint8Array | undefined;
+  /** True where other workloads or devices decide as well. */
+  private readonly isParticular: boolean;
 
   constructor(
     private readonly problem: Pick<Problem, "works" | "cellAt" | "islands" | "columns" | "rules">,
@@ -415,12 +418,14 @@ export class Glance {
     private readonly work: number,
     private readonly factor: number,
   ) {
-    const { island = -1, memoryBytes = 0, copiesPerHost = 0 } = problem.works[work] ?? {};
+    const { island = -1, memoryBytes = 0, copiesPerHost = 0, workload } = problem.works[work] ?? {};
     this.island = island;
     this.demand = loads.demandOf(work);
     this.memoryBytes = memoryBytes;
     this.copiesPerHost = copiesPerHost;
     this.hosts = places.hostsOf(work);
+    this.allowed = problem.rules.allowed[work];
+    this.isParticular = (problem.rules.apart[work]?.length ?? 0) > 0 || workload?.devices !== undefined;
   }
 
   /** False where a copy is impossible whatever the paths say. */
@@ -429,18 +434,22 @@ export class Glance {
     const { cellAt, islands, columns } = this.problem;
     const cell = cellAt[site * islands.length + this.island] as number;
     if (cell < 0 || columns.isOpen[cell] !== 1) return false;
-    if (this.problem.rules.allowed[this.work]?.[site] === 0) return false;
+    if (this.allowed?.[site] === 0) return false;
     const memoryAfter = (this.places.memory[cell] as number) + this.memoryBytes;
     const memoryBytes = columns.memoryBytes[cell] as number;
     if (memoryAfter > memoryBytes || !this.places.hasRequestFor(this.work, cell)) return false;
     const count = this.hosts.get(site);
     if (count !== undefined && count >= this.copiesPerHost) return false;
-    if (this.places.isApartFrom(this.work, site) || !this.places.hasDevicesFor(this.work, site)) return false;
+    if (this.isParticular && !this.suitsAt(site)) return false;
     this.cpuShare =
       ((this.loads.highs[cell] as number) + this.factor * this.demand.high) /
       ((columns.cpuMillis[cell] as number) || Number.MIN_VALUE);
     this.memoryShare = memoryAfter === 0 ? 0 : memoryAfter / (memoryBytes || Number.MIN_VALUE);
     return true;
+  }
+
+  private suitsAt(site: number): boolean {
+    return !this.places.isApartFrom(this.work, site) && this.places.hasDevicesFor(this.work, site);
   }
 
   /** Of a host that is possible at first look: whether it is on all paths. */

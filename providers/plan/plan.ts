@@ -313,11 +313,18 @@ function withCheaper(
   { schedule, opening }: Draft,
 ): CostLine {
   const cost = planCost(schedule, input);
-  const cheaper = findCheaper(input, cost, opening, openings.candidates, (changed, at, isQuick) => {
-    const { schedule: again, fits, deferred } = draftFor(changed, scope, at, durations, { comparesLanes: !isQuick });
-    // A plan for fewer hosts is no cheaper one.
-    return fits && deferred.length === 0 ? again : undefined;
-  });
+  const cheaper = findCheaper(
+    input,
+    cost,
+    schedule?.waves ?? [],
+    opening,
+    openings.candidates,
+    (changed, at, isQuick) => {
+      const { schedule: again, fits, deferred } = draftFor(changed, scope, at, durations, { comparesLanes: !isQuick });
+      // A plan for fewer hosts is no cheaper one.
+      return fits && deferred.length === 0 ? again : undefined;
+    },
+  );
   return cheaper.length === 0 ? cost : { ...cost, cheaper };
 }
 

@@ -99,18 +99,16 @@ const SORTED_GLANCED_AT = 256;
 
 /** Judges hosts for a copy: all of them, or in large fleets the most promising ones and all only when none can take it. */
 export function findTargets(problem: Problem, placement: Placement, query: TargetQuery): TargetList {
-  if (query.only !== undefined) return judgeSites(problem, placement, query, [query.only]);
-  if (problem.sites.length <= EVERY_HOST_UP_TO) return judgeSites(problem, placement, query, allSites(problem));
-  const promising = judgeSites(problem, placement, query, shortlist(problem, placement, query, false));
+  const zones = copiesPerZone(problem, placement, query.copy);
+  const judge = (sites?: ArrayLike<number>): TargetList => judgeSites(problem, placement, query, zones, sites);
+  if (query.only !== undefined) return judge([query.only]);
+  if (problem.sites.length <= EVERY_HOST_UP_TO) return judge();
+  const promising = judge(shortlist(problem, placement, query, zones, false));
   if (promising.targets.length > 0) return promising;
-  const list = judgeSites(problem, placement, query, shortlist(problem, placement, query, true));
+  const list = judge(shortlist(problem, placement, query, zones, true));
   // Why no host can take it matters where nothing else can be tried; where hosts follow each other the next one is.
   if (list.targets.length > 0 || query.isReady) return list;
-  return judgeSites(problem, placement, query, allSites(problem));
-}
-
-function* allSites({ sites }: Problem): Generator<number> {
-  for (let site = 0; site < sites.length; site++) yield site;
+  return judge();
 }
 
 /**
@@ -118,31 +116,41 @@ function* allSites({ sites }: Problem): Generator<number> {
  * for each workload, so that not all copies see the same hosts; of all of the island where none of those is possible.
  * @param isSure true: only hosts that are possible on all paths; else those that seem to be
  */
-function shortlist(problem: Problem, placement: Placement, query: TargetQuery, isSure: boolean): Int32Array {
+function shortlist(
+  problem: Problem,
+  placement: Placement,
+  query: TargetQuery,
+  zones: ZoneCounts,
+  isSure: boolean,
+): Int32Array {
   const { copy } = query;
   const { zoneOf, rackOf, isStandby } = problem.columns;
   const island = problem.works[copy.work]?.island ?? -1;
   const ofIsland = query.sitesOf?.(island) ?? problem.sitesOfIsland[island] ?? new Int32Array();
-  const zones = copiesPerZone(problem, placement, copy);
   const glance = placement.glanceFor(copy.work, query.weight);
   const weights = SCORE_WEIGHTS;
   const rack = rackOf[copy.site];
+  const zoneScores = Float64Array.from(zones.counts, (_, zone) => weights.zone * (1 - shareOfZone(zones, zone)));
   const sites = new Int32Array(SHORTLISTED);
   const scores = new Float64Array(SHORTLISTED);
   let count = 0;
   const look = (site: number): void => {
     if (site === copy.site || !isAsked(problem, placement, query, site)) return;
-    if (!mayReach(problem.rules, copy, site) || !glance.at(site)) return;
-    const isOnReserve = isStandby[site] === 1;
-    const score =
+    const known =
       (site === query.home ? weights.home : 0) +
       (placement.isPending(site)
         ? weights.turn * (query.turnOf?.(site) ?? 0)
-        : weights.updated * (isOnReserve ? STANDBY_SHARE : 1)) +
-      weights.zone * (1 - shareOfZone(zones, zoneOf[site] as number)) +
+        : weights.updated * (isStandby[site] === 1 ? STANDBY_SHARE : 1)) +
+      (zoneScores[zoneOf[site] as number] as number);
+    const ofRack = rackOf[site] === rack ? weights.rack : 0;
+    // What all the room in the world would not bring onto the list is not looked at more closely.
+    if (count === SHORTLISTED && (scores[count - 1] as number) >= known + weights.cpu + weights.memory + ofRack) return;
+    if (!mayReach(problem.rules, copy, site) || !glance.at(site)) return;
+    const score =
+      known +
       weights.cpu * roomScore(glance.cpuShare, query.style) +
       weights.memory * roomScore(glance.memoryShare, query.style) +
-      (rackOf[site] === rack ? weights.rack : 0);
+      ofRack;
     if (count === SHORTLISTED && (scores[count - 1] as number) >= score) return;
     for (let at = 0; at < count; at++) if (sites[at] === site) return;
     if (isSure && !glance.isSureAt(site)) return;
@@ -172,12 +180,20 @@ function isAsked(problem: Problem, placement: Placement, query: TargetQuery, sit
   return !((placement.isVacated(site) || placement.isPending(site)) && query.isReady?.(site) === false);
 }
 
-function judgeSites(problem: Problem, placement: Placement, query: TargetQuery, sites: Iterable<number>): TargetList {
+/** Judges these sites. @param sites absent: all */
+function judgeSites(
+  problem: Problem,
+  placement: Placement,
+  query: TargetQuery,
+  zones: ZoneCounts,
+  sites?: ArrayLike<number>,
+): TargetList {
   const targets: Target[] = [];
   const refused: { readonly site: number; readonly assessment: Assessment }[] = [];
-  const zones = copiesPerZone(problem, placement, query.copy);
   let possible = 0;
-  for (const site of sites) {
+  const count = sites?.length ?? problem.sites.length;
+  for (let index = 0; index < count; index++) {
+    const site = sites ? (sites[index] as number) : index;
     if (site === query.copy.site || !placement.isUsable(site) || !isAsked(problem, placement, query, site)) continue;
     const assessment = mayReach(problem.rules, query.copy, site)
       ? placement.assess(query.copy.work, site, query.weight)
