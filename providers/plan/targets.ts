@@ -163,12 +163,12 @@ function shortlist(
     sites[at] = site;
   };
   for (const site of problem.rackMates[copy.site] ?? []) look(site);
-  // Of sites that are sorted with the emptiest ones first, the start is among those.
+  // Of sites that are sorted with the emptiest ones first, the start is among those; where the emptiest ones have no
+  // room for it, fuller ones have none either.
   const isSorted = query.sitesOf !== undefined;
   const starts = isSorted ? (isSure ? 1 : ofIsland.length >> 1) : ofIsland.length;
   const from = (copy.work * 7919) % Math.max(1, starts);
-  // A small host that is emptier may have less room than a large one, so that in the end all are looked at.
-  const most = isSorted && !isSure ? Math.min(SORTED_GLANCED_AT, ofIsland.length) : ofIsland.length;
+  const most = isSorted ? Math.min(SORTED_GLANCED_AT, ofIsland.length) : ofIsland.length;
   for (let index = 0; index < most && (index < GLANCED_AT || count === 0); index++) {
     look(ofIsland[(from + index) % ofIsland.length] as number);
   }
