@@ -14,7 +14,7 @@ import type { Overload, Placement } from "./placement";
 import type { PlanInput } from "./plan-input";
 import type { Problem } from "./problem";
 import { createBusiness, createTransfers, type Business } from "./quiet";
-import type { StepOptions, WorkloadMove } from "./steps";
+import type { StepOptions, WorkloadMove } from "./move-steps";
 import type { PlacedMove, Stuck } from "./wave-search";
 
 /** What all tries share. */

@@ -15,6 +15,7 @@ import { stepCount, type StepRange } from "./capacity";
 import { longestMove, sumDurations, undoDuration } from "./durations";
 import { expectedLane, limitsOfHost, meanDuration, placesOf, type LaneDuration } from "./lanes";
 import { byHostLeft, transferTimes } from "./links";
+import { longerBy } from "./move-steps";
 import { isPinned } from "./place-rules";
 import type { Placement } from "./placement";
 import { compareText, type Problem } from "./problem";
@@ -38,7 +39,7 @@ import {
   type Timeline,
 } from "./schedule";
 import { mayStay, tasksOf } from "./stay";
-import { createUpdateSteps, longerBy } from "./steps";
+import { createUpdateSteps } from "./steps";
 import { searchWave, type PlacedMove, type SearchOptions, type Stuck } from "./wave-search";
 
 /**

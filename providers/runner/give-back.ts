@@ -40,22 +40,36 @@ export async function giveBack(runId: string, deps: RunDependencies): Promise<vo
       await effect(session, runId, "release", "run", (call) => platform.capacity.release(free, call));
     }
     const doubled = hosts.filter(({ replaced }) => replaced?.owner === runId).map(({ id }) => id);
-    if (doubled.length > 0) {
-      throw new ArchipelagoError(`machines that were replaced are still kept beside ${doubled.join(", ")}`, {
-        remedy: "look which of the two machines is good, and end the other one on the platform",
-      });
-    }
-    if (standing.length > 0) {
-      throw new ArchipelagoError(`functions still stand in: ${standing.join(", ")}`, {
-        remedy: "start the copies that they stand in for, drain them at the switch, and remove them",
-      });
-    }
     const kept = reserved.filter((host) => inUse.has(host));
-    if (kept.length > 0) {
-      throw new ArchipelagoError(`reserve ${kept.join(", ")} runs copies and is still held by run ${runId}`, {
-        remedy: "move the copies off, or let the run end with `pulumi up` first",
-      });
-    }
+    assertAllGiven([
+      [
+        doubled,
+        (what) => `machines that were replaced are still kept beside ${what}`,
+        "look which of the two machines is good, and end the other one on the platform",
+      ],
+      [
+        standing,
+        (what) => `functions still stand in: ${what}`,
+        "start the copies that they stand in for, drain them at the switch, and remove them",
+      ],
+      [
+        kept,
+        (what) => `reserve ${what} runs copies and is still held by run ${runId}`,
+        "move the copies off, or let the run end with `pulumi up` first",
+      ],
+    ]);
+  });
+}
+
+/** What is left of a kind, how that is told, and what to do. */
+type Left = readonly [left: readonly string[], tell: (what: string) => string, remedy: string];
+
+/** @throws ArchipelagoError naming all that is left, of whatever kind */
+function assertAllGiven(kinds: readonly Left[]): void {
+  const left = kinds.filter(([names]) => names.length > 0);
+  if (left.length === 0) return;
+  throw new ArchipelagoError(left.map(([names, tell]) => tell(names.join(", "))).join("; "), {
+    remedy: left.map(([, , remedy]) => remedy).join("; "),
   });
 }
 
@@ -82,6 +96,11 @@ async function removeIdleFunctions(session: RunSession, runId: string): Promise<
   );
   for (const { id } of own) {
     if (serving.has(id)) continue;
+    for (const { name } of services.filter(({ backends }) => backends.some(({ replica }) => replica === id))) {
+      await effect(session, runId, `remove-backend/${id}`, "run", (call) =>
+        platform.traffic.removeBackend(name, id, call),
+      );
+    }
     await effect(session, runId, `remove/${id}`, "run", (call) => functions.remove(id, call));
   }
   return own.filter(({ id }) => serving.has(id)).map(({ id, workload }) => `${id} for ${workload}`);

@@ -1,10 +1,10 @@
 import { strict as assert } from "node:assert";
 
-import type { HostUpdateSpec, Move, RunState } from "../../sdk/model";
-import { eventsOf, sampleForecast, SimulatedCrash, type Fault, type MemoryFleetSpec } from "../../providers/testing";
-import { LEASE_TTL_MS } from "../../providers/runner/leases";
-import { carryOut } from "../../providers/runner/run";
-import { assertKept, createRunFixture, describeEnd, quickFleet, quickSpec, RUN, type RunFixture } from "./run-fixture";
+import { messageOf, type HostUpdateSpec, type Move, type RunState } from "../../sdk/model";
+import { eventsOf, sampleForecast, type Fault, type MemoryFleetSpec } from "../../providers/testing";
+import { giveBack } from "../../providers/runner/give-back";
+import { assertKept, createRunFixture, quickFleet, quickSpec, RUN, type RunFixture } from "./run-fixture";
+import { assertSurvivesCrashes, crash } from "./crashes";
 
 const PRICING_FN = { function: "pricing-fn", requestsPerSecond: 1000, coldStartMs: 2000, cpuMsPerRequest: 5 };
 
@@ -131,40 +131,45 @@ describe("a run in which a function stands in for a copy", () => {
     });
   }
 
+  it("is given back where the function does not serve, with its backend, and named where it does", async () => {
+    const whole = fixtureOf();
+    await whole.run();
+    const entries = whole.store.entriesOf(RUN);
+    for (const [step, isNamed] of [
+      ["deploy-function", false],
+      ["admit", true],
+      ["drain", false],
+    ] as const) {
+      const isMeant = new RegExp(`/${step}/pricing-fn`);
+      const at = entries.findIndex((entry) => entry.kind === "step-done" && isMeant.test(entry.id));
+      assert.ok(at > 0, step);
+      const fixture = fixtureOf();
+      await fixture.clock.run(async () => {
+        await crash(fixture, at + 1);
+        // What moved to the reserve keeps that, which is told as well.
+        const told = await giveBack(RUN, fixture.dependencies()).then(() => "", messageOf);
+        assert.equal(/functions still stand in: pricing-fn-\w+ for pricing; reserve /.test(told), isNamed, told);
+        const { endpoints = [], services } = await fixture.observe();
+        assert.equal(endpoints.length, isNamed ? 1 : 0, step);
+        const backends = services.flatMap((service) => service.backends.map(({ replica }) => replica));
+        assert.equal(
+          backends.some((replica) => replica.startsWith("pricing-fn-")),
+          isNamed,
+          step,
+        );
+      });
+    }
+  });
+
   it("ends in the same state where its process dies after any entry about the function, also while it is undone", async () => {
     for (const options of [{}, { failingHosts: ["host-06"] }]) {
-      const whole = fixtureOf(options);
-      const { phase } = await whole.run();
-      const expected = await describeEnd(whole);
-      const counts = whole.store.entriesOf(RUN).flatMap((entry, index) => {
-        const id = entry.kind === "step-intent" ? entry.step.id : "id" in entry ? entry.id : "";
-        return /pricing-fn|pricing-0/.test(id) ? [index + 1] : [];
+      await assertSurvivesCrashes(() => fixtureOf(options), {
+        steps: /pricing-fn|pricing-0/,
+        least: 12,
+        assertEnd: async (fixture, when) => {
+          assert.deepEqual(await endpointsOf(fixture), [], when);
+        },
       });
-      assert.ok(counts.length >= 12, String(counts.length));
-      for (const count of counts) {
-        const fixture = fixtureOf(options);
-        const state = await crashAndResume(fixture, count);
-        const when = `crash after entry ${String(count)}`;
-        assert.equal(state.phase, phase, `${when}: ${state.phaseReason}`);
-        assertKept(fixture);
-        assert.deepEqual(await describeEnd(fixture), expected, when);
-        assert.deepEqual(await endpointsOf(fixture), [], when);
-      }
     }
   }).timeout(60_000);
 });
-
-/** Runs until the process has stored so many entries, then lets a new one carry the run on. */
-function crashAndResume(fixture: RunFixture, entries: number): Promise<RunState> {
-  return fixture.clock.run(async () => {
-    await fixture.arm();
-    const first = fixture.createProcess();
-    first.crashAfterEntries(entries);
-    await assert.rejects(
-      first.run(() => carryOut(RUN, fixture.dependencies(first))),
-      SimulatedCrash,
-    );
-    await fixture.clock.sleep(LEASE_TTL_MS + 1);
-    return carryOut(RUN, fixture.dependencies());
-  });
-}

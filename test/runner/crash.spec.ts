@@ -1,30 +1,11 @@
 import { strict as assert } from "node:assert";
 import { describe, it } from "mocha";
-import { carryOut } from "../../providers/runner/run";
-import { SimulatedCrash } from "../../providers/testing";
-import type { RunState } from "../../sdk/model";
-import { LEASE_TTL_MS } from "../../providers/runner/leases";
+import { crashAndResume } from "./crashes";
 import { assertKept, createRunFixture, describeEnd, quickFleet, quickSpec, RUN } from "./run-fixture";
 import type { RunFixture } from "./run-fixture";
 
 function createQuickFixture(): RunFixture {
   return createRunFixture({ fleet: quickFleet(), spec: quickSpec() });
-}
-
-/** Runs until the process has stored `entries` entries, then lets a new one carry the run on. */
-async function crashAndResume(fixture: RunFixture, entries: number): Promise<RunState> {
-  return fixture.clock.run(async () => {
-    await fixture.arm();
-    const first = fixture.createProcess();
-    first.crashAfterEntries(entries);
-    try {
-      return await first.run(() => carryOut(RUN, fixture.dependencies(first)));
-    } catch (error) {
-      assert.ok(error instanceof SimulatedCrash, String(error));
-    }
-    await fixture.clock.sleep(LEASE_TTL_MS + 1);
-    return carryOut(RUN, fixture.dependencies());
-  });
 }
 
 describe("runner: a crash", () => {

@@ -1,10 +1,9 @@
 import { strict as assert } from "node:assert";
 
-import { carryOut } from "../../providers/runner/run";
-import { LEASE_TTL_MS } from "../../providers/runner/leases";
-import { sampleForecast, SimulatedCrash } from "../../providers/testing";
+import { sampleForecast } from "../../providers/testing";
 import type { Forecast, HostUpdateSpec, RunState } from "../../sdk/model";
-import { assertKept, createRunFixture, describeEnd, quickFleet, quickSpec, RUN, type RunFixture } from "./run-fixture";
+import { assertKept, createRunFixture, quickFleet, quickSpec, type RunFixture } from "./run-fixture";
+import { assertSurvivesCrashes } from "./crashes";
 
 /** Front runs on every host and there is no reserve: a copy can only pause, while its reports are refused. */
 function fixtureOf(options: Parameters<typeof quickFleet>[0] = {}): RunFixture {
@@ -86,37 +85,14 @@ describe("a run in which functions are shed", () => {
 
   it("ends in the same state where its process dies around a refusal, also while it is undone", async () => {
     for (const options of [{}, { failingHosts: ["host-04"] }]) {
-      const whole = fixtureOf(options);
-      const { phase } = await whole.run();
-      const expected = await describeEnd(whole);
-      const counts = whole.store.entriesOf(RUN).flatMap((entry, index) => {
-        const id = entry.kind === "step-intent" ? entry.step.id : "id" in entry ? entry.id : "";
-        return id.includes("-paths") ? [index + 1] : [];
+      await assertSurvivesCrashes(() => fixtureOf(options), {
+        steps: /-paths/,
+        least: 4,
+        last: 8,
+        assertEnd: async (fixture, when) => {
+          assert.deepEqual(await refusedBy(fixture), [], when);
+        },
       });
-      assert.ok(counts.length >= 4, String(counts.length));
-      for (const count of counts.slice(-8)) {
-        const fixture = fixtureOf(options);
-        const state = await crashAndResume(fixture, count);
-        assert.equal(state.phase, phase, `crash after entry ${String(count)}: ${state.phaseReason}`);
-        assertKept(fixture);
-        assert.deepEqual(await describeEnd(fixture), expected, `crash after entry ${String(count)}`);
-        assert.deepEqual(await refusedBy(fixture), []);
-      }
     }
   }).timeout(60_000);
 });
-
-/** Runs until the process has stored so many entries, then lets a new one carry the run on. */
-function crashAndResume(fixture: RunFixture, entries: number): Promise<RunState> {
-  return fixture.clock.run(async () => {
-    await fixture.arm();
-    const first = fixture.createProcess();
-    first.crashAfterEntries(entries);
-    await assert.rejects(
-      first.run(() => carryOut(RUN, fixture.dependencies(first))),
-      SimulatedCrash,
-    );
-    await fixture.clock.sleep(LEASE_TTL_MS + 1);
-    return carryOut(RUN, fixture.dependencies());
-  });
-}

@@ -1,12 +1,11 @@
 import { strict as assert } from "node:assert";
 
-import type { HostUpdateSpec, RunState, StepKind } from "../../sdk/model";
-import { eventsOf, sampleForecast, SimulatedCrash, type MemoryFleetSpec } from "../../providers/testing";
+import type { HostUpdateSpec, StepKind } from "../../sdk/model";
+import { eventsOf, sampleForecast, type MemoryFleetSpec } from "../../providers/testing";
 import { checkRun } from "../../providers/guard/checker";
 import { giveBack } from "../../providers/runner/give-back";
-import { LEASE_TTL_MS } from "../../providers/runner/leases";
-import { carryOut } from "../../providers/runner/run";
-import { assertKept, createRunFixture, describeEnd, quickFleet, quickSpec, RUN, type RunFixture } from "./run-fixture";
+import { assertKept, createRunFixture, quickFleet, quickSpec, RUN, type RunFixture } from "./run-fixture";
+import { assertSurvivesCrashes } from "./crashes";
 
 const IMAGE = "image-2";
 
@@ -144,38 +143,13 @@ describe("a run that replaces hosts", () => {
 
   it("ends in the same state where its process dies after any entry about a replacement, also while it is undone", async () => {
     for (const options of [{}, { badOn: ["host-02"] }]) {
-      const whole = fixtureOf(options);
-      const { phase } = await whole.run();
-      const expected = await describeEnd(whole);
-      const counts = whole.store.entriesOf(RUN).flatMap((entry, index) => {
-        const id = entry.kind === "step-intent" ? entry.step.id : "id" in entry ? entry.id : "";
-        return /host-02\/(discard-)?replace/.test(id) ? [index + 1] : [];
+      await assertSurvivesCrashes(() => fixtureOf(options), {
+        steps: /host-02\/(discard-)?replace/,
+        least: 5,
+        assertEnd: async (fixture, when) => {
+          assert.deepEqual(await keptBeside(fixture), [], when);
+        },
       });
-      assert.ok(counts.length >= 5, String(counts.length));
-      for (const count of counts) {
-        const fixture = fixtureOf(options);
-        const state = await crashAndResume(fixture, count);
-        const when = `crash after entry ${String(count)}`;
-        assert.equal(state.phase, phase, `${when}: ${state.phaseReason}`);
-        assertKept(fixture);
-        assert.deepEqual(await describeEnd(fixture), expected, when);
-        assert.deepEqual(await keptBeside(fixture), [], when);
-      }
     }
   }).timeout(60_000);
 });
-
-/** Runs until the process has stored so many entries, then lets a new one carry the run on. */
-function crashAndResume(fixture: RunFixture, entries: number): Promise<RunState> {
-  return fixture.clock.run(async () => {
-    await fixture.arm();
-    const first = fixture.createProcess();
-    first.crashAfterEntries(entries);
-    await assert.rejects(
-      first.run(() => carryOut(RUN, fixture.dependencies(first))),
-      SimulatedCrash,
-    );
-    await fixture.clock.sleep(LEASE_TTL_MS + 1);
-    return carryOut(RUN, fixture.dependencies());
-  });
-}
