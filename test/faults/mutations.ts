@@ -10,6 +10,7 @@ import { stepOf } from "../../providers/execute/steps";
 import type { RunStore } from "../../providers/journal/run-store";
 import type { RunDependencies } from "../../providers/runner/run";
 import { RunLeases } from "../../providers/runner/leases";
+import { Placement, type Assessment } from "../../providers/plan/placement";
 import { CallGate } from "../../providers/testing/call-gate";
 import type { Tampering } from "./carry-out";
 import type { Incident, Scenario } from "./scenario";
@@ -47,6 +48,21 @@ export const MUTATIONS: readonly Mutation[] = [
       return () => {
         for (const undo of restore) undo();
       };
+    },
+  },
+  {
+    name: "puts copies on hosts that have no memory for them",
+    install: () => {
+      // eslint-disable-next-line @typescript-eslint/unbound-method -- called with its own object below
+      const { assess } = Placement.prototype;
+      return replaceMember(
+        Placement.prototype,
+        "assess",
+        function (this: Placement, ...asked: Parameters<typeof assess>): Assessment {
+          const assessment = assess.apply(this, asked);
+          return assessment.refusal === "memory" ? { ...assessment, refusal: undefined } : assessment;
+        },
+      );
     },
   },
   {

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { checkRun } from "../../providers/guard/checker";
-import type { Fleet, JournalEvent, Workload } from "../../sdk/model";
+import type { Fleet, JournalEvent, Overcommit, Workload } from "../../sdk/model";
 import { createCleanEvents, moveBefore, stamp } from "./sample-run";
 
 /** What the checker says of the clean run, had its fleet been declared so. */
@@ -72,6 +72,36 @@ describe("the checker, on places", () => {
       found.includes("pricing: pricing-1 host-03 has 600 millicores requested of shop, 400 are allowed"),
       found.join("\n"),
     );
+  });
+
+  it("finds islands that hold more memory on a host than their overcommit allows, or than their share without one", () => {
+    const GIB = 2 ** 30;
+    const declared =
+      (overcommit: Overcommit | undefined, onHost?: Overcommit) =>
+      (fleet: Fleet): Partial<Fleet> => ({
+        hosts: fleet.hosts.map((host) => ({
+          ...host,
+          capacity: { ...host.capacity, memoryBytes: 3 * GIB },
+          ...(onHost ? { overcommit: onHost } : {}),
+        })),
+        islands: fleet.islands.map((island) => ({
+          ...island,
+          share: { cpu: 1, memory: 0.5 },
+          ...(overcommit ? { overcommit } : {}),
+        })),
+        workloads: fleet.workloads.map((workload) => ({
+          ...workload,
+          request: { ...workload.request, memoryBytes: workload.name === "pricing" ? 2 * GIB : 0 },
+        })),
+      });
+    const over = (allowed: number): readonly string[] => [
+      `pricing: pricing-1 host-03 has 2048 MiB of memory taken up of shop, ${String(allowed)} are allowed`,
+    ];
+    assert.deepEqual(placesWith(declared({ memory: 1.5 })), []);
+    assert.deepEqual(placesWith(declared(undefined)), over(1536));
+    assert.deepEqual(placesWith(declared({ memory: 1.2 })), over(1843));
+    assert.deepEqual(placesWith(declared({ memory: 2 }, { memory: 1.1 })), over(1690), "the stricter one holds");
+    assert.deepEqual(placesWith(declared({ cpu: 3 })), over(1536), "that of CPU is none of memory");
   });
 
   it("finds callers that a step left without what they must have near", () => {

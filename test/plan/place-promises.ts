@@ -69,6 +69,15 @@ export class PlacePromises {
         if (used > count * partitions) promises.push(`${host.id}: too much ${kind}`);
       }
       const island = this.fleet.islands[0];
+      if (island) {
+        const held = on(host.id).reduce(
+          (sum, { workload }) => sum + (this.workloads.get(workload)?.request.memoryBytes ?? 0),
+          0,
+        );
+        const factor = Math.min(island.overcommit?.memory ?? Infinity, host.overcommit?.memory ?? Infinity);
+        const allowed = (factor === Infinity ? 1 : factor) * island.share.memory * host.capacity.memoryBytes;
+        if (held > allowed * (1 + 1e-9)) promises.push(`${host.id}: too much memory held`);
+      }
       const factor = island?.overcommit?.cpu;
       if (island && factor !== undefined) {
         const requested = on(host.id).reduce(

@@ -12,8 +12,10 @@ import {
   type Fleet,
   type Host,
   type HostRule,
+  type Island,
   type MoveReach,
   type Overcommit,
+  type Resources,
   type Violation,
   type Workload,
 } from "../../../sdk/model";
@@ -74,30 +76,69 @@ export const keepsDevices: Rule = (view) => {
   });
 };
 
-/** No island has more CPU requested on a host than its overcommit allows, where it had no more at the start. */
+/** What of a host islands have shares of, with the factor that holds where none is declared, and the unit it is told in. */
+const COUNTED = [
+  { what: "cpu", of: "cpuMillis", otherwise: Infinity, unit: 1, text: "millicores requested" },
+  { what: "memory", of: "memoryBytes", otherwise: 1, unit: 2 ** 20, text: "MiB of memory taken up" },
+] as const satisfies readonly {
+  readonly what: keyof Overcommit;
+  readonly of: keyof Resources;
+  readonly otherwise: number;
+  readonly unit: number;
+  readonly text: string;
+}[];
+
+/**
+ * No copy comes to a host on which its island has more CPU requested then than its overcommit allows, or holds more memory:
+ * of memory the share itself where nothing is declared, of CPU as much as is wanted.
+ */
 export const keepsOvercommit: Rule = (view) => {
   const fleet = view.bundle?.fleet;
-  const isBounded = ({ overcommit }: { readonly overcommit?: Overcommit }): boolean => overcommit?.cpu !== undefined;
-  if (!fleet || !(fleet.islands.some(isBounded) || fleet.hosts.some(isBounded))) return [];
+  if (!fleet) return [];
   const { hosts, workloads } = factsOf(fleet);
+  const islands = new Map(fleet.islands.map((island) => [island.name, island]));
+  // By host and island, for every arrival asks for the sum.
+  const requests = new Map<string, number>();
+  const count = ({ workload, host }: Pick<Change, "workload" | "host">, by: number): void => {
+    const { island, request } = workloads.get(workload) ?? {};
+    if (island === undefined || request === undefined) return;
+    for (const { what, of } of COUNTED) {
+      const key = JSON.stringify([what, host, island]);
+      requests.set(key, (requests.get(key) ?? 0) + by * request[of]);
+    }
+  };
   const copies = copiesAtStart(fleet);
+  for (const copy of copies.values()) count(copy, 1);
   return changesOf(view).flatMap((change): readonly Violation[] => {
+    const before = copies.size;
     apply(copies, change);
+    count(change, copies.size - before);
     const host = hosts.get(change.host);
-    const island = fleet.islands.find(({ name }) => name === workloads.get(change.workload)?.island);
+    const island = islands.get(workloads.get(change.workload)?.island ?? "");
     if (change.by === -1 || change.from === undefined || change.from === change.host || !host || !island) return [];
-    const factor = Math.min(island.overcommit?.cpu ?? Infinity, host.overcommit?.cpu ?? Infinity);
-    const inForce = host.shares?.shares.find((share) => share.island === island.name)?.cpu;
-    const limit = factor * Math.max(island.share.cpu, inForce ?? 0) * host.capacity.cpuMillis;
-    const requested = [...copies.values()].reduce((sum, copy) => {
-      const workload = copy.host === host.id ? workloads.get(copy.workload) : undefined;
-      return workload?.island === island.name ? sum + workload.request.cpuMillis : sum;
-    }, 0);
-    if (requested <= limit * (1 + ROUNDING) + ROUNDING) return [];
-    const text = `${host.id} has ${String(Math.round(requested))} millicores requested of ${island.name}, ${String(Math.round(limit))} are allowed`;
-    return [violation(change, text)];
+    return COUNTED.flatMap(({ what, of, otherwise, unit, text }) => {
+      const limit = allowedOn(host, island, what, otherwise) * host.capacity[of];
+      const requested = requests.get(JSON.stringify([what, host.id, island.name])) ?? 0;
+      if (requested <= limit * (1 + ROUNDING) + ROUNDING) return [];
+      const rounded = (value: number): string => String(Math.round(value / unit));
+      return [
+        violation(
+          change,
+          `${host.id} has ${rounded(requested)} ${text} of ${island.name}, ${rounded(limit)} are allowed`,
+        ),
+      ];
+    });
   });
 };
+
+/** Part of a host that copies of an island may ask for, by its share and the stricter overcommit. */
+function allowedOn(host: Host, island: Island, what: keyof Overcommit, otherwise: number): number {
+  const declared = [island.overcommit?.[what], host.overcommit?.[what]].filter((factor) => factor !== undefined);
+  const factor = declared.length === 0 ? otherwise : Math.min(...declared);
+  if (factor === Infinity) return Infinity;
+  const inForce = what === "cpu" ? host.shares?.shares.find((share) => share.island === island.name)?.cpu : undefined;
+  return factor * Math.max(island.share[what], inForce ?? 0);
+}
 
 /** Shares are fractions of a host. */
 const ROUNDING = 1e-3;
