@@ -53,7 +53,6 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "puts copies on hosts that have no memory for them",
     install: () => {
-      // eslint-disable-next-line @typescript-eslint/unbound-method -- called with its own object below
       const { assess } = Placement.prototype;
       return replaceMember(
         Placement.prototype,
