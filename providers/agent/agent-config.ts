@@ -4,6 +4,7 @@
  * Not for: what changes while it runs; that is in the host's state folder (host-folder.ts).
  */
 import { readFile } from "node:fs/promises";
+import { cpus, totalmem } from "node:os";
 import { dirname, resolve } from "node:path";
 import { messageOf, MistakeError, type Mistake, type Resources } from "../../sdk/model";
 import { parseMetricsAddress, type MetricsAddress } from "../metrics/metrics-endpoint";
@@ -34,6 +35,11 @@ export interface AgentConfig {
   readonly schedules?: readonly string[];
   /** Given to every workload. */
   readonly environment: Readonly<Record<string, string>>;
+}
+
+/** What the host has: as configured, or the whole machine. */
+export function capacityOf({ capacity }: AgentConfig): Resources {
+  return capacity ?? { cpuMillis: cpus().length * 1000, memoryBytes: totalmem() };
 }
 
 /**

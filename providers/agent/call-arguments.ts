@@ -3,7 +3,7 @@
  *
  * Not for: rules of single calls.
  */
-import { DriverError, type Json } from "../../sdk/model";
+import { DriverError, type HostShare, type Json, type SharesInForce } from "../../sdk/model";
 import type { CommandSpec, HandOverToken, StartSpec, StateReference } from "../drivers/contracts";
 import type { PeerAddress } from "./peer";
 
@@ -78,6 +78,27 @@ export function rateOf(args: Json): number | undefined {
   const rate = numberOf(args, "bytesPerSecond");
   if (rate <= 0) throw refused("bytesPerSecond", "above 0");
   return rate;
+}
+
+/** Shares to put in force; null ends those that are. */
+export function sharesOf(args: Json): SharesInForce | null {
+  if (fieldOf(args, "shares") === null) return null;
+  const shares = recordOf(args, "shares");
+  const list = fieldOf(shares, "shares");
+  if (!Array.isArray(list)) throw refused("shares.shares", "a list");
+  const islands = list.map((share) => shareOf(share as Json));
+  if (new Set(islands.map(({ island }) => island)).size < islands.length) throw refused("island", "named once");
+  return { owner: textOf(shares, "owner"), expiresAt: numberOf(shares, "expiresAt"), shares: islands };
+}
+
+function shareOf(share: Json): HostShare {
+  const cpu = numberOf(share, "cpu");
+  const workloads = fieldOf(share, "workloads");
+  if (cpu < 0) throw refused("cpu", "a part of the host, at least 0");
+  if (!Array.isArray(workloads) || !workloads.every((name) => typeof name === "string")) {
+    throw refused("workloads", "a list of names");
+  }
+  return { island: textOf(share, "island"), cpu, workloads };
 }
 
 /** The agent that holds a state. */

@@ -13,6 +13,7 @@ export interface HostFolder {
   readonly agentRecord: string;
   readonly bootRecord: string;
   readonly cordonRecord: string;
+  readonly sharesRecord: string;
   readonly callLedger: string;
   readonly replicas: string;
   readonly operations: string;
@@ -35,6 +36,7 @@ export function hostFolder(directory: string): HostFolder {
     agentRecord: join(directory, "agent.json"),
     bootRecord: join(directory, "boot.json"),
     cordonRecord: join(directory, "cordon.json"),
+    sharesRecord: join(directory, "shares.json"),
     callLedger: join(directory, "calls.log"),
     replicas,
     operations,

@@ -110,7 +110,8 @@ async function serve(configFile: string, isSuccessor: boolean): Promise<void> {
       end().catch(fail);
     });
   }
-  process.stdout.write(`${config.host} serves at ${agent.url}\n`);
+  const note = agent.withoutShares === undefined ? "" : `; it offers no shares: ${agent.withoutShares}`;
+  process.stdout.write(`${config.host} serves at ${agent.url}${note}\n`);
 }
 
 async function startWhenPortIsFree(

@@ -83,6 +83,18 @@ export function findByEnvironment(name: string, value: string): readonly Process
   return listProcesses().filter(({ pid }) => pid !== process.pid && readEnvironment(pid).includes(wanted));
 }
 
+/** Pids of all processes of this user that carry the variable, by its value. */
+export function groupByEnvironment(name: string): ReadonlyMap<string, readonly number[]> {
+  const found = new Map<string, number[]>();
+  for (const { pid } of listProcesses()) {
+    const entry = readEnvironment(pid).find((text) => text.startsWith(`${name}=`));
+    if (entry === undefined) continue;
+    const value = entry.slice(name.length + 1);
+    found.set(value, [...(found.get(value) ?? []), pid]);
+  }
+  return found;
+}
+
 /** Signals a process group whose leader is still the process we know; false when it is gone. */
 export function signalGroup(leader: ProcessIdentity, signal: NodeJS.Signals): boolean {
   return isRunning(leader) && send(-leader.pid, signal);

@@ -50,7 +50,11 @@ export class Replicas {
   readonly #queues = new Map<string, Promise<unknown>>();
   readonly #threads: ThreadTable;
 
-  constructor(config: AgentConfig, folder: HostFolder, clock: Clock) {
+  readonly #onStarted: () => void;
+
+  /** @param onStarted called when the process of a copy has just begun and is on record */
+  constructor(config: AgentConfig, folder: HostFolder, clock: Clock, onStarted: () => void = () => undefined) {
+    this.#onStarted = onStarted;
     this.#threads = new ThreadTable(() => clock.now());
     this.#config = config;
     this.#folder = folder;
@@ -126,6 +130,7 @@ export class Replicas {
       await mkdir(data, { recursive: true, mode: 0o700 });
       const started = { ...intent, process: await this.#spawn(intent, data) };
       await this.save(started);
+      this.#onStarted();
       this.#watch(started);
       return this.observe(started);
     });

@@ -3,17 +3,27 @@
  *
  * Invariant: everything on a host is one resource, fenced by the epoch of the lease on the host.
  */
-import { cpus, totalmem } from "node:os";
 import { DriverError, type Host, type Json, type ProbeResult } from "../../sdk/model";
 import type { Clock } from "../clock";
-import type { AgentConfig } from "./agent-config";
-import { commandOf, numberOf, rateOf, sourceOf, startSpecOf, stateOf, textOf, tokenOf } from "./call-arguments";
+import { capacityOf, type AgentConfig } from "./agent-config";
+import {
+  commandOf,
+  numberOf,
+  rateOf,
+  sharesOf,
+  sourceOf,
+  startSpecOf,
+  stateOf,
+  textOf,
+  tokenOf,
+} from "./call-arguments";
 import { runCommand } from "./command";
 import type { MutationRoute, ReadRoute } from "./control-server";
 import type { Cordon } from "./cordon";
 import { matchesGlob } from "./glob";
 import type { HandOver } from "./hand-over";
 import type { HostFolder } from "./host-folder";
+import type { HostShares } from "./host-shares";
 import type { Operations } from "./operations";
 import type { Replicas } from "./replicas";
 import type { Sampler } from "./sampler";
@@ -28,6 +38,7 @@ export interface AgentParts {
   readonly clock: Clock;
   readonly bootId: () => string;
   readonly cordon: Cordon;
+  readonly shares: HostShares;
   readonly replicas: Replicas;
   readonly handOver: HandOver;
   readonly operations: Operations;
@@ -75,7 +86,7 @@ export function createReads(parts: AgentParts): Readonly<Record<string, ReadRout
 
 /** Mutating calls. */
 export function createMutations(parts: AgentParts): Readonly<Record<string, MutationRoute>> {
-  const { cordon, replicas, handOver, operations } = parts;
+  const { cordon, shares, replicas, handOver, operations } = parts;
   const onHost = (apply: MutationRoute["apply"]): MutationRoute => ({ resource: () => "host", apply });
   return {
     cordon: onHost(async (args, { owner }) => {
@@ -84,6 +95,10 @@ export function createMutations(parts: AgentParts): Readonly<Record<string, Muta
     }),
     uncordon: onHost(async (_, { owner }) => {
       await cordon.remove(owner);
+      return null;
+    }),
+    "set-shares": onHost(async (args) => {
+      await shares.set(sharesOf(args));
       return null;
     }),
     // Its epoch was kept before this is called: that is all it is for.
@@ -117,17 +132,20 @@ export function createMutations(parts: AgentParts): Readonly<Record<string, Muta
   };
 }
 
-function observeHost({ config, cordon, bootId }: AgentParts): Host {
+function observeHost({ config, cordon, shares, bootId }: AgentParts): Host {
   const mark = cordon.observe();
+  const inForce = shares.observe();
   return {
     id: config.host,
     zone: config.zone,
     rack: config.rack,
     role: config.role,
     state: "ready",
-    capacity: config.capacity ?? { cpuMillis: cpus().length * 1000, memoryBytes: totalmem() },
+    capacity: capacityOf(config),
     bootId: bootId(),
+    ...(shares.obstacle === undefined ? { offers: ["shares"] as const } : {}),
     ...(mark ? { cordoned: mark } : {}),
+    ...(inForce ? { shares: inForce } : {}),
   };
 }
 

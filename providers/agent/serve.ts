@@ -8,13 +8,15 @@
 import { spawn } from "node:child_process";
 import { mkdir } from "node:fs/promises";
 import { systemClock, type Clock } from "../clock";
-import type { AgentConfig } from "./agent-config";
+import { capacityOf, type AgentConfig } from "./agent-config";
 import { beginBoot, readBootId } from "./boot";
 import { createControlServer } from "./control-server";
 import { Cordon } from "./cordon";
+import { openCpuGroups } from "./cpu-groups";
 import { HOST_ROOT } from "./environment";
 import { HandOver } from "./hand-over";
 import { hostFolder, writeRecord } from "./host-folder";
+import { HostShares } from "./host-shares";
 import { startMetricsEndpoint, type MetricsAddress, type MetricsEndpoint } from "../metrics/metrics-endpoint";
 import { Operations } from "./operations";
 import { openSnapshot, readOwner } from "./peer";
@@ -26,6 +28,8 @@ import { removeOldSnapshots } from "./snapshots";
 
 export interface RunningAgent {
   readonly url: string;
+  /** Why shares cannot be put in force on this host; absent where they can. */
+  readonly withoutShares?: string;
   /** Ends the agent; copies and commands go on. */
   close(): Promise<void>;
 }
@@ -46,7 +50,17 @@ export async function startAgent(
 ): Promise<RunningAgent> {
   const folder = hostFolder(config.directory);
   let bootId = "";
-  const replicas = new Replicas(config, folder, clock);
+  const replicas = new Replicas(config, folder, clock, () => {
+    shares.include();
+  });
+  const shares = new HostShares({
+    host: config.host,
+    path: folder.sharesRecord,
+    cpuMillis: capacityOf(config).cpuMillis,
+    openGroups: () => openCpuGroups(config.directory),
+    records: () => replicas.records(),
+    clock,
+  });
   const operations = new Operations({ host: config.host, root: config.root, folder, clock, bootId: () => bootId });
   const switchUrl = config.switch?.url;
   const handOver = new HandOver({
@@ -65,6 +79,7 @@ export async function startAgent(
     clock,
     bootId: () => bootId,
     cordon,
+    shares,
     replicas,
     handOver,
     operations,
@@ -85,6 +100,7 @@ export async function startAgent(
     await replicas.recover();
     if (operations.isRebootPending()) await carryOnReboot();
     handOver.recover();
+    await shares.recover();
     await removeOldSnapshots(folder, clock.now());
     sampler.start();
   }
@@ -126,9 +142,11 @@ export async function startAgent(
   const metrics = config.metrics && (await serveMetrics(config.metrics));
   return {
     url,
+    ...(shares.obstacle === undefined ? {} : { withoutShares: shares.obstacle }),
     close: async () => {
       await metrics?.close();
       sampler.close();
+      shares.close();
       await server.close();
       handOver.close();
       operations.close();

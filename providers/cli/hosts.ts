@@ -1,5 +1,5 @@
 /** `archipelago hosts`: the hosts of a fleet as they are now: state, version, copies, marks, owners. */
-import { formatDurationShort, type Host, type Mark, type Replica } from "../../sdk/model";
+import { formatDurationShort, type Host, type Mark, type Replica, type SharesInForce } from "../../sdk/model";
 import { systemClock } from "../clock";
 import type { Lease } from "../journal/run-store";
 import type { RunEnvironment } from "../runner/environment";
@@ -77,6 +77,7 @@ function hostJson({ host, replicas, lease }: HostRow): object {
     replicas: replicas.map(({ id, workload, state }) => ({ id, workload, state })),
     ...(host.cordoned ? { cordoned: markJson(host.cordoned) } : {}),
     ...(host.reserved ? { reserved: markJson(host.reserved) } : {}),
+    ...(host.shares ? { shares: sharesJson(host.shares) } : {}),
     ...(host.replaced ? { replaced: { owner: host.replaced.owner } } : {}),
     ...(lease ? { owner: { name: lease.owner, until: new Date(lease.expiresAt).toISOString() } } : {}),
   };
@@ -84,6 +85,10 @@ function hostJson({ host, replicas, lease }: HostRow): object {
 
 function markJson({ owner, expiresAt }: Mark): object {
   return { owner, expiresAt: new Date(expiresAt).toISOString() };
+}
+
+function sharesJson(shares: SharesInForce): object {
+  return { ...markJson(shares), shares: shares.shares.map(({ island, cpu }) => ({ island, cpu })) };
 }
 
 function renderHosts(rows: readonly HostRow[], { columns, colours }: Terminal): string {
@@ -116,13 +121,19 @@ function countCopies(replicas: readonly Replica[]): string {
   return texts.join(" ") || "-";
 }
 
-function describeMarks({ cordoned, reserved, replaced }: Host): readonly string[] {
+function describeMarks({ cordoned, reserved, shares, replaced }: Host): readonly string[] {
   const nowMs = systemClock.now();
   const until = ({ expiresAt }: Mark): string =>
     expiresAt > nowMs ? `for ${formatDurationShort(expiresAt - nowMs)}` : "lapsed";
   return [
     ...(cordoned ? [`cordoned by ${cordoned.owner} ${until(cordoned)}`] : []),
     ...(reserved ? [`reserved by ${reserved.owner} ${until(reserved)}`] : []),
+    ...(shares ? [`${describeShares(shares)} by ${shares.owner} ${until(shares)}`] : []),
     ...(replaced ? [`the machine before it kept by ${replaced.owner}`] : []),
   ];
+}
+
+/** `shop 60 %, back 40 %`. */
+function describeShares({ shares }: SharesInForce): string {
+  return shares.map(({ island, cpu }) => `${island} ${String(Math.round(cpu * 100))} %`).join(", ");
 }

@@ -1,5 +1,5 @@
 /** The in-memory fleet's HostDriver and CapacityDriver: marks, commands, reboots, standby hosts. */
-import { DriverError } from "../../sdk/model";
+import { DriverError, SHARE_TOLERANCE } from "../../sdk/model";
 import type { ProbeResult } from "../../sdk/model";
 import type { CapacityDriver, CommandSpec, HostDriver, Operation } from "../drivers/contracts";
 import type { CallGate, EffectMode } from "./call-gate";
@@ -12,9 +12,6 @@ import { createMemoryReplacement } from "./memory-replacement";
 
 /** Exit code of a shell for a command that does not exist. */
 const COMMAND_NOT_FOUND = 127;
-
-/** Shares are sums of fractions. */
-const SHARE_TOLERANCE = 1e-9;
 
 /** Creates the driver of the hosts. */
 export function createMemoryHosts(state: FleetState, gate: CallGate): HostDriver {

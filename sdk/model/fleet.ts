@@ -81,6 +81,9 @@ export interface HostShare {
   readonly workloads: readonly string[];
 }
 
+/** Shares are sums of fractions: this much above the whole host is the whole host. */
+export const SHARE_TOLERANCE = 1e-9;
+
 /** Shares that a run put in force on a host. When the mark lapses, those that the islands declare hold again. */
 export interface SharesInForce extends Mark {
   /** Together at most the whole host. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, describe } from "mocha";
+import { openCpuGroups } from "../../providers/agent/cpu-groups";
 import { fleetLayout } from "../../providers/drivers/local-fleet/layout";
 import { stopFleetProcess } from "../../providers/drivers/local-fleet/processes";
 import { eventually, request } from "../agent/agent-fixture";
@@ -49,6 +50,10 @@ describe("drivers: agents on real processes", () => {
           failing: { command: "echo 'checksum mismatch' >&2; exit 3", exitCode: 3, output: "checksum mismatch" },
           endless: "sleep 600",
         },
+        // Where this machine has control groups that may be written; elsewhere the driver has to say that it cannot.
+        ...(openCpuGroups(layout.host("host-01").state) instanceof Object
+          ? { sharedBy: ["plain", "other"] as const }
+          : {}),
         countRuns: async () => {
           const runs = await readFile(`${layout.host("host-01").root}/runs`, "utf8").catch(() => "");
           return runs.split("run").length - 1;

@@ -55,6 +55,9 @@ export function createAgentHostDriver(agents: AgentConnections, stopped: Stopped
     fenceOff: async (host, context) => {
       await agents.mutate(host, "fence-off", {}, context);
     },
+    setShares: async (host, shares, context) => {
+      await agents.mutate(host, "set-shares", { shares }, context);
+    },
     startUpdate: (host, command, context) => agents.mutate<Operation>(host, "start-update", command, context),
     reboot: (host, context) => agents.mutate<Operation>(host, "reboot", {}, context),
     operation: async (host, key, signal) =>

@@ -10,6 +10,7 @@
  */
 import { readdir, rm } from "node:fs/promises";
 import { MistakeError, type LocalFleetSpec } from "../../../sdk/model";
+import { removeCpuGroups } from "../../agent/cpu-groups";
 import { createAgentConnections } from "../agent-connections";
 import { systemClock, type Clock } from "../../clock";
 import { loadInventory, type Inventory } from "../inventory";
@@ -77,6 +78,7 @@ export async function deleteLocalFleet(directory: string): Promise<void> {
   const file = await readFleetFile(layout);
   if (!file) return;
   await killFleet(file.directory);
+  for (const { id } of file.spec.hosts) removeCpuGroups(layout.host(id).state);
   await rm(layout.directory, { recursive: true, force: true, maxRetries: 3 });
 }
 

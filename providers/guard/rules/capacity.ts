@@ -1,11 +1,8 @@
 /** Capacity: no host over its capacity, and no host cordoned before the reserve that its load needs is there. */
-import type { Violation } from "../../../sdk/model";
+import { SHARE_TOLERANCE, type Violation } from "../../../sdk/model";
 import { isDoneBefore, spansOf } from "../run-view";
 import type { RunView, StepSpan } from "../run-view";
 import type { Rule } from "./rule";
-
-/** Shares are sums of fractions. */
-const SHARE_TOLERANCE = 1e-9;
 
 /** No host carries more than it has while the run is under way. */
 export const keepsCapacity: Rule = (view, observations) => {
