@@ -109,8 +109,12 @@ export function findRollingWave(
   return wave.result();
 }
 
-/** Hosts of a group that wait for their turn are looked at until one can begin at once; at most so many. */
+/**
+ * Hosts of a group that wait for their turn are looked at until one can begin at once; at most so many, or of more hosts
+ * at once so many rounds: nearly all of those that got copies from lanes under way have to wait, and are a round or so.
+ */
 const LOOKED_AT = 64;
+const ROUNDS_LOOKED_AT = 1.25;
 /** An island's hosts go in so many parts: those of one leave before those of the one before the last are needed. */
 const FLOW_PARTS = 6;
 /** From so many hosts on, those that come into question are listed so many times in the time of a lane. */
@@ -121,7 +125,9 @@ const SHARE_GRAIN = 1e-6;
 /** Rounds that a group may have less than all hosts before its hosts come first. */
 const URGENT_ROUNDS = 0.5;
 /** Searches with ever later targets for a host that finds no room; after the last one it is left to another wave. */
-const MOST_SEARCHES = 4;
+const MOST_SEARCHES = 6;
+/** Lanes that a lane waits for behind others that are expected to be ready so many lanes too late, at most. */
+const MOST_LATE = 1;
 
 /** A wave that is being put together: hosts get lanes in the order in which they begin. */
 class WaveInProgress {
@@ -222,6 +228,7 @@ class WaveInProgress {
   private nextHost(): { readonly group: HostGroup; readonly at: number } | undefined {
     const nowMs = this.clock.earliest(this.allHosts);
     const rounds = this.leftCount / this.places;
+    const most = Math.max(LOOKED_AT, Math.ceil(ROUNDS_LOOKED_AT * this.places));
     let best: { readonly group: HostGroup; readonly at: number } | undefined;
     let bestRank = Number.POSITIVE_INFINITY;
     let bestMs = Number.POSITIVE_INFINITY;
@@ -229,7 +236,7 @@ class WaveInProgress {
       if (group.left.length === 0) continue;
       const isFlowing = this.clock.earliest(this.flowOf(group)) <= nowMs;
       const isUrgent = group.left.length / group.atOnce > rounds - URGENT_ROUNDS;
-      for (let at = 0; at < Math.min(LOOKED_AT, group.left.length); at++) {
+      for (let at = 0; at < Math.min(most, group.left.length); at++) {
         const startMs = Math.max(nowMs, this.startOf(group.left[at] as number));
         const rank = startMs > nowMs ? 3 : !isFlowing ? 2 : isUrgent ? 0 : 1;
         if (rank > bestRank || (rank === bestRank && (rank < 3 || startMs >= bestMs))) continue;
@@ -260,7 +267,10 @@ class WaveInProgress {
     const search = this.searches[site] as number;
     // A lane takes the longer or shorter; behind hosts that were ready long before it does not wait.
     const aheadMs = startMs - this.aheadMs - this.meanTransferMs();
-    const byMs = search === MOST_SEARCHES - 1 ? Number.POSITIVE_INFINITY : aheadMs + (search - 1) * laneMs;
+    // Nor does it wait for long where it may come later: lanes that were begun last are the emptiest, and would all wait
+    // for each other. The last time any wait is better than another wave.
+    const isLast = search === MOST_SEARCHES - 1;
+    const byMs = isLast ? Number.POSITIVE_INFINITY : aheadMs + Math.min(search - 1, MOST_LATE) * laneMs;
     placement.setLeaving(new Set([site]));
     const tasks = placement.copiesAt(site).map(taskOf);
     const isReady = (target: number): boolean =>
