@@ -10,6 +10,13 @@ export class MoveCosts {
   /** Placement costs with 0 where it is forbidden: a start that breaks rules has a cost, too. */
   private readonly placement: Float64Array;
   private readonly hasPlacementCosts: boolean;
+  private readonly origin: Int32Array;
+  /** `[p]` of a process that is away, wherever it is. */
+  private readonly processCost: Float64Array;
+  /** `[from * classes + to]` of the way. */
+  private readonly distanceCost: Float64Array;
+  private readonly distanceClass: PlacementModel["distanceClass"];
+  private readonly distanceClassCount: number;
   private readonly movedOf: Int32Array;
   private readonly servicesWithMoved: Int32Array;
   private mostMoved = 0;
@@ -18,6 +25,11 @@ export class MoveCosts {
   constructor(private readonly model: PlacementModel) {
     this.placement = model.placementCost.map((cost) => (cost === Infinity ? 0 : cost));
     this.hasPlacementCosts = model.placementCost.some((cost) => cost !== 0);
+    this.origin = model.origin;
+    this.processCost = Float64Array.from(model.moveCost, (cost) => cost * model.processMoveWeight);
+    this.distanceCost = Float64Array.from(model.distance, (cost) => cost * model.machineMoveWeight);
+    this.distanceClass = model.distanceClass;
+    this.distanceClassCount = model.distanceClassCount;
     this.movedOf = new Int32Array(model.serviceCount);
     this.servicesWithMoved = new Int32Array(largestService(model) + 2);
     this.servicesWithMoved[0] = model.serviceCount;
@@ -50,17 +62,12 @@ export class MoveCosts {
 
   private costAt(process: number, machine: number): number {
     if (machine < 0) return 0;
-    const { model } = this;
     const placement = this.hasPlacementCosts ? this.placementCostAt(process, machine) : 0;
-    const origin = model.origin[process] as number;
+    const origin = this.origin[process] as number;
     if (origin < 0 || origin === machine) return placement;
-    const distanceAt =
-      (model.distanceClass[origin] as number) * model.distanceClassCount + (model.distanceClass[machine] as number);
-    return (
-      placement +
-      model.processMoveWeight * (model.moveCost[process] as number) +
-      model.machineMoveWeight * (model.distance[distanceAt] as number)
-    );
+    const from = this.distanceClass[origin] as number;
+    const distanceAt = from * this.distanceClassCount + (this.distanceClass[machine] as number);
+    return placement + (this.processCost[process] as number) + (this.distanceCost[distanceAt] as number);
   }
 
   private placementCostAt(process: number, machine: number): number {
@@ -70,7 +77,7 @@ export class MoveCosts {
   }
 
   private isAway(process: number, machine: number): boolean {
-    const origin = this.model.origin[process] as number;
+    const origin = this.origin[process] as number;
     return machine >= 0 && origin >= 0 && origin !== machine;
   }
 

@@ -14,6 +14,7 @@
  * 2. `excess` is 0 if and only if no capacity is exceeded; missing dependencies are counted by service-counts.ts.
  * 3. No method allocates: all run millions of times a second.
  */
+import { BalanceCosts } from "./balance-costs";
 import type { PlacementModel } from "./model";
 import { MoveCosts } from "./move-costs";
 import { Places } from "./places";
@@ -54,7 +55,10 @@ export class SearchState {
   /** `[r]` excess of one unit: one mean requirement of any resource weighs the same. */
   private readonly excessWeight: Float64Array;
   private readonly price: Float64Array;
-  private readonly balances: Float64Array;
+  private readonly balanceCosts: BalanceCosts;
+  /** `[m * R]` resources that are over safety or capacity, the first `overCounts[m]` of each row. */
+  private readonly over: Int32Array;
+  private readonly overCounts: Int32Array;
   private readonly hasForbidden: boolean;
   private readonly hasPins: boolean;
   private machineCosts = 0;
@@ -96,14 +100,9 @@ export class SearchState {
     this.missingWeight = dearest === 0 ? 1 : dearest;
     this.missingPrice = this.missingWeight * this.pricePerExcess;
     this.price = this.excessWeight.map((weight) => weight * this.pricePerExcess);
-    this.balances = Float64Array.from(
-      model.balances.flatMap(({ first, second, target, weight }) => [
-        this.order.indexOf(first),
-        this.order.indexOf(second),
-        target,
-        weight,
-      ]),
-    );
+    this.balanceCosts = new BalanceCosts(model);
+    this.over = new Int32Array(machineCount * resourceCount);
+    this.overCounts = new Int32Array(machineCount);
     this.hasForbidden = model.placementCost.includes(Infinity);
     this.hasPins = model.pinned.some((pinned) => pinned === 1);
     this.machineCost = new Float64Array(machineCount);
@@ -153,15 +152,16 @@ export class SearchState {
     const machine = this.assignment[process] as number;
     const stamp = this.stamps[machine] as number;
     if (this.gainStamps[process] === stamp) return this.gains[process] as number;
-    const { slack, need, resources } = this;
+    const { slack, need, resources, over } = this;
     const needAt = process * 2 * resources;
     const capacityAt = this.model.origin[process] === machine ? needAt + resources : needAt;
-    let at = machine * resources * 2;
+    const slackAt = machine * resources * 2;
+    const overAt = machine * resources;
     let gain = 0;
-    for (let r = 0; r < resources; r += 1) {
-      const toSafety = slack[at] as number;
-      const toCapacity = slack[at + 1] as number;
-      at += 2;
+    for (let index = overAt + (this.overCounts[machine] as number) - 1; index >= overAt; index -= 1) {
+      const r = over[index] as number;
+      const toSafety = slack[slackAt + r * 2] as number;
+      const toCapacity = slack[slackAt + r * 2 + 1] as number;
       if (toSafety < 0) {
         const amount = need[needAt + r] as number;
         gain += (amount < -toSafety ? amount : -toSafety) * (this.loadWeight[r] as number);
@@ -171,7 +171,7 @@ export class SearchState {
         gain += (amount < -toCapacity ? amount : -toCapacity) * (this.price[r] as number);
       }
     }
-    if (this.balances.length > 0) gain -= this.balanceChange(machine, process, -1);
+    if (this.balanceCosts.count > 0) gain -= this.balanceCosts.changeByLeaving(machine, process);
     if (this.counts[machine] === 1) gain += this.model.openCost[machine] as number;
     this.gains[process] = gain;
     this.gainStamps[process] = stamp;
@@ -188,7 +188,7 @@ export class SearchState {
     const capacityAt = this.model.origin[process] === machine ? needAt + resources : needAt;
     let at = machine * resources * 2;
     let cost = this.counts[machine] === 0 ? (this.model.openCost[machine] as number) : 0;
-    if (this.balances.length > 0) cost += this.balanceChange(machine, -1, process);
+    if (this.balanceCosts.count > 0) cost += this.balanceCosts.changeByComing(machine, process);
     for (let r = 0; r < resources; r += 1) {
       const amount = need[needAt + r] as number;
       const missing = amount - (slack[at] as number);
@@ -212,9 +212,7 @@ export class SearchState {
     const leavingCapacityAt = origin[leaving] === machine ? leavingAt + resources : leavingAt;
     let at = machine * resources * 2;
     let cost = this.counts[machine] === 1 ? (this.model.openCost[machine] as number) : 0;
-    if (this.balances.length > 0) {
-      cost += this.balanceChange(machine, leaving, process) - this.balanceChange(machine, leaving, -1);
-    }
+    if (this.balanceCosts.count > 0) cost += this.balanceCosts.changeByReplacing(machine, leaving, process);
     for (let r = 0; r < resources; r += 1) {
       const amount = need[needAt + r] as number;
       const missing = amount - (slack[at] as number) - (need[leavingAt + r] as number);
@@ -359,6 +357,7 @@ export class SearchState {
   }
 
   private changeSlack(process: number, machine: number, sign: number): void {
+    if (this.balanceCosts.count > 0) this.balanceCosts.change(process, machine, sign);
     const resources = this.resources;
     const needAt = process * 2 * resources;
     const capacityAt = this.model.origin[process] === machine ? needAt + resources : needAt;
@@ -373,14 +372,20 @@ export class SearchState {
   private rate(machine: number): void {
     let cost = (this.counts[machine] as number) > 0 ? (this.model.openCost[machine] as number) : 0;
     let excess = 0;
+    let overAt = machine * this.resources;
     for (let r = 0; r < this.resources; r += 1) {
       const at = (machine * this.resources + r) * 2;
       const toSafety = this.slack[at] as number;
       const toCapacity = this.slack[at + 1] as number;
       if (toSafety < 0) cost -= toSafety * (this.loadWeight[r] as number);
       if (toCapacity < 0) excess -= toCapacity * (this.excessWeight[r] as number);
+      if (toSafety < 0 || toCapacity < 0) {
+        this.over[overAt] = r;
+        overAt += 1;
+      }
     }
-    cost += this.balanceCost(machine);
+    this.overCounts[machine] = overAt - machine * this.resources;
+    cost += this.balanceCosts.costOf(machine);
     this.machineCosts += cost - (this.machineCost[machine] as number);
     // Sums of fractions drift: where nothing is over, nothing may be left of it.
     if (excess !== (this.excessOf[machine] as number)) {
@@ -393,50 +398,6 @@ export class SearchState {
     this.stamps[machine] = this.nextStamp;
     this.nextStamp = (this.nextStamp + 1) | 0;
     this.rated[machine] = cost + excess * this.pricePerExcess;
-  }
-
-  private balanceCost(machine: number): number {
-    const { balances } = this;
-    let cost = 0;
-    for (let index = 0; index < balances.length; index += 4) {
-      const missing =
-        (balances[index + 2] as number) * this.freeOf(machine, balances[index] as number) -
-        this.freeOf(machine, balances[index + 1] as number);
-      if (missing > 0) cost += missing * (balances[index + 3] as number);
-    }
-    return cost;
-  }
-
-  /** What balance costs change by when `leaving` leaves and `coming` comes; -1 for none. */
-  private balanceChange(machine: number, leaving: number, coming: number): number {
-    const { balances, need, resources } = this;
-    let change = 0;
-    for (let index = 0; index < balances.length; index += 4) {
-      const first = balances[index] as number;
-      const second = balances[index + 1] as number;
-      const target = balances[index + 2] as number;
-      const before = target * this.freeOf(machine, first) - this.freeOf(machine, second);
-      let after = before;
-      if (leaving >= 0) {
-        const at = leaving * 2 * resources;
-        after += target * (need[at + first] as number) - (need[at + second] as number);
-      }
-      if (coming >= 0) {
-        const at = coming * 2 * resources;
-        after -= target * (need[at + first] as number) - (need[at + second] as number);
-      }
-      change += ((after > 0 ? after : 0) - (before > 0 ? before : 0)) * (balances[index + 3] as number);
-    }
-    return change;
-  }
-
-  private freeOf(machine: number, resource: number): number {
-    const at = machine * this.resources + (this.order[resource] as number);
-    return (
-      (this.model.capacity[at] as number) -
-      (this.model.safety[at] as number) +
-      (this.slack[(machine * this.resources + resource) * 2] as number)
-    );
   }
 
   private isAllowed(process: number, machine: number): boolean {
