@@ -50,6 +50,7 @@ export function startSpecOf(args: Json): StartSpec {
     replica: textOf(args, "replica"),
     workload: textOf(args, "workload"),
     standby: fieldOf(args, "standby") === true,
+    ...coresOf(args),
     request: { cpuMillis: numberOf(request, "cpuMillis"), memoryBytes: numberOf(request, "memoryBytes") },
     process: {
       command,
@@ -58,6 +59,13 @@ export function startSpecOf(args: Json): StartSpec {
       environment: environment as Readonly<Record<string, string>>,
     },
   };
+}
+
+function coresOf(args: Json): Pick<StartSpec, "cores"> {
+  if (fieldOf(args, "cores") === undefined) return {};
+  const cores = numberOf(args, "cores");
+  if (!Number.isInteger(cores) || cores < 1) throw refused("cores", "a whole number, at least 1");
+  return { cores };
 }
 
 /** A hand-over's token. */

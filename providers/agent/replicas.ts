@@ -18,6 +18,7 @@ import { DriverError, messageOf, type Replica, type ReplicaState } from "../../s
 import type { StartSpec } from "../drivers/contracts";
 import type { Clock } from "../clock";
 import type { AgentConfig } from "./agent-config";
+import { pinTo, readCores, readPinnedCores } from "./cores";
 import { HOST_ROOT, INSTANCE, inheritedEnvironment } from "./environment";
 import { findFreePort } from "./free-port";
 import { watchHealth, type HealthWatch } from "./health-watch";
@@ -103,13 +104,20 @@ export class Replicas {
   /** The copy at this moment. */
   observe(record: ReplicaRecord): Replica {
     const { replica, workload, process: spec } = record.spec;
+    const cores = this.coresOf(record);
     return {
       id: replica,
       workload,
       host: this.#config.host,
       state: this.#stateOf(record),
+      ...(cores ? { cores } : {}),
       ...(spec.health.path === "" ? {} : { address: `${WORKLOAD_ADDRESS}:${String(record.port)}` }),
     };
+  }
+
+  /** The cores that a copy is pinned to, whoever has pinned it. */
+  coresOf({ process }: ReplicaRecord): readonly number[] | undefined {
+    return process && isRunning(process) ? readPinnedCores(process.pid) : undefined;
   }
 
   /** Starts a copy; one of that id that runs already is success. */
@@ -228,9 +236,16 @@ export class Replicas {
     return true;
   }
 
+  /** What the command of a copy begins with that is to have cores of its own. */
+  #pinned({ replica, cores }: StartSpec): readonly string[] {
+    if (cores === undefined) return [];
+    const taken = this.records().flatMap((record) => this.coresOf(record) ?? []);
+    return pinTo(cores, readCores("self") ?? [], taken, replica);
+  }
+
   async #spawn(record: ReplicaRecord, data: string): Promise<ProcessIdentity> {
     const { spec } = record;
-    const [program, ...parameters] = spec.process.command;
+    const [program, ...parameters] = [...this.#pinned(spec), ...spec.process.command];
     if (program === undefined) throw new DriverError("refused", spec.replica, "has no command to start");
     const logPath = this.#folder.replicaLog(spec.replica);
     await mkdir(dirname(logPath), { recursive: true, mode: 0o700 });

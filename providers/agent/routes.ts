@@ -3,7 +3,7 @@
  *
  * Invariant: everything on a host is one resource, fenced by the epoch of the lease on the host.
  */
-import { DriverError, type Host, type Json, type ProbeResult } from "../../sdk/model";
+import { CORES, DriverError, type Host, type Json, type ProbeResult } from "../../sdk/model";
 import type { Clock } from "../clock";
 import { capacityOf, type AgentConfig } from "./agent-config";
 import {
@@ -19,6 +19,7 @@ import {
 } from "./call-arguments";
 import { runCommand } from "./command";
 import type { MutationRoute, ReadRoute } from "./control-server";
+import { readCores } from "./cores";
 import type { Cordon } from "./cordon";
 import { matchesGlob } from "./glob";
 import type { HandOver } from "./hand-over";
@@ -142,6 +143,7 @@ function observeHost({ config, cordon, shares, bootId }: AgentParts): Host {
     role: config.role,
     state: "ready",
     capacity: capacityOf(config),
+    ...describeCores(config),
     bootId: bootId(),
     ...(shares.obstacle === undefined ? { offers: ["shares"] as const } : {}),
     ...(mark ? { cordoned: mark } : {}),
@@ -149,9 +151,17 @@ function observeHost({ config, cordon, shares, bootId }: AgentParts): Host {
   };
 }
 
+/** Cores that copies can be pinned to: no more than the host is said to have, which may be a part of this machine. */
+function describeCores(config: AgentConfig): Pick<Host, "devices"> {
+  const count = Math.min(readCores("self")?.length ?? 0, Math.ceil(capacityOf(config).cpuMillis / 1000));
+  return count > 0 ? { devices: { [CORES]: { count, partitions: 1 } } } : {};
+}
+
 function describe({ replicas }: AgentParts, replica: string): unknown {
-  const { spec, mode } = replicas.record(replica);
-  return { ...spec, standby: mode === "standby" };
+  const record = replicas.record(replica);
+  const { spec, mode } = record;
+  const cores = replicas.coresOf(record);
+  return { ...spec, ...(cores ? { cores: cores.length } : {}), standby: mode === "standby" };
 }
 
 async function probe(

@@ -132,6 +132,8 @@ export interface StartSpec {
   readonly workload: string;
   readonly process: ProcessSpec;
   readonly request: Resources;
+  /** Cores that it is to be pinned to, at least 1. Absent: it may use all of the host's. */
+  readonly cores?: number;
   /** Start an exclusive copy empty and inactive; a hand-over restores and activates it. */
   readonly standby: boolean;
 }

@@ -11,6 +11,7 @@
  * 4. A host that did not say which copies run on it counts as unreachable, so that no plan takes them for stopped.
  */
 import type {
+  DeviceRequest,
   Fleet,
   Host,
   HostUpdateSpec,
@@ -23,7 +24,7 @@ import type {
   Workload,
   WorkloadPolicy,
 } from "../../sdk/model";
-import { isKind, matchesHost, messageOf } from "../../sdk/model";
+import { CORES, isKind, matchesHost, messageOf } from "../../sdk/model";
 import type { Clock } from "../clock";
 import type { Platform, ReplicaListing } from "../drivers/contracts";
 
@@ -111,13 +112,14 @@ async function observePlatform(
   ]);
   const hosts = listed.map((host) => noteSilence(host, silent));
   const discovered = new Map(groupReplicas(replicas));
+  const pinned = pinnedCores(replicas.filter(({ state }) => state !== "stopped"));
   const known = new Map(baseline?.workloads.map((workload) => [workload.name, workload]));
   const workloads = await Promise.all(
     listPolicies(islands, discovered, services).map(async ({ island, policy }) => {
       const copies = discovered.get(policy.name) ?? [];
       const earlier = known.get(policy.name);
       const request = policy.request ?? earlier?.request ?? (await describeRequest(platform, copies, signal));
-      return createWorkload(island, policy, copies, services, request, earlier);
+      return createWorkload(island, policy, copies, services, request, earlier, pinned.get(policy.name));
     }),
   );
   const members = hosts.filter((host) => host.role === "member");
@@ -225,9 +227,11 @@ function createWorkload(
   services: readonly Service[],
   request: Resources,
   earlier: Workload | undefined,
+  pinned: number | undefined,
 ): Workload {
   const copies = policy.exclusive ? 1 : (policy.copies ?? earlier?.copies ?? replicas.length);
   const service = serviceOf(policy.name, replicas, services)?.name ?? earlier?.service;
+  const devices = devicesOf(policy, pinned, earlier);
   return {
     name: policy.name,
     island,
@@ -243,7 +247,7 @@ function createWorkload(
           ? 0
           : (policy.maxUnavailable ?? Math.floor(copies / 2)),
     request,
-    ...(policy.devices === undefined ? {} : { devices: policy.devices }),
+    ...(devices === undefined ? {} : { devices }),
     ...(policy.within === undefined ? {} : { within: policy.within }),
     ...(policy.moves === undefined ? {} : { moves: policy.moves }),
     ...(policy.apartFrom === undefined ? {} : { apartFrom: policy.apartFrom }),
@@ -256,6 +260,33 @@ function createWorkload(
     ...(policy.functions === undefined ? {} : { functions: policy.functions }),
     ...(policy.burst === undefined ? {} : { burst: policy.burst }),
   };
+}
+
+/** What is declared, and the cores that its copies are pinned to: where they go there must be as many. */
+function devicesOf(
+  { devices }: WorkloadPolicy,
+  pinned: number | undefined,
+  earlier: Workload | undefined,
+): DeviceRequest | undefined {
+  const cores = earlier ? earlier.devices?.[CORES] : pinned;
+  return cores === undefined ? devices : { [CORES]: cores, ...devices };
+}
+
+/**
+ * Most cores that a copy of each workload is pinned to alone. A copy that shares its cores with another pinned one of its
+ * host holds none: what is shared is no bound for who comes.
+ */
+function pinnedCores(replicas: readonly Replica[]): ReadonlyMap<string, number> {
+  const found = new Map<string, number>();
+  const holders = new Map<string, number>();
+  for (const { host, cores = [] } of replicas) {
+    for (const core of cores) holders.set(`${host}/${String(core)}`, (holders.get(`${host}/${String(core)}`) ?? 0) + 1);
+  }
+  for (const { host, workload, cores = [] } of replicas) {
+    if (cores.length === 0 || cores.some((core) => holders.get(`${host}/${String(core)}`) !== 1)) continue;
+    found.set(workload, Math.max(found.get(workload) ?? 0, cores.length));
+  }
+  return found;
 }
 
 /** The service that sends to one of the replicas; else the one of the workload's name, which may be empty yet. */

@@ -5,6 +5,12 @@
  * Not for: which card a copy gets; its host's driver decides that (providers/plan/device-use.ts makes sure that it can).
  */
 
+/**
+ * The kind of device that hosts report without an inventory: cores that copies can be pinned to. Where a copy is pinned, its
+ * workload asks for as many.
+ */
+export const CORES = "cores";
+
 /** Cards of one kind on a host. */
 export interface HostDevices {
   /** At least 1. */

@@ -231,6 +231,8 @@ export interface Replica {
   readonly endsAtMs?: number;
   /** Its threads with the share of its CPU that each used lately, the busiest first. Absent: the host reports none. */
   readonly threads?: readonly ThreadUse[];
+  /** The cores that it is pinned to. Absent: it may use all of the host's, or nobody knows. */
+  readonly cores?: readonly number[];
   /** Function that it is an endpoint of; it runs on no host then. Absent: it is a copy on a host. */
   readonly function?: string;
 }

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { describe, it } from "mocha";
-import type { Fleet, HostUpdateSpec, Workload, WorkloadPolicy } from "../../sdk/model";
+import type { Fleet, HostUpdateSpec, Replica, Workload, WorkloadPolicy } from "../../sdk/model";
 import type { Platform } from "../../providers/drivers/contracts";
 import type { IslandPlatforms } from "../../providers/observe/fleet";
 import { observeFleet } from "../../providers/observe/fleet";
@@ -45,6 +45,30 @@ function workloadOf(fleet: Fleet, name: string): Workload {
 }
 
 describe("fleet discovery", () => {
+  it("asks for as many cores as copies are pinned to, unless they share them", async () => {
+    const { clock, fleet } = createFixture();
+    const pin = (listed: readonly Replica[]): readonly Replica[] =>
+      listed.map((replica) => {
+        if (replica.workload === "ledger") return { ...replica, cores: [0, 1] };
+        return replica.workload === "front" ? { ...replica, cores: [2] } : { ...replica, cores: [3] };
+      });
+    const { workloads } = fleet.platform;
+    const survey = async (signal: AbortSignal) => {
+      const seen = await workloads.survey(signal);
+      const twin = seen.replicas.find(({ workload }) => workload === "front");
+      // Another pinned copy on the same core of the same host.
+      const twins = twin ? [{ ...twin, id: "twin-0", workload: "twin" }] : [];
+      return { ...seen, replicas: [...pin(seen.replicas), ...twins.map((one) => ({ ...one, cores: [2] }))] };
+    };
+    const platform = { ...fleet.platform, workloads: { ...workloads, survey } };
+    const spec = specWith([barePolicy("ledger", { devices: { gpu: 1 } }), barePolicy("front")]);
+    const seen = await observe(platform, spec, SIGNAL, clock);
+    assert.deepEqual(workloadOf(seen, "ledger").devices, { cores: 2, gpu: 1 });
+    assert.equal(workloadOf(seen, "twin").devices, undefined);
+    const later = await observe(fleet.platform, spec, SIGNAL, clock, seen);
+    assert.deepEqual(workloadOf(later, "ledger").devices, { cores: 2, gpu: 1 }, "a run keeps to what it began with");
+  });
+
   it("gives an island the hosts that it may have, and workloads what is declared about their places", async () => {
     const { clock, fleet } = createFixture();
     const places = {

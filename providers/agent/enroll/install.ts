@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { messageOf, MistakeError } from "../../../sdk/model";
 import { readAgentConfig } from "../agent-config";
+import { removeCpuGroups } from "../cpu-groups";
 import { hostFolder } from "../host-folder";
 import { exists, hostLayout, makeFolder, removeHostFiles, UNIT, writeHostFile } from "./host-layout";
 
@@ -79,6 +80,8 @@ export async function uninstall({
   }
   const isLive = layout.root === "/" && (await isSystemdRunning());
   if (isLive && (await exists(layout.unit))) await systemctl("disable", "--now", UNIT);
+  // Copies that are left behind are held back by nobody's shares.
+  if (layout.root === "/") removeCpuGroups(layout.state);
   await removeHostFiles(layout);
   if (isLive) await systemctl("daemon-reload");
   return name;

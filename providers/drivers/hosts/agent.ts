@@ -25,7 +25,8 @@ const ANSWER_MARGIN_MS = 2_000;
 export function createAgentHostDriver(agents: AgentConnections, stopped: StoppedHosts): HostDriver {
   async function observeForList(host: InventoryHost, signal: AbortSignal): Promise<Host> {
     try {
-      return { ...(await agents.read<Host>(host.id, "host", {}, signal, LIST_LIMITS)), ...declaredOf(host) };
+      const seen = await agents.read<Host>(host.id, "host", {}, signal, LIST_LIMITS);
+      return { ...seen, ...declaredOf(host, seen.devices) };
     } catch (error) {
       if (host.role === "standby" && (await stopped.isStopped(host.id))) return renderAbsent(host, "stopped");
       // Whoever shows the reason names the host.
@@ -80,10 +81,13 @@ function renderAbsent(host: InventoryHost, state: "stopped" | "unreachable"): Ho
 }
 
 /** What the inventory says of a host beside its address. */
-function declaredOf({ labels, devices, overcommit }: InventoryHost): Pick<Host, "labels" | "devices" | "overcommit"> {
+function declaredOf(
+  { labels, devices, overcommit }: InventoryHost,
+  seen?: Host["devices"],
+): Pick<Host, "labels" | "devices" | "overcommit"> {
   return {
     ...(labels ? { labels } : {}),
-    ...(devices ? { devices } : {}),
+    ...(devices ? { devices: { ...seen, ...devices } } : {}),
     ...(overcommit ? { overcommit } : {}),
   };
 }

@@ -3,7 +3,7 @@
  *
  * Not for: traffic (traffic.ts) and exclusive workloads (hand-over.ts).
  */
-import { DriverError } from "../../../sdk/model";
+import { CORES, DriverError } from "../../../sdk/model";
 import type { Host, Replica, Workload } from "../../../sdk/model";
 import type { StartSpec } from "../../drivers/contracts";
 import type { StepContext, StepProgress } from "../step";
@@ -29,6 +29,7 @@ export async function specForCopy(
   const described = sibling
     ? await context.read((signal) => context.platform.workloads.describe(sibling.host, sibling.id, signal))
     : undefined;
+  const cores = described?.cores ?? workload.devices?.[CORES];
   const process = described?.process ?? workload.process;
   if (!process) {
     throw new DriverError("unsupported", workload.name, "no copy runs and nothing says how to start one", {
@@ -40,6 +41,7 @@ export async function specForCopy(
     workload: workload.name,
     process,
     request: described?.request ?? workload.request,
+    ...(cores === undefined ? {} : { cores: Math.max(1, Math.ceil(cores)) }),
     standby: copy.standby,
   };
 }
