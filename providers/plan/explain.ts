@@ -70,13 +70,14 @@ export function describeChoice(problem: Problem, list: TargetList, chosen: Targe
       : chosen.pending
         ? "still to be updated itself"
         : "already as wanted, so no second move";
-  return (
-    `${host?.host.id ?? ""} is ${state}; it then uses ${percent(chosen.assessment.cpuShare)} of its share of CPU (P${String(Math.round(quantile * 100))}) ` +
-    `and ${percent(chosen.assessment.memoryShare)} of memory; ` +
-    (list.possible === 1
+  // Joined, it is one text; put together piece by piece it would hold on to all pieces, and a plan has one for each move.
+  return [
+    `${host?.host.id ?? ""} is ${state}; it then uses ${percent(chosen.assessment.cpuShare)} of its share of CPU (P${String(Math.round(quantile * 100))}) `,
+    `and ${percent(chosen.assessment.memoryShare)} of memory; `,
+    list.possible === 1
       ? `the only possible of ${plural(list.refused.length + 1, "host")}`
-      : `best of ${plural(list.possible, "possible host")}`)
-  );
+      : `best of ${plural(list.possible, "possible host")}`,
+  ].join("");
 }
 
 /** Why no schedule keeps the promise, as a sentence. */

@@ -182,22 +182,9 @@ export function createLeaveSteps(
     const deadlineMs = PATIENCE_FACTOR * endsInMs + spec.limits.drainMs;
     return [{ ...part, id: id(`await-end/${replica}`), kind: "await-end", replica, host, deadlineMs, after, expected }];
   }
-  const steps: PlanStep[] = [];
-  let before = after;
-  if (workload.service !== undefined) {
-    steps.push({
-      ...part,
-      id: id(`drain/${move.replica}`),
-      kind: "drain",
-      replica: move.replica,
-      deadlineMs: spec.limits.drainMs,
-      after: before,
-      expected: durations.drain,
-    });
-    before = [id(`drain/${move.replica}`)];
-  }
-  steps.push({
-    ...part,
+  const stop = (before: readonly string[]): PlanStep => ({
+    move: move.id,
+    workload: workload.name,
     id: id(`stop-copy/${move.replica}`),
     kind: "stop-copy",
     replica: move.replica,
@@ -205,7 +192,18 @@ export function createLeaveSteps(
     after: before,
     expected: durations["stop-copy"],
   });
-  return steps;
+  if (workload.service === undefined) return [stop(after)];
+  const drain: PlanStep = {
+    move: move.id,
+    workload: workload.name,
+    id: id(`drain/${move.replica}`),
+    kind: "drain",
+    replica: move.replica,
+    deadlineMs: spec.limits.drainMs,
+    after,
+    expected: durations.drain,
+  };
+  return [drain, stop([drain.id])];
 }
 
 /** Steps after which the new copy of a move serves on `host`. */
@@ -217,9 +215,10 @@ export function createArriveSteps(
   { durations }: StepOptions,
   transferMs = 0,
 ): PlanStep[] {
-  const part = { move: move.id, workload: workload.name, replica: move.newReplica };
   const start: PlanStep = {
-    ...part,
+    move: move.id,
+    workload: workload.name,
+    replica: move.newReplica,
     id: id(`start-copy/${move.newReplica}`),
     kind: "start-copy",
     host,
@@ -228,10 +227,16 @@ export function createArriveSteps(
     expected: longerBy(durations["start-copy"], transferMs),
   };
   if (workload.service === undefined) return [start];
-  return [
-    start,
-    { ...part, id: id(`admit/${move.newReplica}`), kind: "admit", after: [start.id], expected: durations.admit },
-  ];
+  const admit: PlanStep = {
+    move: move.id,
+    workload: workload.name,
+    replica: move.newReplica,
+    id: id(`admit/${move.newReplica}`),
+    kind: "admit",
+    after: [start.id],
+    expected: durations.admit,
+  };
+  return [start, admit];
 }
 
 /** What a move may carry a second over the links that it shares with others. */

@@ -60,7 +60,7 @@ export function createUpdateSteps(
   const discards: PlanStep[] = [];
   for (const host of hosts) {
     const here = movesOf.get(host) ?? [];
-    const id = (kind: string): string => `w${String(index)}/${host}/${kind}`;
+    const id = idsOf(index, host);
     const lane = options.laneOf?.(host);
     const after = [...first, ...(lane?.after.flatMap((other) => endsOf.get(other) ?? []) ?? [])];
     const leaving = here.filter(({ move }) => move.method !== "restart");
@@ -68,10 +68,11 @@ export function createUpdateSteps(
     const ahead = lane ? leaving.flatMap((move) => createSurgeSteps(id, move, after, options, transferMs)) : [];
     steps.push(...ahead);
     const cordonAfter = ahead.length > 0 ? lastOfMoves(ahead) : after;
-    steps.push({ id: id("cordon"), kind: "cordon", host, after: cordonAfter, expected: durations.cordon });
+    const cordoned = [id("cordon")];
+    steps.push({ id: cordoned[0] ?? "", kind: "cordon", host, after: cordonAfter, expected: durations.cordon });
     const left = leaving.flatMap((move) => {
-      const surge = lane ? [] : createSurgeSteps(id, move, [id("cordon")], options, transferMs);
-      const before = [...(surge.length > 0 ? lastOfMoves(surge) : [id("cordon")]), ...refusalOf(move)];
+      const surge = lane ? [] : createSurgeSteps(id, move, cordoned, options, transferMs);
+      const before = [...(surge.length > 0 ? lastOfMoves(surge) : cordoned), ...refusalOf(move)];
       const leave = [...surge, ...createLeaveSteps(id, move, before, options, transferMs)];
       steps.push(...leave);
       return leave.slice(-1).map((step) => step.id);
@@ -81,7 +82,7 @@ export function createUpdateSteps(
       id: id("snapshot"),
       kind: "snapshot",
       host,
-      after: left.length > 0 ? left : [id("cordon")],
+      after: left.length > 0 ? left : cordoned,
       expected: durations.snapshot,
     });
     steps.push(...createChange(id, host, options));
@@ -159,6 +160,12 @@ export function createUpdateSteps(
   return keepApart(steps, moves, options);
 }
 
+/** Ids of a host's steps. They begin with one text that all of them hold: a plan has hundreds of thousands of them. */
+function idsOf(index: number, host: string): (kind: string) => string {
+  const prefix = `w${String(index)}/${host}/`;
+  return (kind) => prefix + kind;
+}
+
 /** Steps after which an emptied host is as wanted, not validated yet. */
 function createChange(id: (kind: string) => string, host: string, { spec, durations }: StepOptions): PlanStep[] {
   const after = [id("snapshot")];
@@ -208,7 +215,7 @@ export function createFailbackSteps(
   const movesOf = Map.groupBy(orderMoves(moves, options), ({ move }) => move.from);
   const endsOf = new Map<string, readonly string[]>();
   for (const host of hosts) {
-    const id = (kind: string): string => `w${String(index)}/${host}/${kind}`;
+    const id = idsOf(index, host);
     const after = options.laneOf?.(host).after.flatMap((other) => endsOf.get(other) ?? []) ?? [];
     const ends = (movesOf.get(host) ?? []).flatMap((move) => {
       const leave = createMoveSteps(id, move, after, options);
@@ -242,7 +249,7 @@ export function createRebalanceSteps(
   const steps: PlanStep[] = [];
   for (const host of sources) {
     const here = orderMoves(moves, options).filter(({ move }) => move.from === host);
-    const id = (kind: string): string => `w${String(index)}/${host}/${kind}`;
+    const id = idsOf(index, host);
     steps.push({ id: id("cordon"), kind: "cordon", host, after: [], expected: durations.cordon });
     const ends = here.flatMap((move) => {
       const leave = createMoveSteps(id, move, [id("cordon")], options);
