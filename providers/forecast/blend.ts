@@ -74,6 +74,12 @@ const FEWEST_COUNTED = 300;
 const CALIBRATION_BOUNDS = { least: 0.5, most: 2 } as const;
 /** Averaging pulls tails together: what the outermost quantiles are widened by. */
 const WIDENING = { tails: 1.36, power: 40 } as const;
+/**
+ * At once after the series' end P10 stands so much nearer to the median, and as the backtest says from so many seasons
+ * ahead on: averages of members that know different things cover more than each of them, and where much is known that
+ * outweighs how the backtest flatters them. Above the median both are in balance. A load that is often 0 has its P10 there.
+ */
+const LOWER_SIDE = { least: 0.95, seasons: 0.5 } as const;
 
 /** What the backtest of one horizon of the grid left. */
 interface Backtest {
@@ -144,9 +150,12 @@ export class Blend {
       }
       const blended = trimmedQuantiles(rows, known.length, weights, places);
       const median = blended[levels.length] ?? 0;
+      const lower = lowerFactor(horizon, this.seasonSteps);
       const result = new Float64Array(levels.length);
       for (let l = 0; l < result.length; l++) {
-        result[l] = median + ((blended[l] ?? 0) - median) * widthFactor(levels[l] ?? 0.5, inner, outer);
+        const quantile = blended[l] ?? 0;
+        const factor = widthFactor(levels[l] ?? 0.5, inner, outer, quantile > 0 ? lower : 1);
+        result[l] = median + (quantile - median) * factor;
       }
       return result;
     };
@@ -389,11 +398,18 @@ function predictionFactor(count: number): number {
   return Math.sqrt((counted + FITTED_NUMBERS) / (counted - FITTED_NUMBERS));
 }
 
-/** Factor on a level's distance from the median. */
-function widthFactor(level: number, inner: number, outer: number): number {
+/** Factor on a level's distance from the median. @param lower see lowerFactor */
+function widthFactor(level: number, inner: number, outer: number, lower: number): number {
   const central = Math.abs(2 * level - 1);
   const share = Math.min(1, Math.max(0, (central - 0.8) / 0.15));
-  return (inner + (outer - inner) * share) * (1 + WIDENING.tails * central ** WIDENING.power);
+  const near = level < 0.5 ? inner * lower : inner;
+  return (near + (outer - near) * share) * (1 + WIDENING.tails * central ** WIDENING.power);
+}
+
+/** Factor on the distances of the 80 % interval below the median. @param seasonSteps 0: none */
+function lowerFactor(horizon: number, seasonSteps: number): number {
+  const ahead = seasonSteps > 0 ? horizon / (LOWER_SIDE.seasons * seasonSteps) : 1;
+  return 1 - (1 - LOWER_SIDE.least) * Math.max(0, 1 - ahead);
 }
 
 /** Loss of the row of KEPT_LEVELS that begins at `from`. */
