@@ -65,9 +65,12 @@ const TERM_GRACE_MS = 2_000;
 const EXIT_NOT_FOUND = 127;
 /**
  * The shell around a command: at low priority so that workloads are not disturbed, its exit code into a file that
- * appears as a whole. $1 is the command, $2 the file.
+ * appears as a whole. $1 is the command, $2 the file, $3 a folder that the shell which runs the command makes: of two, one
+ * does, and the other waits for its end.
  */
-const WRAPPER = `${LOWEST_PRIORITY} /bin/sh -c "$1"; code=$?; echo "$code" > "$2.new" && mv "$2.new" "$2"`;
+const WRAPPER =
+  `mkdir "$3" 2>/dev/null || { while [ -d "$3" ] && [ ! -e "$2" ]; do sleep 0.1; done; exit 0; }; ` +
+  `${LOWEST_PRIORITY} /bin/sh -c "$1"; code=$?; echo "$code" > "$2.new" && mv "$2.new" "$2"`;
 
 /** See the file's header. */
 export class Operations {
@@ -160,12 +163,16 @@ export class Operations {
   #spawn(record: OperationRecord, command: CommandSpec): ProcessIdentity {
     const output = openSync(this.#outputFile(record), "a", 0o600);
     try {
-      const child = spawn("/bin/sh", ["-c", WRAPPER, "sh", command.command, this.#exitFile(record)], {
-        cwd: this.#at.root,
-        detached: true,
-        stdio: ["ignore", output, output],
-        env: { ...inheritedEnvironment(), [HOST_ROOT]: this.#at.root, [INSTANCE]: record.instance },
-      });
+      const child = spawn(
+        "/bin/sh",
+        ["-c", WRAPPER, "sh", command.command, this.#exitFile(record), this.#claim(record)],
+        {
+          cwd: this.#at.root,
+          detached: true,
+          stdio: ["ignore", output, output],
+          env: { ...inheritedEnvironment(), [HOST_ROOT]: this.#at.root, [INSTANCE]: record.instance },
+        },
+      );
       child.on("error", () => undefined); // No pid then; the follower finds neither process nor exit code.
       child.unref();
       const pid = child.pid ?? -1;
@@ -181,12 +188,14 @@ export class Operations {
       this.#follow(record);
       return;
     }
-    // The output is opened before the start: without it nothing was begun, and what was asked for is still to be done.
-    if (record.command && !existsSync(this.#outputFile(record))) {
+    const [shell] = findByEnvironment(INSTANCE, record.instance).toSorted((a, b) => a.startTicks - b.startTicks);
+    const isBegun = shell !== undefined || existsSync(this.#claim(record)) || existsSync(this.#exitFile(record));
+    // What was asked for is still to be done. A shell may have been forked that does not bear its mark yet: it and this
+    // one's claim the command, and one of them runs it.
+    if (record.command && !isBegun) {
       await this.#launch(record, record.command);
       return;
     }
-    const [shell] = findByEnvironment(INSTANCE, record.instance).toSorted((a, b) => a.startTicks - b.startTicks);
     const adopted = shell ? { ...record, process: { pid: shell.pid, startTicks: shell.startTicks } } : record;
     if (shell) await this.#save(adopted);
     this.#follow(adopted);
@@ -266,6 +275,10 @@ export class Operations {
 
   #outputFile({ key }: { readonly key: string }): string {
     return join(this.#at.folder.operation(key), "output");
+  }
+
+  #claim({ key }: { readonly key: string }): string {
+    return join(this.#at.folder.operation(key), "begun");
   }
 
   #exitFile({ key }: { readonly key: string }): string {

@@ -135,6 +135,8 @@ describe("agent: updates and reboots", function () {
     await rm(join(operations, name), { recursive: true });
     await mkdir(join(operations, name));
     await writeFile(join(operations, name, "record.json"), JSON.stringify(intent));
+    // The agent may have opened the file for the output already.
+    await writeFile(join(operations, name, "output"), "");
     await agent.launch();
     assert.equal((await agent.ended("unbegun")).state, "done");
     assert.equal(await readFile(join(root(), "unbegun"), "utf8"), "run\nrun\n");
