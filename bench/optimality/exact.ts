@@ -64,14 +64,15 @@ export function renderProgram(model: PlacementModel, isRelaxed: boolean): Progra
       1,
     );
     for (const m of all(machineCount)) binaries.push(x(p, m));
-    const origin = model.origin[p] ?? 0;
+    const origin = model.origin[p] ?? -1;
     for (const m of all(machineCount)) {
       const price = placementCostOf(model, p, m);
       if (price === Infinity) add(`not_${String(p)}_${String(m)}`, term(1, x(p, m)), "=", 0);
       else goal.push(...term(price, x(p, m)));
     }
     if (isPinned(p)) add(`pin_${String(p)}`, term(1, x(p, origin)), "=", 1);
-    // A move costs unless the copy is at its origin.
+    // A move costs unless the copy is at its origin; what is nowhere yet does not move.
+    if (origin < 0) continue;
     const cost = model.processMoveWeight * (model.moveCost[p] ?? 0);
     constant += cost;
     goal.push(...term(-cost, x(p, origin)));
@@ -137,8 +138,9 @@ export function renderProgram(model: PlacementModel, isRelaxed: boolean): Progra
       add(`spread_${String(s)}`, zones, ">=", spread);
     }
     if (model.serviceMoveWeight > 0) {
-      const stay = members.flatMap((p) => term(1, x(p, model.origin[p] ?? 0)));
-      add(`most_${String(s)}`, [...stay, "+ 1 v"], ">=", members.length);
+      const old = members.filter((p) => (model.origin[p] ?? -1) >= 0);
+      const stay = old.flatMap((p) => term(1, x(p, model.origin[p] ?? 0)));
+      add(`most_${String(s)}`, [...stay, "+ 1 v"], ">=", old.length);
     }
   }
   goal.push(...term(model.serviceMoveWeight, "v"));

@@ -74,9 +74,11 @@ export function describeChoice(problem: Problem, list: TargetList, chosen: Targe
   return [
     `${host?.host.id ?? ""} is ${state}; it then uses ${percent(chosen.assessment.cpuShare)} of its share of CPU (P${String(Math.round(quantile * 100))}) `,
     `and ${percent(chosen.assessment.memoryShare)} of memory; `,
-    list.possible === 1
-      ? `the only possible of ${plural(list.refused.length + 1, "host")}`
-      : `best of ${plural(list.possible, "possible host")}`,
+    chosen.site === list.goal
+      ? "chosen by the placement search, so that every copy finds room"
+      : list.possible === 1
+        ? `the only possible of ${plural(list.refused.length + 1, "host")}`
+        : `best of ${plural(list.possible, "possible host")}`,
   ].join("");
 }
 

@@ -83,6 +83,14 @@ export function isPinned({ moves }: Pick<Workload, "moves">): boolean {
   return moves === "nowhere";
 }
 
+/** True for copies that stay where they are unless their host is emptied: they may not move or pause, or do not serve. */
+export function isFixed({ works }: Pick<Problem, "works">, { work, weight }: Pick<Copy, "work" | "weight">): boolean {
+  const workload = works[work]?.workload;
+  if (!workload) return true;
+  if (workload.service !== undefined && weight <= 0) return true;
+  return isPinned(workload) || (workload.exclusive && workload.maxPauseMs <= 0);
+}
+
 function narrowest(a: MoveReach | undefined, b: MoveReach): MoveReach {
   return a !== undefined && REACHES.indexOf(a) > REACHES.indexOf(b) ? a : b;
 }

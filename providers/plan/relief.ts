@@ -11,7 +11,7 @@
  */
 import type { StepRange } from "./capacity";
 import { expectedFailback, FailbackLanes } from "./failback-lanes";
-import { isPinned } from "./place-rules";
+import { isFixed } from "./place-rules";
 import type { Placement } from "./placement";
 import type { Copy, Problem } from "./problem";
 import { longestOfMoves, type ScheduleContext, type Timeline } from "./schedule";
@@ -85,7 +85,7 @@ function crowdedCopies(problem: Problem, placement: Placement, level: number): r
     const { site = -1, island = -1 } = problem.cells[cell] ?? {};
     const movable = placement
       .copiesAt(site)
-      .filter(({ work }) => problem.works[work]?.island === island && !isFixed(problem, work))
+      .filter((copy) => problem.works[copy.work]?.island === island && !isFixed(problem, copy))
       .map((copy) => ({ copy, share: placement.shareOf(copy) }))
       .sort((a, b) => rankOf(problem, a.copy) - rankOf(problem, b.copy) || b.share - a.share);
     const tasks: Task[] = [];
@@ -97,11 +97,6 @@ function crowdedCopies(problem: Problem, placement: Placement, level: number): r
     }
     return tasks;
   });
-}
-
-function isFixed({ works }: Problem, work: number): boolean {
-  const workload = works[work]?.workload;
-  return workload === undefined || isPinned(workload);
 }
 
 /** Hand-overs pause, so they come last. */

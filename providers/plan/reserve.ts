@@ -312,7 +312,11 @@ function trySchedule(
       if (isOverloadedAtStart(result.failure)) return { failure };
     }
   }
-  return { failure: failure as ScheduleFailure };
+  // Before anything is called blocked or reserved: copies of others may make room.
+  const [rules] = LANE_RULES;
+  const options = { style: "balanced", lookAhead, mayShed: true, rules, makesRoom: true } as const;
+  const result = tryStyle(context, hosts, count, confidence, options);
+  return "schedule" in result ? result : { failure: failure as ScheduleFailure };
 }
 
 /** Hosts to start beside `count` more, so that as many as the pool wants are kept warm. */
@@ -357,6 +361,8 @@ interface Try {
   readonly mayShed: boolean;
   /** The reserve follows what waves need, and is not given back before this many waves. Absent: it is held all the time. */
   readonly followsFrom?: number;
+  /** Copies of other hosts may move away so that those of a host find room. @default false */
+  readonly makesRoom?: boolean;
   readonly rules: LaneRules;
 }
 
@@ -369,7 +375,7 @@ function tryStyle(
   hosts: readonly string[],
   count: number,
   confidence: number,
-  { style, lookAhead, mayShed, followsFrom, rules }: Try,
+  { style, lookAhead, mayShed, followsFrom, makesRoom = false, rules }: Try,
 ): TryResult {
   const { problem, input, quantile } = context;
   const extra = problem.standby.slice(0, count);
@@ -395,6 +401,7 @@ function tryStyle(
     style: style === "tight" ? ("tight" as const) : ("balanced" as const),
     quantile,
     lookAhead,
+    makesRoom,
     mayShed,
     mayBurst: context.mayBurst,
     mayRefuse: context.mayRefuse,

@@ -34,6 +34,8 @@ export interface TargetList {
   readonly targets: readonly Target[];
   /** How many hosts are possible in all. */
   readonly possible: number;
+  /** See `TargetQuery.goal`. */
+  readonly goal?: number;
   readonly refused: readonly { readonly site: number; readonly assessment: Assessment }[];
   /** Named parts of a target's score. */
   readonly partsOf: (target: Target) => ScoreParts;
@@ -52,6 +54,8 @@ export interface TargetQuery {
   readonly home?: number;
   /** The only host that comes into question. */
   readonly only?: number;
+  /** Host that the placement search has chosen for it, so that all copies find room: where possible it is the first. */
+  readonly goal?: number;
   /** True in a failback: then no copy goes to a standby host. */
   readonly membersOnly?: boolean;
   /** In a wave in which hosts follow each other: whether one of it comes into question at this time. @default all do */
@@ -102,6 +106,7 @@ export function findTargets(problem: Problem, placement: Placement, query: Targe
   const zones = copiesPerZone(problem, placement, query.copy);
   const judge = (sites?: ArrayLike<number>): TargetList => judgeSites(problem, placement, query, zones, sites);
   if (query.only !== undefined) return judge([query.only]);
+  if (query.goal !== undefined) return goalFirst(judge(), judge([query.goal]), query.goal);
   if (problem.sites.length <= EVERY_HOST_UP_TO) return judge();
   const promising = judge(shortlist(problem, placement, query, zones, false));
   if (promising.targets.length > 0) return promising;
@@ -109,6 +114,11 @@ export function findTargets(problem: Problem, placement: Placement, query: Targe
   // Why no host can take it matters where nothing else can be tried; where hosts follow each other the next one is.
   if (list.targets.length > 0 || query.isReady) return list;
   return judge();
+}
+
+/** All targets with the one that was searched for before the others, where it is possible. */
+function goalFirst(all: TargetList, { targets }: TargetList, goal: number): TargetList {
+  return { ...all, targets: [...targets, ...all.targets.filter(({ site }) => site !== goal)], goal };
 }
 
 /**

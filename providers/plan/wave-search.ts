@@ -66,6 +66,8 @@ export interface SearchOptions {
   readonly sitesOf?: (island: number) => Int32Array;
   /** See `TargetQuery.turnOf`. */
   readonly turnOf?: (site: number) => number;
+  /** See `TargetQuery.goal`, by id of the copy. @default none */
+  readonly goals?: ReadonlyMap<string, number>;
   /** False where no copy is shed, although budgets allow it. @default true */
   readonly mayShed?: boolean;
   /** True where functions may stand in for copies that find no room. @default false */
@@ -126,6 +128,7 @@ export function searchWave(
       ...(options.isReady ? { isReady: options.isReady } : {}),
       ...(options.sitesOf ? { sitesOf: options.sitesOf } : {}),
       ...(options.turnOf ? { turnOf: options.turnOf } : {}),
+      ...goalOf(task.copy, options),
     });
     let tried = 0;
     for (const target of list.targets) {
@@ -189,6 +192,11 @@ export function searchWave(
   if (settle(0)) return { moves: choices.map((choice) => renderMove(problem, placement, choice, options)) };
   // Every failed try ends at a copy that was stuck, so there is one.
   return { stuck: (stuck as unknown as { readonly stuck: Stuck }).stuck };
+}
+
+function goalOf({ id }: Copy, { goals }: SearchOptions): { readonly goal?: number } {
+  const goal = goals?.get(id);
+  return goal === undefined ? {} : { goal };
 }
 
 /** Weight of the copy that replaces one: the same, or the usual one when the old one did not serve. */

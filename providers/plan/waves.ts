@@ -9,7 +9,7 @@
  * 1. No wave is wider than the limits; no zone, rack or island loses more hosts at once than its limit.
  * 2. A host of the wave takes no copies before it is updated.
  */
-import type { DurationQuantiles } from "../../sdk/model";
+import { isMovesOnly, type DurationQuantiles } from "../../sdk/model";
 
 import { stepCount, type StepRange } from "./capacity";
 import { longestMove, sumDurations, undoDuration } from "./durations";
@@ -29,6 +29,7 @@ import {
   type LaneRules,
   type RollingWave,
 } from "./rolling-wave";
+import { appendRoomWave } from "./room-wave";
 import { disturbanceOf } from "./scores/migration-score";
 import {
   settleMoves,
@@ -40,6 +41,7 @@ import {
 } from "./schedule";
 import { mayStay, tasksOf } from "./stay";
 import { createUpdateSteps } from "./steps";
+import { findRoom } from "./wave-room";
 import { searchWave, type PlacedMove, type SearchOptions, type Stuck } from "./wave-search";
 
 /**
@@ -59,6 +61,8 @@ const WIDEST_AT_ONCE = 32;
 
 /** What the waves of one try have in common. */
 export interface WaveOptions extends Omit<SearchOptions, "index" | "ids"> {
+  /** True where copies of other hosts may move away first, for those of a host that find no room. @default false */
+  readonly makesRoom?: boolean;
   readonly reserve: ReserveTrack;
   readonly lookAhead: LookAhead;
   readonly rules: LaneRules;
@@ -91,7 +95,7 @@ export function planUpdateWaves(
     };
     const searchOptions = (): SearchOptions => ({ ...options, index: timeline.nextIndex });
     const planned = timeline.waves.length;
-    const { attempt, reserve: reserved } = reserve.next({
+    const next = reserve.next({
       context,
       placement,
       timeline,
@@ -101,6 +105,12 @@ export function planUpdateWaves(
       soonStep,
       restMs: expected.p50Ms,
     });
+    const made =
+      options.makesRoom === true && "cause" in next.attempt.found
+        ? makeRoom(context, placement, timeline, left, next.reserve, untilStep, options)
+        : undefined;
+    const attempt = made?.attempt ?? next.attempt;
+    const reserved = made?.reserve ?? next.reserve;
     const { found, range } = attempt;
     if ("cause" in found) return { cause: found.cause, left: hostIds(problem, left), waves: timeline.waves };
     for (const { moves } of timeline.waves.slice(planned))
@@ -122,6 +132,59 @@ export function planUpdateWaves(
     for (const { arrived } of found.moves) options.ids.add(arrived.id);
     for (const site of found.sites) left.delete(site);
   }
+  return undefined;
+}
+
+/** Hosts for whose copies room is looked for before there is said to be none. */
+const MOST_ROOMS = 3;
+
+/**
+ * The wave of one host, where the placement search finds places for all of its copies: at once, or after a wave in which
+ * copies of others move away. Undefined: then everything is as before.
+ */
+function makeRoom(
+  context: ScheduleContext,
+  placement: Placement,
+  timeline: Timeline,
+  left: ReadonlySet<number>,
+  reserved: readonly number[],
+  untilStep: () => number,
+  options: WaveOptions,
+): { readonly attempt: TriedWave; readonly reserve: readonly number[] } | undefined {
+  const { problem, input } = context;
+  const place = timeline.waves.length;
+  const order = orderHosts(context, placement, timeline, left, 1);
+  // What the failed wave has looked at is as it was; the range is set anew.
+  const kept = placement.keep();
+  for (const site of order.slice(0, MOST_ROOMS)) {
+    const range = { from: timeline.rangeOfNext(NO_TIME).from, to: untilStep() };
+    placement.beginWave(range, new Set([site]));
+    const copies = tasksOf(context, placement, site).flatMap(({ copy, inPlace, isLeftToEnd }) =>
+      inPlace?.first === true || isLeftToEnd === true ? [] : [copy],
+    );
+    const allowedShare = 1 - input.spec.confidence;
+    const room = findRoom(problem, placement, { site, copies, range, allowedShare, seed: input.spec.seed });
+    if (room) {
+      const search = { ...options, index: timeline.nextIndex };
+      const until = (of: StepRange): number => Math.max(of.to, untilStep());
+      const isReady =
+        room.displaced.length === 0 ||
+        appendRoomWave({ context, placement, timeline, search, untilStep: until, reserve: reserved }, room);
+      if (isReady) {
+        const ids = new Set(options.ids);
+        for (const { moves } of timeline.waves.slice(place)) for (const { newReplica } of moves) ids.add(newReplica);
+        const goals = { site, goals: room.targets };
+        const attempt = tryWave(context, placement, timeline, left, untilStep(), { ...options, ids }, goals);
+        if (!("cause" in attempt.found)) {
+          kept.drop();
+          return { attempt, reserve: room.displaced.length === 0 ? reserved : [] };
+        }
+      }
+    }
+    timeline.cutAt(place);
+    kept.restore();
+  }
+  kept.drop();
   return undefined;
 }
 
@@ -197,15 +260,18 @@ function tryWave(
   left: ReadonlySet<number>,
   untilStep: number,
   options: WaveOptions,
+  room?: { readonly site: number; readonly goals: ReadonlyMap<string, number> },
 ): TriedWave {
   const wave = expectWave(context, placement, timeline, left, options);
-  const { isCanary, staying, width, isRolling, lane, mostMs } = wave;
+  const { isCanary, staying, lane, mostMs } = wave;
+  const width = room ? 1 : wave.width;
+  const isRolling = wave.isRolling && !room;
   const range = wave.rangeOf(NO_TIME);
   const tried = { range, isCanary, staying };
   const overload = placement.beginWave(range, new Set(), untilStep);
   if (overload) return { ...tried, found: { cause: { kind: "overload", overload } }, width: 0, isWidest: true };
-  const order = orderHosts(context, placement, timeline, left, width);
-  const search = { ...options, index: timeline.nextIndex };
+  const order = room ? [room.site] : orderHosts(context, placement, timeline, left, width);
+  const search = { ...options, index: timeline.nextIndex, ...(room ? { goals: room.goals } : {}) };
   const rolling = isRolling ? findRollingWave(context, placement, order, lane, { ...search, mostMs }) : undefined;
   if (rolling) {
     return {
@@ -243,7 +309,7 @@ function copiesPerHost(placement: Placement, left: ReadonlySet<number>): number 
 
 /** A canary wave comes once, before any host of the run was updated. */
 function isCanaryNext({ input }: ScheduleContext, timeline: Timeline): boolean {
-  const begun = timeline.waves.length > 0 || (input.progress?.updatedHosts.length ?? 0) > 0;
+  const begun = timeline.waves.some((wave) => !isMovesOnly(wave)) || (input.progress?.updatedHosts.length ?? 0) > 0;
   return !begun && input.spec.limits.canaryHosts > 0;
 }
 

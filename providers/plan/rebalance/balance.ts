@@ -12,7 +12,7 @@
 import type { BalanceRow, BalanceUse, MigrationScore, RebalanceSpec, ShareChange } from "../../../sdk/model";
 
 import { addDemand, cellOfCopy, createLoads, pathCount, quantileOf, stepCount } from "../capacity";
-import { isPinned as isPinnedByRule } from "../place-rules";
+import { isFixed } from "../place-rules";
 import type { Copy, Problem } from "../problem";
 import { scoreCopy } from "../scores/score-copy";
 import { isWorthMoving } from "../stay";
@@ -278,7 +278,7 @@ function searchMoves(
     service: Int32Array.from(copies, ({ work }) => work),
     origin,
     moveCost: Float64Array.from(copies, (copy) => moveCost * (isExclusive(problem, copy) ? HAND_OVER_FACTOR : 1)),
-    pinned: Uint8Array.from(copies, (copy) => (isPinned(problem, copy) ? 1 : 0)),
+    pinned: Uint8Array.from(copies, (copy) => (isFixed(problem, copy) ? 1 : 0)),
     placementGroup: places.placementGroup,
     placementCost: places.placementCost,
     spreadMin: spreadOf(problem, copies, (copy) => zoneOf(problem, cellOfCopy(problem, copy))),
@@ -355,14 +355,6 @@ function zoneOf(problem: Problem, cell: number): string {
 
 function isExclusive(problem: Problem, { work }: Copy): boolean {
   return problem.works[work]?.workload.exclusive === true;
-}
-
-/** Copies that do not serve, and single writers that may not pause, stay where they are. */
-function isPinned(problem: Problem, copy: Copy): boolean {
-  const workload = problem.works[copy.work]?.workload;
-  if (!workload) return true;
-  if (workload.service !== undefined && copy.weight <= 0) return true;
-  return isPinnedByRule(workload) || (workload.exclusive && workload.maxPauseMs <= 0);
 }
 
 /** Part of its workload's demand that a copy carries. */
