@@ -314,9 +314,12 @@ function trySchedule(
   }
   // Before anything is called blocked or reserved: copies of others may make room.
   const [rules] = LANE_RULES;
-  const options = { style: "balanced", lookAhead, mayShed: true, rules, makesRoom: true } as const;
-  const result = tryStyle(context, hosts, count, confidence, options);
-  return "schedule" in result ? result : { failure: failure as ScheduleFailure };
+  for (const mayShed of canShed(context) ? [true, false] : [true]) {
+    const options = { style: "balanced", lookAhead, mayShed, rules, makesRoom: true } as const;
+    const result = tryStyle(context, hosts, count, confidence, options);
+    if ("schedule" in result) return result;
+  }
+  return { failure: failure as ScheduleFailure };
 }
 
 /** Hosts to start beside `count` more, so that as many as the pool wants are kept warm. */
