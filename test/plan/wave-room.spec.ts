@@ -95,6 +95,23 @@ describe("room for a host's copies", () => {
     assert.match(result.blockers[0]?.reason ?? "", /no host can take large-1 of large/);
   });
 
+  it("keeps capacity and budgets in any order of steps, and is no reason for less with more capacity", () => {
+    let made = 0;
+    fc.assert(
+      fc.property(randomTight(), fc.nat(), (sample, seed) => {
+        const input = sampleInput(sample);
+        const result = plan(input);
+        if (result.decision !== "run") return;
+        if (result.waves.some(({ moves }) => moves.some(({ reason }) => reason.startsWith("makes room on")))) made++;
+        simulate(input, result, pickFrom(seed));
+        const hosts = sample.hosts.map((host) => ({ ...host, cpuMillis: 5000, memoryBytes: 20 * GIB }));
+        assert.equal(plan(sampleInput({ ...sample, hosts })).decision, "run");
+      }),
+      { numRuns: 60 },
+    );
+    assert.ok(made >= 3, `room was made in only ${String(made)} plans`);
+  });
+
   it("is found where an exact solver finds it, with few more moves, on small fleets of all kinds", async () => {
     const solve = await loadHighs();
     const seen = { room: 0, chain: 0, none: 0 };
