@@ -110,32 +110,35 @@ class Walk {
     const to = home >= 0 && home !== from && (random.bits() & 3) === 0 ? home : state.places.draw(process, random);
     this.moves += 1;
     if (to === from) return;
-    if (this.tryShift(process, from, to)) return;
+    const gain = state.gainOf(process, from);
+    const moveCost = state.moveCostChange(process, from, to);
+    if (this.tryShift(process, to, gain, moveCost)) return;
     const count = state.counts[to] as number;
     if (count === 0) return;
-    if (this.mayForce(process)) {
+    if (this.mayForce(gain)) {
       const before = this.moves;
       const isForced = this.tryForcing(process, to);
       this.forcingMoves += this.moves - before;
       if (isForced) return;
     }
+    const list = state.lists[to] as Int32Array;
     let slot = random.below(count);
     for (let tries = Math.min(count, MOST_PARTNERS); tries > 0; tries -= 1) {
-      const other = state.lists[to]?.[slot] as number;
+      const other = list[slot] as number;
       slot = slot + 1 === count ? 0 : slot + 1;
-      if (this.tryReplacing(process, from, other, to)) return;
+      if (this.tryReplacing(process, from, other, to, gain, moveCost)) return;
     }
   }
 
-  private mayForce(process: number): boolean {
+  private mayForce(gain: number): boolean {
     if (this.forcingMoves > this.moves * MOST_FORCING) return false;
-    return this.state.gainOf(process) > this.temperature * STUCK && (this.random.bits() & STUCK_RARITY) === 0;
+    return gain > this.temperature * STUCK && (this.random.bits() & STUCK_RARITY) === 0;
   }
 
-  private tryShift(process: number, from: number, to: number): boolean {
+  private tryShift(process: number, to: number, gain: number, moveCost: number): boolean {
     const { state } = this;
     if (!state.canPlace(process, to)) return false;
-    const limit = this.threshold() + state.gainOf(process) - state.moveCostChange(process, from, to);
+    const limit = this.threshold() + gain - moveCost;
     if (limit < 0) return false;
     const cost = state.costOfPlacing(to, process, limit);
     if (cost > limit || cost + state.shiftPrice(process, to) > limit) return false;
@@ -147,11 +150,17 @@ class Walk {
   }
 
   /** Puts a process into another one's place, which goes to where the first was, to its origin or to a third machine. */
-  private tryReplacing(process: number, from: number, other: number, to: number): boolean {
+  private tryReplacing(
+    process: number,
+    from: number,
+    other: number,
+    to: number,
+    gain: number,
+    moveCost: number,
+  ): boolean {
     const { state, random } = this;
     this.moves += 1;
-    let limit =
-      this.threshold() + state.gainOf(process) + state.gainOf(other) - state.moveCostChange(process, from, to);
+    let limit = this.threshold() + gain + state.gainOf(other, to) - moveCost;
     if (limit < 0 || state.isPinned(other)) return false;
     limit -= state.costOfReplacing(to, other, process, limit);
     if (limit < 0) return false;
@@ -187,7 +196,7 @@ class Walk {
       const list = state.lists[to] as Int32Array;
       for (let slot = (state.counts[to] as number) - 1; slot >= 0; slot -= 1) {
         const other = list[slot] as number;
-        const gain = state.gainOf(other);
+        const gain = state.gainOf(other, to);
         if (other === process || gain <= bestGain || state.isPinned(other)) continue;
         const home = state.model.origin[other] as number;
         for (let tries = 0; tries < FORCED_TARGETS; tries += 1) {
@@ -222,11 +231,10 @@ class Walk {
 
   private trySwap(process: number, from: number, other: number, to: number, budget: number): boolean {
     const { state } = this;
-    if (!state.canSwap(process, other)) return false;
     const limit = budget - state.moveCostChange(other, to, from);
     if (limit < 0) return false;
     const cost = state.costOfReplacing(from, process, other, limit);
-    if (cost > limit || cost + state.swapPrice(process, other) > limit) return false;
+    if (cost > limit || !state.canSwap(process, other) || cost + state.swapPrice(process, other) > limit) return false;
     this.incumbent.keep();
     this.incumbent.note(process);
     this.incumbent.note(other);
@@ -238,11 +246,10 @@ class Walk {
   private tryEjecting(process: number, other: number, to: number, third: number, budget: number): boolean {
     const { state } = this;
     this.moves += 1;
-    if (!state.canPlace(other, third)) return false;
     let limit = budget - state.moveCostChange(other, to, third);
     if (limit < 0) return false;
     limit -= state.costOfPlacing(third, other, limit);
-    if (limit < 0) return false;
+    if (limit < 0 || !state.canPlace(other, third)) return false;
     const otherPrice = state.shiftPrice(other, third);
     if (otherPrice === Infinity) return false;
     this.incumbent.keep();

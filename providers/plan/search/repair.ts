@@ -70,7 +70,7 @@ function bestToTakeOff(state: SearchState, machine: number): number {
   for (let index = 0; index < (state.counts[machine] as number); index += 1) {
     const process = state.lists[machine]?.[index] as number;
     if (state.model.pinned[process] === 1) continue;
-    const gain = state.gainOf(process);
+    const gain = state.gainOf(process, machine);
     if (gain > bestGain) [best, bestGain] = [process, gain];
   }
   return best;

@@ -24,6 +24,8 @@ import { ServiceCounts } from "./service-counts";
 /** A price that no gain makes up for: capacity is a hard rule. */
 export const HARD_PRICE = 1e9;
 const FIRST_LIST = 8;
+/** Machines with at most so many resources over safety or capacity have the gains of processes computed each time. */
+const FEW_OVER = 3;
 
 export class SearchState {
   /** `[p]` machine, -1 for none. */
@@ -147,32 +149,13 @@ export class SearchState {
     }
   }
 
-  /** What its machine's rated cost falls by when a process leaves it. */
-  gainOf(process: number): number {
-    const machine = this.assignment[process] as number;
+  /** What the rated cost of a machine falls by when a process that is there leaves it. */
+  gainOf(process: number, machine: number): number {
+    // Looking up what is kept costs more than a few resources do.
+    if ((this.overCounts[machine] as number) <= FEW_OVER) return this.computeGain(process, machine);
     const stamp = this.stamps[machine] as number;
     if (this.gainStamps[process] === stamp) return this.gains[process] as number;
-    const { slack, need, resources, over } = this;
-    const needAt = process * 2 * resources;
-    const capacityAt = this.model.origin[process] === machine ? needAt + resources : needAt;
-    const slackAt = machine * resources * 2;
-    const overAt = machine * resources;
-    let gain = 0;
-    for (let index = overAt + (this.overCounts[machine] as number) - 1; index >= overAt; index -= 1) {
-      const r = over[index] as number;
-      const toSafety = slack[slackAt + r * 2] as number;
-      const toCapacity = slack[slackAt + r * 2 + 1] as number;
-      if (toSafety < 0) {
-        const amount = need[needAt + r] as number;
-        gain += (amount < -toSafety ? amount : -toSafety) * (this.loadWeight[r] as number);
-      }
-      if (toCapacity < 0) {
-        const amount = need[capacityAt + r] as number;
-        gain += (amount < -toCapacity ? amount : -toCapacity) * (this.price[r] as number);
-      }
-    }
-    if (this.balanceCosts.count > 0) gain -= this.balanceCosts.changeByLeaving(machine, process);
-    if (this.counts[machine] === 1) gain += this.model.openCost[machine] as number;
+    const gain = this.computeGain(process, machine);
     this.gains[process] = gain;
     this.gainStamps[process] = stamp;
     return gain;
@@ -326,6 +309,31 @@ export class SearchState {
         this.slack[at] = (this.slack[at] as number) - (this.need[process * 2 * this.resources + r] as number);
       }
     }
+  }
+
+  private computeGain(process: number, machine: number): number {
+    const { slack, need, resources, over } = this;
+    const needAt = process * 2 * resources;
+    const slackAt = machine * resources * 2;
+    const overAt = machine * resources;
+    let gain = 0;
+    for (let index = overAt + (this.overCounts[machine] as number) - 1; index >= overAt; index -= 1) {
+      const r = over[index] as number;
+      const toSafety = slack[slackAt + r * 2] as number;
+      const toCapacity = slack[slackAt + r * 2 + 1] as number;
+      if (toSafety < 0) {
+        const amount = need[needAt + r] as number;
+        gain += (amount < -toSafety ? amount : -toSafety) * (this.loadWeight[r] as number);
+      }
+      if (toCapacity < 0) {
+        const capacityAt = this.model.origin[process] === machine ? needAt + resources : needAt;
+        const amount = need[capacityAt + r] as number;
+        gain += (amount < -toCapacity ? amount : -toCapacity) * (this.price[r] as number);
+      }
+    }
+    if (this.balanceCosts.count > 0) gain -= this.balanceCosts.changeByLeaving(machine, process);
+    if (this.counts[machine] === 1) gain += this.model.openCost[machine] as number;
+    return gain;
   }
 
   private takeOff(process: number, machine: number): void {

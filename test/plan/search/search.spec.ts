@@ -53,7 +53,7 @@ describe("placement search", () => {
           const isAllowed = isShift
             ? state.canPlace(process, to) && price < Infinity
             : state.canSwap(process, other) && price < Infinity;
-          const gain = state.gainOf(process) + (isShift ? 0 : state.gainOf(other));
+          const gain = state.gainOf(process, from) + (isShift ? 0 : state.gainOf(other, to));
           const cost = isShift
             ? state.costOfPlacing(to, process, Infinity)
             : state.costOfReplacing(from, process, other, Infinity) +
