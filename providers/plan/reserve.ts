@@ -27,6 +27,8 @@ const STYLES = ["margin", "balanced", "tight"] as const;
 type TryStyle = (typeof STYLES)[number];
 /** So many cells for each path are shown well enough by the paths themselves. */
 const CELLS_PER_PATH = 0.5;
+/** What a cell carries before and after its host is updated. */
+const LOADS_OF_CELL = 2;
 /** Second and further tries of one schedule: bounds the search where nothing fits. */
 const MAXIMUM_TRIES = 4_000;
 /** Up to so many hosts times copies several rules for lanes are tried; more would take too long, and vary less. */
@@ -427,9 +429,20 @@ function tryStyle(
   return { schedule, regrets: reserve.regrets };
 }
 
-/** Normal deviates at which all cells together are over their share with the allowed probability (Bonferroni). */
+/**
+ * Deviations above the mean at which all cells together are over their share with the allowed probability (Bonferroni):
+ * each with what it carries before its host is updated, and after. Mean and deviation are known from the paths alone, so
+ * that it is the bound of one more draw (Student, 1908).
+ */
 export function marginOf({ problem }: ScheduleContext, confidence: number): number {
   const paths = pathCount(problem.demand);
-  if (problem.cells.length <= CELLS_PER_PATH * paths) return 0;
-  return normalQuantile(1 - (1 - confidence) / problem.cells.length);
+  const { length } = problem.cells;
+  if (paths < 2 || length <= CELLS_PER_PATH * paths) return 0;
+  return studentQuantile(1 - (1 - confidence) / (LOADS_OF_CELL * length), paths - 1) * Math.sqrt(1 + 1 / paths);
+}
+
+/** Quantile of Student's t by its expansion about the normal one (Abramowitz and Stegun 26.7.5, to the second order). */
+function studentQuantile(level: number, freedom: number): number {
+  const z = normalQuantile(level);
+  return z + (z ** 3 + z) / (4 * freedom) + (5 * z ** 5 + 16 * z ** 3 + 3 * z) / (96 * freedom ** 2);
 }

@@ -1,8 +1,9 @@
 /**
  * The search within one wave: a target for every copy that has to leave, or why there is none.
  *
- * Depth first, largest copies first, best targets first; it goes back when a later copy finds no room, within a
- * bound that counts tries, not time, so that the same input gives the same plan on every machine.
+ * Depth first, largest copies first, best targets first; a copy that finds no room comes first, and where that is not
+ * enough it goes back, within a bound that counts tries, not time, so that the same input gives the same plan on every
+ * machine.
  *
  * Not for: choosing the hosts of the wave (waves.ts).
  */
@@ -91,7 +92,13 @@ interface Choice {
   readonly refuses?: RefusedFunctions;
 }
 
-/** Finds targets for all tasks and adds the copies to the placement. */
+/**
+ * Finds targets for all tasks and adds the copies to the placement.
+ *
+ * A copy that finds nothing comes first from then on, and all begins anew: with nothing before it, it finds its place or
+ * there is none (Lecoutre et al., Reasoning from last conflict(s), 2009). Only when a copy is in the way of others again
+ * is gone back step by step.
+ */
 export function searchWave(
   problem: Problem,
   placement: Placement,
@@ -99,28 +106,77 @@ export function searchWave(
   options: SearchOptions,
 ): SearchResult {
   const mayBurst = options.mayBurst === true && !options.failback && !options.isReady;
-  const ordered = orderTasks(problem, tasks, mayBurst);
-  const choices: Choice[] = [];
-  const shed = new Map<number, number>();
-  const bursts = new Map<string, number>();
-  let stuck: { readonly depth: number; readonly stuck: Stuck } | undefined;
+  let ordered = orderTasks(problem, tasks, mayBurst);
+  const moved = new Set<Task>();
+  for (;;) {
+    const walk = new Walk(problem, placement, ordered, options, mayBurst);
+    const { result, atDepth } = walk.find(false);
+    if (!("stuck" in result) || atDepth === 0) return result;
+    const task = ordered[atDepth] as Task;
+    if (moved.has(task) || (options.tries.left -= atDepth) <= 0) return walk.find(true).result;
+    moved.add(task);
+    ordered = [task, ...ordered.filter((other) => other !== task)];
+  }
+}
 
-  const settle = (depth: number): boolean => {
-    const task = ordered[depth];
-    if (!task) return true;
-    const weight = weightOfNew(problem, task.copy);
-    // What it did is done by the others then, or by new ones beside them.
-    const end = task.isLeftToEnd ? placement.shed(task.copy.work, task.copy.weight, false) : undefined;
-    if (end) {
-      choices.push({ task, arrived: task.copy });
-      if (settle(depth + 1)) return true;
-      choices.pop();
-      end();
+/** One walk through the tasks in an order. */
+class Walk {
+  private readonly choices: Choice[] = [];
+  private readonly shed = new Map<number, number>();
+  private readonly bursts = new Map<string, number>();
+  private stuck: { readonly depth: number; readonly stuck: Stuck } | undefined;
+  private goesBack = false;
+
+  constructor(
+    private readonly problem: Problem,
+    private readonly placement: Placement,
+    private readonly ordered: readonly Task[],
+    private readonly options: SearchOptions,
+    private readonly mayBurst: boolean,
+  ) {}
+
+  /** @param goesBack false: the first copy that finds nothing ends it */
+  find(goesBack: boolean): { readonly result: SearchResult; readonly atDepth: number } {
+    const { problem, placement, options } = this;
+    this.goesBack = goesBack;
+    this.stuck = undefined;
+    if (this.settle(0)) {
+      const moves = this.choices.map((choice) => renderMove(problem, placement, choice, options));
+      return { result: { moves }, atDepth: this.ordered.length };
     }
+    // Every failed try ends at a copy that was stuck, so there is one.
+    const { depth, stuck } = this.stuck as unknown as { readonly depth: number; readonly stuck: Stuck };
+    return { result: { stuck }, atDepth: depth };
+  }
+
+  private isOver(): boolean {
+    return this.stuck !== undefined && !this.goesBack;
+  }
+
+  /** Goes on with a choice; where that leads nowhere it is as if it had not been made. */
+  private choose(choice: Choice, depth: number, undo: Undo): boolean {
+    this.choices.push(choice);
+    if (this.settle(depth + 1)) return true;
+    this.choices.pop();
+    undo();
+    return false;
+  }
+
+  private settle(depth: number): boolean {
+    const { problem, placement, options } = this;
+    const task = this.ordered[depth];
+    if (!task) return true;
+    const { copy } = task;
+    const weight = weightOfNew(problem, copy);
+    // What it did is done by the others then, or by new ones beside them.
+    const end = task.isLeftToEnd ? placement.shed(copy.work, copy.weight, false) : undefined;
+    if (end && this.choose({ task, arrived: copy }, depth, end)) return true;
+    if (this.isOver()) return false;
     const stayFirst = task.inPlace?.first === true;
-    if (stayFirst && settleInPlace(task, depth)) return true;
+    if (stayFirst && this.settleInPlace(task, depth)) return true;
+    if (this.isOver()) return false;
     const list = findTargets(problem, placement, {
-      copy: task.copy,
+      copy,
       weight,
       style: options.style,
       ...(task.home === undefined ? {} : { home: task.home, ...(task.onlyHome ? { only: task.home } : {}) }),
@@ -133,65 +189,58 @@ export function searchWave(
     let tried = 0;
     for (const target of list.targets) {
       if (tried++ > 0 && options.tries.left-- <= 0) return false;
-      const arrived = createCopy(problem, task.copy, target.site, weight, options);
-      const undo = placement.add(arrived);
-      choices.push({ task, list, target, arrived });
-      if (settle(depth + 1)) return true;
-      choices.pop();
-      undo();
+      const arrived = createCopy(problem, copy, target.site, weight, options);
+      if (this.choose({ task, list, target, arrived }, depth, placement.add(arrived))) return true;
+      if (this.isOver()) return false;
     }
-    if (task.inPlace && !stayFirst && settleInPlace(task, depth)) return true;
+    if (task.inPlace && !stayFirst && this.settleInPlace(task, depth)) return true;
+    if (this.isOver()) return false;
+    return this.settleOtherwise(task, list, depth);
+  }
+
+  /** Without a host: a function stands in, or the copy pauses. */
+  private settleOtherwise(task: Task, list: TargetList, depth: number): boolean {
+    const { problem, placement, options, bursts, shed } = this;
     const { copy } = task;
-    const burst = mayBurst ? findStandIn(problem, placement, copy, bursts, options.index) : "none";
+    const stays = (): Copy => createCopy(problem, copy, copy.site, copy.weight, options);
+    const burst = this.mayBurst ? findStandIn(problem, placement, copy, bursts, options.index) : "none";
     if (typeof burst === "object") {
       const { standIn, mostPerSecond } = burst;
       const before = bursts.get(standIn.function) ?? 0;
       bursts.set(standIn.function, before + mostPerSecond);
-      choices.push({ task, list, standIn, arrived: createCopy(problem, copy, copy.site, copy.weight, options) });
-      if (settle(depth + 1)) return true;
-      choices.pop();
-      bursts.set(standIn.function, before);
+      const undo = (): void => void bursts.set(standIn.function, before);
+      if (this.choose({ task, list, standIn, arrived: stays() }, depth, undo)) return true;
+      if (this.isOver()) return false;
     }
     const mayShed = options.mayShed !== false && !options.failback && !options.isReady;
     let release = mayShed ? tryShed(problem, placement, copy, shed) : undefined;
     if (typeof release === "function") {
-      choices.push({ task, list, arrived: createCopy(problem, copy, copy.site, copy.weight, options) });
-      if (settle(depth + 1)) return true;
-      choices.pop();
-      release();
+      if (this.choose({ task, list, arrived: stays() }, depth, release)) return true;
     } else {
       const refuses =
         mayShed && options.mayRefuse === true && copy.weight > 0 ? problem.works[copy.work]?.refusable : undefined;
       if (refuses) release = tryPause(problem, placement, copy, shed, false, refuses.share);
       if (refuses && typeof release === "function") {
-        choices.push({ task, list, refuses, arrived: createCopy(problem, copy, copy.site, copy.weight, options) });
-        if (settle(depth + 1)) return true;
-        choices.pop();
-        release();
+        if (this.choose({ task, list, refuses, arrived: stays() }, depth, release)) return true;
       }
     }
-    if (stuck === undefined || depth > stuck.depth) {
+    if (this.isOver()) return false;
+    if (this.stuck === undefined || depth > this.stuck.depth) {
       const blocks = { budgetBlocks: release === "budget", isFunctionFull: burst === "full" };
-      stuck = { depth, stuck: { copy, list, ...blocks } };
+      this.stuck = { depth, stuck: { copy, list, ...blocks } };
     }
     return false;
-  };
+  }
 
-  const settleInPlace = (task: Task, depth: number): boolean => {
+  private settleInPlace(task: Task, depth: number): boolean {
+    const { problem, placement, options } = this;
     const { copy, inPlace } = task;
-    if (inPlace?.way === "stay") return settle(depth + 1);
-    const release = tryPause(problem, placement, copy, shed, false);
+    if (inPlace?.way === "stay") return this.settle(depth + 1);
+    const release = tryPause(problem, placement, copy, this.shed, false);
     if (typeof release !== "function") return false;
-    choices.push({ task, arrived: createCopy(problem, copy, copy.site, copy.weight, options) });
-    if (settle(depth + 1)) return true;
-    choices.pop();
-    release();
-    return false;
-  };
-
-  if (settle(0)) return { moves: choices.map((choice) => renderMove(problem, placement, choice, options)) };
-  // Every failed try ends at a copy that was stuck, so there is one.
-  return { stuck: (stuck as unknown as { readonly stuck: Stuck }).stuck };
+    const arrived = createCopy(problem, copy, copy.site, copy.weight, options);
+    return this.choose({ task, arrived }, depth, release);
+  }
 }
 
 function goalOf({ id }: Copy, { goals }: SearchOptions): { readonly goal?: number } {
