@@ -52,4 +52,26 @@ describe("blend", () => {
     assert.ok(width(memberAt("narrow", 100, 4)) > 1.2 * 4);
     assert.ok(width(memberAt("wide", 100, 60)) < 0.9 * 60);
   });
+
+  it("draws the lower side in a few steps ahead, never off 0, and no more at half a season", () => {
+    const distances = (values: readonly number[], horizon: number): number[] => {
+      const least = Math.min(...values);
+      const centre = (least + Math.max(...values)) / 2;
+      const prepared = prepareSeries(seriesOf(values), 24);
+      const member: Member = {
+        name: "even",
+        key: "even",
+        at: (levels) => () => levels.map((level) => Math.max(least, centre + 30 * (level - 0.5))),
+      };
+      const [low = 0, median = 0, high = 0] = new Blend(prepared, [member], 24).at([0.1, 0.5, 0.9])(horizon);
+      return [median - low, high - median, low];
+    };
+    const noise = Array.from({ length: 400 }, (_, index) => 100 + 15 * Math.sin(index * index));
+    const [below = 0, above = 0] = distances(noise, 1);
+    assert.ok(below < above * 0.97, `${String(below)} below the median, ${String(above)} above it`);
+    const [belowLater = 0, aboveLater = 0] = distances(noise, 12);
+    assert.ok(Math.abs(belowLater - aboveLater) < 1e-9);
+    const oftenIdle = Array.from({ length: 400 }, (_, index) => (index % 3 === 0 ? 20 : 0));
+    assert.ok((distances(oftenIdle, 1)[2] ?? 1) <= 0);
+  });
 });
