@@ -7,6 +7,7 @@
  *
  * Not for: memory, which does not vary over paths (placement.ts).
  */
+import { demandBlock } from "./demand-blocks";
 import type { Copy, DemandGrid, Problem } from "./problem";
 
 /** Steps of the demand grid, relative to its first one; `to` is not included. */
@@ -15,7 +16,7 @@ export interface StepRange {
   readonly to: number;
 }
 
-/** Load of one cell: `load[path * steps + step]`, millicores; single precision, for there are thousands of cells. */
+/** Load of one cell: `load[step * paths + path]`, millicores; single precision, for there are thousands of cells. */
 export type CellLoad = Float32Array;
 
 /** Sums of single precision in different orders differ by less than this share of a cell, and this many millicores. */
@@ -42,72 +43,16 @@ export function stepRange(grid: DemandGrid, fromMs: number, toMs: number): StepR
 
 /** Adds `factor` times the demand of a workload to a load, at all steps from `fromStep` on. */
 export function addDemand(problem: Problem, work: number, factor: number, load: CellLoad, fromStep = 0): void {
-  const paths = pathCount(problem.demand);
-  for (let path = 0; path < paths; path++) addDemandOfPath(problem, work, factor, load, path, fromStep);
-}
-
-/**
- * The same from the range's first step on, in one pass with what a change that may be taken back asks for: loads as they
- * were, to `before`, and the highest load of each path in the range, to `peaks`.
- */
-export function addDemandKeeping(
-  problem: Problem,
-  work: number,
-  factor: number,
-  load: CellLoad,
-  { from, to }: StepRange,
-  before: CellLoad,
-  peaks: Float32Array,
-): void {
-  const { paths, rowLength, first } = problem.demand;
-  const steps = stepCount(problem.demand);
-  const row = problem.works[work]?.row ?? -1;
-  const offset = row * rowLength + first;
-  const constant = factor * constantDemand(problem, work);
-  for (let path = 0; path < peaks.length; path++) {
-    const base = path * steps;
-    const demand = row < 0 ? undefined : paths[path];
-    let peak = 0;
-    for (let step = from; step < steps; step++) {
-      const at = base + step;
-      const value = load[at] as number;
-      before[at] = value;
-      load[at] = value + (demand ? factor * (demand[offset + step] as number) : constant);
-      if (step < to && load[at] > peak) peak = load[at];
+  const first = fromStep * pathCount(problem.demand);
+  const block = demandBlock(problem, work);
+  if (block) {
+    for (let at = first; at < load.length; at++) {
+      load[at] = (load[at] as number) + factor * (block[at] as number);
     }
-    peaks[path] = peak;
-  }
-}
-
-/** Takes back what {@link addDemandKeeping} has done from a step on. */
-export function takeBack(load: CellLoad, steps: number, fromStep: number, before: CellLoad): void {
-  for (let base = 0; base < load.length; base += steps) {
-    for (let at = base + fromStep; at < base + steps; at++) load[at] = before[at] as number;
-  }
-}
-
-function addDemandOfPath(
-  problem: Problem,
-  work: number,
-  factor: number,
-  load: CellLoad,
-  path: number,
-  fromStep: number,
-): void {
-  const { paths, rowLength, first } = problem.demand;
-  const steps = stepCount(problem.demand);
-  const row = problem.works[work]?.row ?? -1;
-  const base = path * steps;
-  const demand = paths[path];
-  if (row < 0 || !demand) {
-    const constant = factor * constantDemand(problem, work);
-    for (let step = fromStep; step < steps; step++) load[base + step] = (load[base + step] as number) + constant;
     return;
   }
-  const offset = row * rowLength + first;
-  for (let step = fromStep; step < steps; step++) {
-    load[base + step] = (load[base + step] as number) + factor * (demand[offset + step] as number);
-  }
+  const constant = factor * constantDemand(problem, work);
+  for (let at = first; at < load.length; at++) load[at] = (load[at] as number) + constant;
 }
 
 /** Demand of a workload without a forecast: what its serving copies request, at any time. */
@@ -166,15 +111,25 @@ function sharesAtStart(problem: Problem): readonly DemandShare[] {
   });
 }
 
+/** Paths of which loads are told together, so that what lies together in memory is written together. */
+const PATHS_TOLD = 16;
+
 /** Loads as parts of one piece of memory, for there are thousands of them. */
 function addShares(problem: Problem, count: number, shares: readonly DemandShare[]): readonly CellLoad[] {
   const steps = stepCount(problem.demand);
-  const size = pathCount(problem.demand) * steps;
+  const paths = pathCount(problem.demand);
+  const size = paths * steps;
   const all = new Float32Array(count * size);
+  const row = count * steps;
+  const told = new Float32Array(Math.min(PATHS_TOLD, paths) * row);
   sumPaths(problem, count, shares, (path, sums) => {
-    for (let to = 0; to < count; to++) {
-      const base = to * size + path * steps;
-      for (let step = 0; step < steps; step++) all[base + step] = sums[to * steps + step] as number;
+    const place = path % PATHS_TOLD;
+    told.set(sums, place * row);
+    if (place < PATHS_TOLD - 1 && path < paths - 1) return;
+    const first = path - place;
+    for (let index = 0; index < row; index++) {
+      const base = index * paths + first;
+      for (let other = 0; other <= place; other++) all[base + other] = told[other * row + index] as number;
     }
   });
   return Array.from({ length: count }, (_, to) => all.subarray(to * size, (to + 1) * size));
@@ -227,36 +182,23 @@ export function cellOfCopy(problem: Problem, copy: Pick<Copy, "work" | "site">):
 }
 
 /** Highest load of each path over a range of steps, written to `peaks`. */
-export function pathPeaks(load: CellLoad, steps: number, range: StepRange, peaks: Float32Array): void {
-  for (let path = 0; path < peaks.length; path++) {
-    let peak = 0;
-    const base = path * steps;
-    for (let step = range.from; step < range.to; step++) {
-      const value = load[base + step] as number;
-      if (value > peak) peak = value;
+export function pathPeaks(load: CellLoad, range: StepRange, peaks: Float32Array): void {
+  const paths = peaks.length;
+  peaks.fill(0);
+  for (let step = range.from; step < range.to; step++) {
+    const base = step * paths;
+    for (let path = 0; path < paths; path++) {
+      const value = load[base + path] as number;
+      if (value > (peaks[path] as number)) peaks[path] = value;
     }
-    peaks[path] = peak;
   }
 }
 
 /** Highest demand of a workload on each path over a range of steps, written to `peaks`. */
 export function demandPeaks(problem: Problem, work: number, range: StepRange, peaks: Float32Array): void {
-  const { paths, rowLength, first } = problem.demand;
-  const row = problem.works[work]?.row ?? -1;
-  for (let path = 0; path < peaks.length; path++) {
-    const demand = paths[path];
-    if (row < 0 || !demand) {
-      peaks[path] = constantDemand(problem, work);
-      continue;
-    }
-    const offset = row * rowLength + first;
-    let peak = 0;
-    for (let step = range.from; step < range.to; step++) {
-      const value = demand[offset + step] as number;
-      if (value > peak) peak = value;
-    }
-    peaks[path] = peak;
-  }
+  const block = demandBlock(problem, work);
+  if (block) pathPeaks(block, range, peaks);
+  else peaks.fill(constantDemand(problem, work));
 }
 
 /** The same of all workloads, `peaks[work * paths + path]`, taken path by path. */
@@ -300,7 +242,10 @@ export function quantileOf(values: Float64Array | Float32Array, level: number): 
   if (highest.length < count) highest = new Float64Array(count);
   highest.fill(Number.NEGATIVE_INFINITY, 0, count);
   let least = Number.NEGATIVE_INFINITY;
-  for (const value of values) {
+  const { length } = values;
+  // By index: an iterator would make an object of each value.
+  for (let index = 0; index < length; index++) {
+    const value = values[index] as number;
     if (value <= least) continue;
     let at = count - 1;
     while (at > 0 && (highest[at - 1] as number) < value) {
@@ -319,6 +264,6 @@ let highest = new Float64Array(16);
 /** Peak of a load over a range of steps at a quantile of the paths. */
 export function peakQuantile(problem: Problem, load: CellLoad, range: StepRange, level: number): number {
   const peaks = new Float32Array(pathCount(problem.demand));
-  pathPeaks(load, stepCount(problem.demand), range, peaks);
+  pathPeaks(load, range, peaks);
   return quantileOf(peaks, level);
 }

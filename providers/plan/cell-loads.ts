@@ -13,7 +13,6 @@
 import type { CellLoad, StepRange } from "./capacity";
 import {
   addDemand,
-  addDemandKeeping,
   createLoads,
   demandAt,
   demandPeaks,
@@ -22,8 +21,6 @@ import {
   pathCount,
   pathPeaks,
   quantileOf,
-  stepCount,
-  takeBack,
 } from "./capacity";
 import type { Problem } from "./problem";
 
@@ -59,7 +56,7 @@ export interface LoadLimits {
   readonly marginDeviates: number;
 }
 
-/** A cell as it was before a change. */
+/** A cell as it was before a change: loads from the range's first step on, at the beginning. */
 interface Saved {
   readonly load: CellLoad;
   readonly pathPeaks: Float32Array;
@@ -87,7 +84,6 @@ export class CellLoads {
   private readonly overCounts: Int32Array;
   private readonly allowedPaths: number;
   private readonly paths: number;
-  private readonly steps: number;
   private readonly scratch: Float32Array;
   /** By workload: demand in the range, once it was asked for. */
   private demands: (WorkDemand | undefined)[];
@@ -106,7 +102,6 @@ export class CellLoads {
   ) {
     const cells = problem.cells.length;
     this.paths = pathCount(problem.demand);
-    this.steps = stepCount(problem.demand);
     this.loads = createLoads(problem);
     this.limits = Float64Array.from(problem.cells, ({ cpuMillis }) => limitOf(cpuMillis));
     this.peaks = new Float64Array(cells);
@@ -162,7 +157,8 @@ export class CellLoads {
     const load = this.loads[cell];
     if (!load) return () => undefined;
     this.keepLoad(cell);
-    const { paths, steps, range } = this;
+    const { paths, range } = this;
+    const first = range.from * paths;
     const peak = this.peaks[cell] as number;
     const high = this.highs[cell] as number;
     const mean = this.means[cell] as number;
@@ -174,12 +170,13 @@ export class CellLoads {
     this.savedCount++;
     before.pathPeaks.set(this.pathPeaks.subarray(cell * paths, (cell + 1) * paths));
     const marked: number[] = [];
-    addDemandKeeping(this.problem, work, factor, load, range, before.load, this.scratch);
-    this.describePeaks(cell);
+    before.load.set(load.subarray(first));
+    addDemand(this.problem, work, factor, load, range.from);
+    this.measurePeaks(cell);
     this.markOver(cell, marked);
     return () => {
       this.savedCount--;
-      takeBack(load, steps, range.from, before.load);
+      load.set(before.load.subarray(0, load.length - first), first);
       this.pathPeaks.set(before.pathPeaks, cell * paths);
       this.peaks[cell] = peak;
       this.highs[cell] = high;
@@ -234,7 +231,7 @@ export class CellLoads {
 
   /** Paths that would be over and are not marked, counted until there are more than `allowed`. */
   countNewOver(cell: number, work: number, factor: number, allowed: number): number {
-    const { paths, steps } = this;
+    const { paths } = this;
     const marks = this.overPaths[this.problem.columns.islandOf[cell] as number];
     const load = this.loads[cell] as CellLoad;
     const demand = this.demandOf(work);
@@ -247,7 +244,7 @@ export class CellLoads {
       if ((this.pathPeaks[base + path] as number) + factor * (demand.peaks[path] as number) <= limit) continue;
       for (let step = this.range.from; step < this.range.to; step++) {
         const more = factor * demandAt(this.problem, work, path, step);
-        if ((load[path * steps + step] as number) + more > limit) {
+        if ((load[step * paths + path] as number) + more > limit) {
           count++;
           break;
         }
@@ -313,7 +310,7 @@ export class CellLoads {
 
   /** Takes a cell's peaks in the range. */
   private measurePeaks(cell: number): void {
-    pathPeaks(this.loads[cell] as CellLoad, this.steps, this.range, this.scratch);
+    pathPeaks(this.loads[cell] as CellLoad, this.range, this.scratch);
     this.describePeaks(cell);
   }
 

@@ -40,7 +40,7 @@ export function createBusiness({ problem, totals }: Pick<ScheduleContext, "probl
     const means = new Float64Array(steps);
     for (let path = 0; path < paths; path++) {
       for (let step = 0; step < steps; step++) {
-        means[step] = (means[step] as number) + (total[path * steps + step] as number) / paths;
+        means[step] = (means[step] as number) + (total[step * paths + path] as number) / paths;
       }
     }
     const low = Math.min(...means);

@@ -106,8 +106,13 @@ function judgeCalls({ workloads }: Fleet): Blocker[] {
   return [{ code: "input", subject: cycle[0] ?? "", reason, fix }];
 }
 
+/** What was wrong with demand that was judged; a run under way plans with the same forecast again and again. */
+const judgedDemand = new WeakMap<Forecast["demand"], readonly Blocker[]>();
+
 /** A gap in a path would count as no demand at all. */
-function judgeDemand({ demand }: Forecast): Blocker[] {
+function judgeDemand({ demand }: Forecast): readonly Blocker[] {
+  const known = judgedDemand.get(demand);
+  if (known) return known;
   const { workloads, steps } = demand;
   const wrong = new Map<number, number>();
   for (const path of demand.cpuMillis) {
@@ -118,7 +123,9 @@ function judgeDemand({ demand }: Forecast): Blocker[] {
       if (!wrong.has(row)) wrong.set(row, value);
     }
   }
-  return [...wrong].flatMap(([row, value]) =>
+  const found = [...wrong].flatMap(([row, value]) =>
     notNegative(workloads[row] ?? "", "forecast demand in millicores", value),
   );
+  judgedDemand.set(demand, found);
+  return found;
 }

@@ -426,7 +426,7 @@ function profileOf(problem: Problem, load: Float32Array, quantile: number): Prof
     const to = Math.max(from + 1, Math.floor(((bucket + 1) * steps) / BUCKETS));
     for (let path = 0; path < peaks.length; path += 1) {
       let peak = 0;
-      for (let step = from; step < to; step += 1) peak = Math.max(peak, load[path * steps + step] ?? 0);
+      for (let step = from; step < to; step += 1) peak = Math.max(peak, load[step * peaks.length + path] ?? 0);
       peaks[path] = peak;
     }
     return quantileOf(peaks, quantile);

@@ -27,7 +27,7 @@ export function findCalmTime(
   for (const work of new Set(works)) addDemand(problem, work, 1, load);
   const at = new Float64Array(pathCount(problem.demand));
   const medianOf = (step: number): number => {
-    for (let path = 0; path < at.length; path += 1) at[path] = load[path * steps + step] ?? 0;
+    for (let path = 0; path < at.length; path += 1) at[path] = load[step * at.length + path] ?? 0;
     return quantileOf(at, 0.5);
   };
   const stepOf = (ms: number): number => Math.min(steps - 1, Math.max(0, Math.floor((ms - startMs) / stepMs)));
@@ -55,7 +55,7 @@ export function firstTimeAbove(
   const steps = stepCount(problem.demand);
   const at = new Float64Array(pathCount(problem.demand));
   for (let step = 0; step < steps; step += 1) {
-    for (let path = 0; path < at.length; path += 1) at[path] = load[path * steps + step] ?? 0;
+    for (let path = 0; path < at.length; path += 1) at[path] = load[step * at.length + path] ?? 0;
     if (quantileOf(at, quantile) > level) return startMs + step * stepMs;
   }
   return undefined;
