@@ -137,9 +137,9 @@ function findDisplaced(context: ScheduleContext, placement: Placement, standby: 
   const { problem } = context;
   return problem.works.flatMap((_, work): Task[] => {
     const free = originsOf(context, work);
-    const copies = [...placement.hostsOf(work).keys()]
-      .sort((a, b) => a - b)
-      .flatMap((site) => placement.copiesOf(work, site));
+    const hosts = placement.hostsOf(work);
+    if (isAtHome(hosts, free, standby)) return [];
+    const copies = [...hosts.keys()].sort((a, b) => a - b).flatMap((site) => placement.copiesOf(work, site));
     const away = copies.filter((copy) => {
       if (standby.has(copy.site)) return true;
       const left = free.get(copy.site) ?? 0;
@@ -156,6 +156,16 @@ function findDisplaced(context: ScheduleContext, placement: Placement, standby: 
       return { copy, ...(home === undefined ? {} : { home }) };
     });
   });
+}
+
+/** True where no host has more of a workload's copies than it had at the run's start. */
+function isAtHome(
+  hosts: ReadonlyMap<number, number>,
+  origins: ReadonlyMap<number, number>,
+  standby: ReadonlySet<number>,
+): boolean {
+  for (const [site, count] of hosts) if (standby.has(site) || count > (origins.get(site) ?? 0)) return false;
+  return true;
 }
 
 /** How many copies of a workload each host had at the run's start. */
@@ -191,30 +201,43 @@ function worthwhile(
   const ordered = (some: readonly Task[]): readonly Task[] =>
     criticalFirst(some, ({ copy }) => problem.works[copy.work]?.workload);
   if (policy === "origin") return ordered(tasks);
-  const worth = new Map(tasks.map((task) => [task, worthOf(problem, placement, task)]));
+  const loads = new Map<number, number>();
+  const loadOf = (site: number): number => {
+    let load = loads.get(site);
+    if (load === undefined) loads.set(site, (load = placement.loadOf(site)));
+    return load;
+  };
+  const worth = new Map(tasks.map((task) => [task, worthOf(problem, placement, loadOf, task)]));
   const better = tasks.filter((task) => (worth.get(task) ?? 0) > 0);
   if (better.length <= most) return ordered(better);
   return ordered(better.sort((a, b) => (worth.get(b) ?? 0) - (worth.get(a) ?? 0)).slice(0, Math.max(0, most)));
 }
 
 /** What it wins to go home beyond what it costs, as a share of a host's CPU. */
-function worthOf(problem: Problem, placement: Placement, { copy, home }: Task): number {
+function worthOf(
+  problem: Problem,
+  placement: Placement,
+  loadOf: (site: number) => number,
+  { copy, home }: Task,
+): number {
   const cell = cellOfCopy(problem, copy);
   if (home === undefined || (problem.cells[cell]?.cpuMillis ?? 0) <= 0) return 0;
-  const here = placement.loadOf(copy.site);
+  const here = loadOf(copy.site);
   const there = placement.shareWith(copy.work, home, weightOfNew(problem, copy));
   const cost = problem.works[copy.work]?.workload.exclusive ? HAND_OVER_COST : MOVE_COST;
   return here - there + zoneBenefit(problem, placement, copy, home) - cost;
 }
 
-function zoneBenefit(problem: Problem, placement: Placement, copy: Copy, home: number): number {
-  const zoneOf = (site: number): string => problem.sites[site]?.host.zone ?? "";
-  const shares = (zone: string): boolean =>
-    [...placement.hostsOf(copy.work)].some(
-      ([site, count]) => zoneOf(site) === zone && (site === copy.site ? count > 1 : count > 0),
-    );
-  if (zoneOf(copy.site) === zoneOf(home)) return 0;
-  return (shares(zoneOf(copy.site)) ? ZONE_BENEFIT : 0) - (shares(zoneOf(home)) ? ZONE_BENEFIT : 0);
+function zoneBenefit({ columns }: Problem, placement: Placement, copy: Copy, home: number): number {
+  const { zoneOf } = columns;
+  const [here, there] = [zoneOf[copy.site] as number, zoneOf[home] as number];
+  if (here === there) return 0;
+  let [others, othersThere] = [0, 0];
+  for (const [site, count] of placement.hostsOf(copy.work)) {
+    if (zoneOf[site] === here) others += site === copy.site ? count - 1 : count;
+    else if (zoneOf[site] === there) othersThere += count;
+  }
+  return (others > 0 ? ZONE_BENEFIT : 0) - (othersThere > 0 ? ZONE_BENEFIT : 0);
 }
 
 function describeStay(problem: Problem, copy: Copy, home: number | undefined): string {
