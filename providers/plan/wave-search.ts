@@ -113,11 +113,19 @@ export function searchWave(
     const { result, atDepth } = walk.find(false);
     if (!("stuck" in result) || atDepth === 0) return result;
     const task = ordered[atDepth] as Task;
-    if (moved.has(task) || (options.tries.left -= atDepth) <= 0) return walk.find(true).result;
+    if (moved.has(task) || (options.tries.left -= atDepth) <= 0) {
+      return walk.find(true, options.isReady ? MOST_TRIES_OF_LANE : Number.POSITIVE_INFINITY).result;
+    }
     moved.add(task);
     ordered = [task, ...ordered.filter((other) => other !== task)];
   }
 }
+
+/**
+ * Second and further tries at the copies of one lane: where they lead nowhere the host waits for its next turn, when others
+ * have been updated, and few searches that went on have ever found anything.
+ */
+const MOST_TRIES_OF_LANE = 100;
 
 /** One walk through the tasks in an order. */
 class Walk {
@@ -126,6 +134,8 @@ class Walk {
   private readonly bursts = new Map<string, number>();
   private stuck: { readonly depth: number; readonly stuck: Stuck } | undefined;
   private goesBack = false;
+  /** Tries of this walk that are left. */
+  private triesLeft = 0;
 
   constructor(
     private readonly problem: Problem,
@@ -135,10 +145,17 @@ class Walk {
     private readonly mayBurst: boolean,
   ) {}
 
-  /** @param goesBack false: the first copy that finds nothing ends it */
-  find(goesBack: boolean): { readonly result: SearchResult; readonly atDepth: number } {
+  /**
+   * @param goesBack false: the first copy that finds nothing ends it
+   * @param mostTries second and further tries, at most. @default as many as the whole plan has left
+   */
+  find(
+    goesBack: boolean,
+    mostTries = Number.POSITIVE_INFINITY,
+  ): { readonly result: SearchResult; readonly atDepth: number } {
     const { problem, placement, options } = this;
     this.goesBack = goesBack;
+    this.triesLeft = mostTries;
     this.stuck = undefined;
     if (this.settle(0)) {
       const moves = this.choices.map((choice) => renderMove(problem, placement, choice, options));
@@ -151,6 +168,10 @@ class Walk {
 
   private isOver(): boolean {
     return this.stuck !== undefined && !this.goesBack;
+  }
+
+  private mayTryAgain(): boolean {
+    return this.options.tries.left-- > 0 && this.triesLeft-- > 0;
   }
 
   /** Goes on with a choice; where that leads nowhere it is as if it had not been made. */
@@ -188,7 +209,7 @@ class Walk {
     });
     let tried = 0;
     for (const target of list.targets) {
-      if (tried++ > 0 && options.tries.left-- <= 0) return false;
+      if (tried++ > 0 && !this.mayTryAgain()) return false;
       const arrived = createCopy(problem, copy, target.site, weight, options);
       if (this.choose({ task, list, target, arrived }, depth, placement.add(arrived))) return true;
       if (this.isOver()) return false;
@@ -328,18 +349,35 @@ function tryPause(
   };
 }
 
+/** A copy that was made for a host in the search of a wave. */
+interface MadeCopy {
+  readonly index: number;
+  readonly made: Copy;
+}
+
+/** Copies that were made for a host, by the copy that they replace: searches try the same ones again and again. */
+const madeCopies = new WeakMap<Copy, Map<number, MadeCopy>>();
+
 /** The copy that a move brings. Its id comes from what it is, not from the run or the time. */
 function createCopy(problem: Problem, copy: Copy, site: number, weight: number, options: SearchOptions): Copy {
   // What moves with its memory is the same copy afterwards.
   if (site !== copy.site && isMovedLive(problem, copy, site)) return { ...copy, site, weight };
+  let bySite = madeCopies.get(copy);
+  if (!bySite) madeCopies.set(copy, (bySite = new Map<number, MadeCopy>()));
+  const known = bySite.get(site);
+  if (known?.index === options.index && known.made.weight === weight && !options.ids.has(known.made.id)) {
+    return known.made;
+  }
   const name = problem.works[copy.work]?.workload.name ?? "";
   const host = problem.sites[site]?.host.id ?? "";
-  let id = "";
-  for (let salt = 0; id === "" || options.ids.has(id); salt++) {
-    id = `${name}-${shortDigest([name, copy.id, host, options.index, ...(salt === 0 ? [] : [salt])])}`;
-  }
+  const parts = [name, copy.id, host, options.index];
+  let id = `${name}-${shortDigest(parts)}`;
+  let salt = 0;
+  while (options.ids.has(id)) id = `${name}-${shortDigest([...parts, ++salt])}`;
   const { blackoutMs } = copy;
-  return { id, work: copy.work, site, weight, ...(blackoutMs === undefined ? {} : { blackoutMs }) };
+  const made = { id, work: copy.work, site, weight, ...(blackoutMs === undefined ? {} : { blackoutMs }) };
+  if (salt === 0) bySite.set(site, { index: options.index, made });
+  return made;
 }
 
 /**
