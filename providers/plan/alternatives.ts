@@ -7,7 +7,7 @@ import type { CheaperPlan, CostLine, Opening, Wave } from "../../sdk/model";
 
 import { planCost } from "./cost";
 import type { PlanInput } from "./plan-input";
-import type { Schedule } from "./schedule";
+import type { Schedule, TriedSchedules } from "./schedule";
 
 /** Each alternative is a whole plan: on larger fleets they would cost a preview seconds. */
 const MOST_COPIES = 1_000;
@@ -17,8 +17,17 @@ const OPENINGS_TRIED = 3;
 const WORTHWHILE_SHARE = 0.02;
 const FACTORS: readonly number[] = [2, 4];
 
-/** Plans again; undefined when there is no plan that fits. @param isQuick by the usual rules for lanes alone */
-export type PlanAgain = (input: PlanInput, opening: Opening | undefined, isQuick: boolean) => Schedule | undefined;
+/**
+ * Plans again; undefined when there is no plan that fits.
+ * @param isQuick by the usual rules for lanes alone
+ * @param tried of the same input and opening; kept for the closer look
+ */
+export type PlanAgain = (
+  input: PlanInput,
+  opening: Opening | undefined,
+  isQuick: boolean,
+  tried: TriedSchedules,
+) => Schedule | undefined;
 
 interface Alternative {
   readonly change: string;
@@ -52,6 +61,7 @@ export function findCheaper(
     ...otherOpenings(input, opening, candidates, amount),
   ]
     .filter(({ mostSaved }) => mostSaved >= worthwhile)
+    .map((alternative) => ({ ...alternative, tried: new Map() as TriedSchedules }))
     .filter((alternative) => priceAlternative(alternative, amount, planAgain, true).some(isWorthwhile))
     .flatMap((alternative) => priceAlternative(alternative, amount, planAgain, false))
     .filter(isWorthwhile);
@@ -59,12 +69,12 @@ export function findCheaper(
 }
 
 function priceAlternative(
-  { change, input, opening }: Alternative,
+  { change, input, opening, tried }: Alternative & { readonly tried: TriedSchedules },
   before: number,
   planAgain: PlanAgain,
   isQuick: boolean,
 ): CheaperPlan[] {
-  const schedule = planAgain(input, opening, isQuick);
+  const schedule = planAgain(input, opening, isQuick, tried);
   const startMs = schedule?.waves[0]?.startMs;
   if (!schedule || startMs === undefined) return [];
   const amount = planCost(schedule, input).amount ?? 0;

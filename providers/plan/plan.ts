@@ -89,7 +89,7 @@ interface Draft {
 }
 
 /** How hard a draft is worked on. */
-type Effort = Partial<Pick<ScheduleContext, "comparesLanes">>;
+type Effort = Partial<Pick<ScheduleContext, "comparesLanes" | "tried">>;
 
 /** Plans a host update or a rebalance, or what is left of one. */
 export function plan(declared: PlanInput): MigrationPlan {
@@ -281,12 +281,12 @@ function draftHosts(
   deferred: readonly SkippedHost[],
   opening: Opening | undefined,
   durations: StepDurations,
-  { comparesLanes = true }: Effort = {},
+  effort: Effort = {},
 ): Draft {
   const startMs = startIn(opening, input);
   const endMs = Math.max(startMs + 1, opening?.endMs ?? startMs + 1);
   const problem = createProblem(input, hosts, startMs, endMs);
-  const context = { ...createScheduleContext(input, problem, durations, startMs), comparesLanes };
+  const context = { ...createScheduleContext(input, problem, durations, startMs), ...effort };
   const around = { opening, problem, deferred, stays: context.stays };
   const draftFrom = (waitMs: number): Draft => {
     const result = findSchedule({ ...context, startMs: startMs + waitMs }, hosts);
@@ -319,8 +319,9 @@ function withCheaper(
     schedule?.waves ?? [],
     opening,
     openings.candidates,
-    (changed, at, isQuick) => {
-      const { schedule: again, fits, deferred } = draftFor(changed, scope, at, durations, { comparesLanes: !isQuick });
+    (changed, at, isQuick, tried) => {
+      const effort = { comparesLanes: !isQuick, tried };
+      const { schedule: again, fits, deferred } = draftFor(changed, scope, at, durations, effort);
       // A plan for fewer hosts is no cheaper one.
       return fits && deferred.length === 0 ? again : undefined;
     },

@@ -12,7 +12,14 @@ import { planFailback } from "./failback";
 import { isPinned } from "./place-rules";
 import { Placement } from "./placement";
 import { compareText, type Problem } from "./problem";
-import { Timeline, type Schedule, type ScheduleContext, type ScheduleFailure, type ScheduleResult } from "./schedule";
+import {
+  Timeline,
+  type Schedule,
+  type ScheduleContext,
+  type ScheduleFailure,
+  type ScheduleResult,
+  type TryResult,
+} from "./schedule";
 import { normalQuantile } from "./lanes";
 import { pathCount, peakQuantile, stepRange } from "./capacity";
 import { ReserveTrack } from "./reserve-track";
@@ -371,11 +378,25 @@ interface Try {
   readonly rules: LaneRules;
 }
 
-/** A schedule, or why there is none; `regrets`: the wave before which hosts were given back that were needed again. */
-type TryResult =
-  { readonly schedule: Schedule; readonly regrets: number | undefined } | { readonly failure: ScheduleFailure };
-
+/** The result of a try, which is that of before where it was kept. */
 function tryStyle(
+  context: ScheduleContext,
+  hosts: readonly string[],
+  count: number,
+  confidence: number,
+  options: Try,
+): TryResult {
+  const { tried, startMs, mayBurst, mayRefuse, problem } = context;
+  if (!tried) return tryAnew(context, hosts, count, confidence, options);
+  const key = JSON.stringify([startMs, hosts, count, confidence, options, mayBurst, mayRefuse, problem.standby]);
+  const known = tried.get(key);
+  if (known) return known;
+  const result = tryAnew(context, hosts, count, confidence, options);
+  tried.set(key, result);
+  return result;
+}
+
+function tryAnew(
   context: ScheduleContext,
   hosts: readonly string[],
   count: number,

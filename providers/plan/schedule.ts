@@ -35,6 +35,8 @@ export interface ScheduleContext {
   readonly quantile: number;
   /** Whether lanes are put together by several rules and the shortest plan is taken, or by the usual rules alone. */
   readonly comparesLanes: boolean;
+  /** What was tried for the same input and opening before, so that a closer look need not try it again. Absent: nothing is kept. */
+  readonly tried?: TriedSchedules;
   /** Whether functions may stand in for copies, and whether functions of workloads may be refused. */
   readonly mayBurst: boolean;
   readonly mayRefuse: boolean;
@@ -68,6 +70,13 @@ export interface ScheduleFailure {
 
 /** A schedule or why there is none. */
 export type ScheduleResult = { readonly schedule: Schedule } | { readonly failure: ScheduleFailure };
+
+/** A schedule, or why there is none; `regrets`: the wave before which hosts were given back that were needed again. */
+export type TryResult =
+  { readonly schedule: Schedule; readonly regrets: number | undefined } | { readonly failure: ScheduleFailure };
+
+/** Results of tries by all that they depend on beside input and opening. */
+export type TriedSchedules = Map<string, TryResult>;
 
 /** Makes what all tries share. */
 export function createScheduleContext(
