@@ -22,7 +22,7 @@ import {
   surgesFirst,
 } from "./rules/order";
 import { leavesNoHalfState, leavesNothing } from "./rules/orphans";
-import { keepsDevices, keepsNear, keepsOvercommit, keepsPlaces } from "./rules/places";
+import { keepsDevices, keepsNear, keepsOvercommit, keepsPlaces, keepsSpread } from "./rules/places";
 import type { Rule } from "./rules/rule";
 import { createRunView } from "./run-view";
 
@@ -36,6 +36,7 @@ const RULES = {
   keepsPlaces,
   keepsDevices,
   keepsNear,
+  keepsSpread,
   keepsOvercommit,
   intendsBeforeEffect,
   keepsEpochs,

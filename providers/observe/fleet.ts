@@ -250,6 +250,7 @@ function createWorkload(
     ...(devices === undefined ? {} : { devices }),
     ...(policy.within === undefined ? {} : { within: policy.within }),
     ...(policy.moves === undefined ? {} : { moves: policy.moves }),
+    ...(policy.spread === undefined ? {} : { spread: policy.spread }),
     ...(policy.apartFrom === undefined ? {} : { apartFrom: policy.apartFrom }),
     ...(policy.boost === undefined ? {} : { boost: policy.boost }),
     ...(policy.lifetimeMs === undefined ? {} : { lifetimeMs: policy.lifetimeMs }),

@@ -190,10 +190,11 @@ function describeIsland({ within, overcommit = {} }: Island): string {
   ].join(", ");
 }
 
-function describePlace({ within, moves, apartFrom = [], devices = {}, dependsOn = [] }: Workload): string {
+function describePlace({ within, moves, spread, apartFrom = [], devices = {}, dependsOn = [] }: Workload): string {
   return [
     ...(within ? [`within ${describeHostRule(within)}`] : []),
     ...(moves === undefined ? [] : [moves === "nowhere" ? "moved nowhere" : `moved within its ${moves}`]),
+    ...(spread === undefined ? [] : [`in at least ${String(spread.atLeast)} ${spread.over}s`]),
     ...apartFrom.map((other) => `apart from ${other}`),
     ...Object.entries(devices).map(([kind, cards]) => `with ${String(Number(cards.toFixed(3)))} ${kind}`),
     ...dependsOn.flatMap(({ workload, within: near }) => (near === undefined ? [] : [`in the ${near} of ${workload}`])),

@@ -8,7 +8,8 @@
  * 1. Who must have a called workload near goes only where that one has copies at the problem's beginning, and its
  *    copies leave their rack or zone in no move, nor does the last one there pause: so there is one near at every moment,
  *    in every order of steps.
- * 2. A copy that stands where it may not is left there; it is only never put there.
+ * 2. Who must be in so many zones or racks keeps its copies in as many of those where it is: they move within theirs.
+ * 3. A copy that stands where it may not is left there; it is only never put there.
  */
 import { matchesHost, type CallReach, type Fleet, type MoveReach, type Workload } from "../../sdk/model";
 
@@ -18,12 +19,12 @@ import type { Copy, Problem, Site } from "./problem";
 export interface PlaceRules {
   /** By site, 1 where copies may be put. Undefined: the rules say nothing. */
   readonly allowed: readonly (Uint8Array | undefined)[];
-  /** By site: number of the part of the fleet that a copy there may not leave. Undefined: it may go anywhere. */
-  readonly regions: readonly (Int32Array | undefined)[];
+  /** Each by site: number of the part of the fleet that a copy there may not leave, -1 where it may. None: anywhere. */
+  readonly regions: readonly (readonly Int32Array[])[];
   /** Workloads that no host may run beside it. */
   readonly apart: readonly (readonly number[])[];
-  /** By site: number of the part in which others need a copy of it to serve at every moment. Undefined: nobody does. */
-  readonly neededIn: readonly (Int32Array | undefined)[];
+  /** Each by site: number of the part in which a copy has to serve at every moment, -1 where none has to. */
+  readonly neededIn: readonly (readonly Int32Array[])[];
 }
 
 /** Reaches from wide to narrow: the narrowest of several holds. */
@@ -64,18 +65,22 @@ export function createPlaceRules(
     const before = allowed[caller];
     allowed[caller] = Uint8Array.from(sites, (_, site) => (before?.[site] !== 0 && served.has(parts[site]) ? 1 : 0));
   }
+  const kept = workloads.map(({ spread }, work) => {
+    if (spread === undefined) return [];
+    const own = copies.filter((copy) => copy.work === work).map(({ site }) => site);
+    return [keptParts(partOf(spread.over), own, spread.atLeast, allowed[work])];
+  });
   return {
     allowed,
-    regions: reaches.map((reach) => (reach === undefined ? undefined : partOf(reach))),
+    regions: reaches.map((reach, work) => [...(reach === undefined ? [] : [partOf(reach)]), ...(kept[work] ?? [])]),
     apart: apartOf(workloads, indexOf),
-    neededIn: needed.map((reach) => (reach === undefined ? undefined : partOf(reach))),
+    neededIn: needed.map((reach, work) => [...(reach === undefined ? [] : [partOf(reach)]), ...(kept[work] ?? [])]),
   };
 }
 
 /** True when the rules let a copy go to a host. */
 export function mayReach({ regions }: PlaceRules, { work, site }: Pick<Copy, "work" | "site">, to: number): boolean {
-  const region = regions[work];
-  return region === undefined || region[site] === region[to];
+  return (regions[work] ?? []).every((region) => (region[site] as number) < 0 || region[site] === region[to]);
 }
 
 /** True for workloads whose copies no move may take off their hosts. */
@@ -93,6 +98,22 @@ export function isFixed({ works }: Pick<Problem, "works">, { work, weight }: Pic
 
 function narrowest(a: MoveReach | undefined, b: MoveReach): MoveReach {
   return a !== undefined && REACHES.indexOf(a) > REACHES.indexOf(b) ? a : b;
+}
+
+/** The parts that copies stay in, of those in which they are: so many with the most hosts; -1 for the others. */
+function keptParts(
+  parts: Int32Array,
+  copySites: readonly number[],
+  atLeast: number,
+  allowed: Uint8Array | undefined,
+): Int32Array {
+  const hosts = new Map<number, number>();
+  parts.forEach((part, site) => hosts.set(part, (hosts.get(part) ?? 0) + (allowed?.[site] === 0 ? 0 : 1)));
+  const present = new Set(copySites.map((site) => parts[site] as number));
+  const kept = new Set(
+    [...present].sort((a, b) => (hosts.get(b) ?? 0) - (hosts.get(a) ?? 0) || a - b).slice(0, atLeast),
+  );
+  return parts.map((part) => (kept.has(part) ? part : -1));
 }
 
 /** Numbers of the parts that each reach cuts the hosts into; made once for each. */
@@ -129,15 +150,16 @@ function apartOf(workloads: readonly Workload[], indexOf: ReadonlyMap<string, nu
   return apart.map((others) => [...others].sort((a, b) => a - b));
 }
 
-/** True where so many copies of a workload may pause at once beside a copy: one that others need near is left to serve. */
+/** True where so many copies of a workload may pause at once beside a copy: one that is needed in a part is left to serve. */
 export function mayPause(
   { rules, copiesOf }: Pick<Problem, "rules" | "copiesOf">,
   { work, site }: Pick<Copy, "work" | "site">,
   paused: number,
 ): boolean {
-  const parts = rules.neededIn[work];
-  if (parts === undefined) return true;
-  // Moves do not change how many there are in each part: a copy that comes is there before the other one goes.
-  const serving = (copiesOf[work] ?? []).filter((copy) => copy.weight > 0 && parts[copy.site] === parts[site]).length;
-  return serving - paused >= 1;
+  return (rules.neededIn[work] ?? []).every((parts) => {
+    if ((parts[site] as number) < 0) return true;
+    // Moves do not take from those of a part: a copy that comes is there before the other one goes.
+    const serving = (copiesOf[work] ?? []).filter((copy) => copy.weight > 0 && parts[copy.site] === parts[site]).length;
+    return serving - paused >= 1;
+  });
 }

@@ -30,6 +30,7 @@ export function findUnusableRules(fleet: Fleet): readonly Blocker[] {
       ...judgeApart(workload, fleet),
       ...judgePlaces(workload, fleet),
       ...judgeNear(workload, fleet),
+      ...judgeSpread(workload, fleet),
     ]),
   ];
 }
@@ -130,10 +131,27 @@ function judgePlaces(workload: Workload, fleet: Fleet): Blocker[] {
   });
 }
 
+/** Copies can be in no more zones than there are with hosts for them, nor in more than there are copies. */
+function judgeSpread(workload: Workload, fleet: Fleet): Blocker[] {
+  const { name, spread } = workload;
+  if (!spread) return [];
+  const { over, atLeast } = spread;
+  const asked = `its copies must be in at least ${String(atLeast)} ${over}s`;
+  if (!(Number.isInteger(atLeast) && atLeast >= 2)) {
+    return [inputBlocker(name, `${asked}: that must be a whole number of 2 or more`, `correct spread of ${name}`)];
+  }
+  const parts = new Set(possibleHosts(workload, fleet).map((host) => partOf(host, over)));
+  if (parts.size < atLeast) {
+    const reason = `${asked}, and the hosts that they may run on are in ${String(parts.size)}`;
+    return [inputBlocker(name, reason, `lower spread.atLeast of ${name}, or add hosts in another ${over}`)];
+  }
+  if (workload.copies >= atLeast) return [];
+  const reason = `${asked}, and it has ${String(workload.copies)}`;
+  return [inputBlocker(name, reason, `start more copies of ${name}, or lower its spread.atLeast`)];
+}
+
 /** Who must be near whom needs a part of the fleet where both may be, and somebody to be near to. */
 function judgeNear(caller: Workload, fleet: Fleet): Blocker[] {
-  const partOf = (host: Host, within: CallReach): string =>
-    within === "zone" ? host.zone : `${host.zone}/${host.rack}`;
   const isRunning = (name: string): boolean =>
     fleet.replicas.some(({ workload, state }) => workload === name && state !== "stopped");
   return (caller.dependsOn ?? []).flatMap(({ workload: called, within }) => {
@@ -148,4 +166,8 @@ function judgeNear(caller: Workload, fleet: Fleet): Blocker[] {
     const reason = `its calls to ${called} must stay within a ${within}, and no ${within} has hosts that both may run on`;
     return [inputBlocker(caller.name, reason, `widen within of ${caller.name} or of ${called}`)];
   });
+}
+
+function partOf(host: Host, reach: CallReach): string {
+  return reach === "zone" ? host.zone : `${host.zone}/${host.rack}`;
 }

@@ -1,6 +1,6 @@
 /** Arguments about where copies may run: hosts by zone, rack, name or label, how far copies move, devices. */
-import type { DeviceRequest, HostRule, Mistake, Overcommit } from "../model";
-import { list, name, object, oneOf, optional, text, type Rule } from "./rules";
+import type { DeviceRequest, HostRule, Mistake, Overcommit, SpreadRule } from "../model";
+import { list, name, object, oneOf, optional, required, text, wholeNumber, type Rule } from "./rules";
 
 /** Hosts that come into question: those that have all of what is given. */
 export interface HostRuleArgs {
@@ -57,6 +57,14 @@ export const moveReach = oneOf(["anywhere", "zone", "rack", "nowhere"]);
 
 /** Which part called workloads must be in. */
 export const callReach = oneOf(["zone", "rack"]);
+
+const MOST_PARTS = 1000;
+
+/** In how many zones or racks there must be a copy. */
+export const spread: Rule<SpreadRule> = object({
+  over: required(oneOf(["zone", "rack"]), 'say over what: "zone" or "rack"'),
+  atLeast: required(wholeNumber(2, MOST_PARTS), "say in how many there must be a copy"),
+});
 
 /** Workloads that must not run beside this one. */
 export const apartFrom = list(name, 1);

@@ -1,7 +1,7 @@
 /** Arguments of workloads, shared by islands (policy) and local fleets (what to start). */
 import type { BurstTarget, Mistake, ProcessSpec, WorkloadDependency, WorkloadPolicy } from "../model";
 import { didYouMean, findCycle, parsePercentage } from "../model";
-import { apartFrom, callReach, deviceRequest, hostRule, moveReach, type HostRuleArgs } from "./placement";
+import { apartFrom, callReach, deviceRequest, hostRule, moveReach, spread, type HostRuleArgs } from "./placement";
 import {
   byteSize,
   cpu,
@@ -72,6 +72,11 @@ export interface WorkloadArgs {
    * is paused while its host is updated, as far as its budget allows. @default "anywhere"
    */
   moves?: "anywhere" | "zone" | "rack" | "nowhere";
+  /**
+   * In how many zones or racks there is a copy at every moment. Copies in so many of them move within theirs, in those
+   * with the most hosts. @default one is enough
+   */
+  spread?: { over: "zone" | "rack"; atLeast: number };
   /** Workloads of the same update that no host may run beside it. @default none */
   apartFrom?: string[];
   /** Program and arguments of a copy, without a shell. @default what the agent knows of the running copies */
@@ -230,6 +235,7 @@ const fields = {
   devices: optional(deviceRequest, undefined),
   within: optional(hostRule, undefined),
   moves: optional(moveReach, "anywhere" as const),
+  spread: optional(spread, undefined),
   apartFrom: optional(apartFrom, undefined),
   command: optional(list(text, 1), undefined),
   port: optional(wholeNumber(0, 65_535), 0),
@@ -274,6 +280,15 @@ export function validateWorkloads(workloads: readonly CheckedWorkload[], field: 
         value: budget,
         rule: "is a share of copies that are not declared",
         remedy: "declare copies, or give a number",
+      });
+    }
+    const declared = workload.copies === "exclusive" ? 1 : workload.copies;
+    if (workload.spread !== undefined && declared !== undefined && declared < workload.spread.atLeast) {
+      mistakes.push({
+        field: `${at}.spread.atLeast`,
+        value: workload.spread.atLeast,
+        rule: `is more than there are copies (${String(declared)})`,
+        remedy: "declare more copies, or leave spread out",
       });
     }
     if (workload.copies === "exclusive" && workload.lifetime !== undefined) {
@@ -384,6 +399,7 @@ export function normalizeWorkload(workload: CheckedWorkload): WorkloadPolicy {
     ...(workload.devices ? { devices: workload.devices } : {}),
     ...(workload.within ? { within: workload.within } : {}),
     ...(workload.moves === "anywhere" ? {} : { moves: workload.moves }),
+    ...(workload.spread ? { spread: workload.spread } : {}),
     ...(workload.apartFrom ? { apartFrom: workload.apartFrom } : {}),
     ...(command ? { process: normalizeProcess(workload, command) } : {}),
     hooks: {

@@ -5,7 +5,7 @@
  * Not for: demand over time (series.ts, forecast.ts) and decisions (plan.ts).
  */
 import type { DeviceRequest, HostDevices } from "./devices";
-import type { CallReach, HostRule, MoveReach } from "./host-rule";
+import type { CallReach, HostRule, MoveReach, SpreadRule } from "./host-rule";
 
 /** An amount of each resource. All values are >= 0. */
 export interface Resources {
@@ -123,6 +123,8 @@ export interface Workload {
   readonly within?: HostRule;
   /** How far a copy may move. Absent: to any host that it may run on. */
   readonly moves?: MoveReach;
+  /** In how many zones or racks there is a copy at every moment; where there are fewer, they get no fewer. Absent: one. */
+  readonly spread?: SpreadRule;
   /** Workloads that no host runs beside it. Absent: none. */
   readonly apartFrom?: readonly string[];
   /** Room that is kept for it beside its demand, as a share of that. Absent: none. */

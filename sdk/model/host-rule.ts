@@ -21,6 +21,13 @@ export type MoveReach = "rack" | "zone" | "nowhere";
 /** Which of a host's parts two copies must have in common, so that calls between them stay short. */
 export type CallReach = "rack" | "zone";
 
+/** How many zones or racks have a copy of a workload at every moment, so that it outlives the loss of one. */
+export interface SpreadRule {
+  readonly over: "rack" | "zone";
+  /** 2 or more. */
+  readonly atLeast: number;
+}
+
 /** True when the host has all that the rule asks for. */
 export function matchesHost(rule: HostRule | undefined, host: Pick<Host, "id" | "zone" | "rack" | "labels">): boolean {
   if (rule === undefined) return true;

@@ -16,7 +16,7 @@ import type {
   WorkloadHooks,
 } from "./fleet";
 import type { DeviceRequest } from "./devices";
-import type { HostRule, MoveReach } from "./host-rule";
+import type { HostRule, MoveReach, SpreadRule } from "./host-rule";
 import type { UpdatePackage } from "./forecast";
 import type { SignalSpec } from "./signals";
 import type { ApprovalSpec, NoticeTarget, SilenceTarget, StageSpec, StopRule } from "./guard";
@@ -49,6 +49,8 @@ export interface WorkloadPolicy {
   readonly within?: HostRule;
   /** See `Workload.moves`. */
   readonly moves?: MoveReach;
+  /** See `Workload.spread`. */
+  readonly spread?: SpreadRule;
   /** See `Workload.apartFrom`. */
   readonly apartFrom?: readonly string[];
   /** See `Workload.boost`. */

@@ -35,6 +35,7 @@ islands:
         devices: { gpu: 1, fpga: 2/7 }
         within: { zones: [a] }
         moves: zone
+        spread: { over: zone, atLeast: 2 }
         apartFrom: [ledger]
         functions: [{ path: /reports, criticality: sheddable }]
         burst: { function: front-fn, requestsPerSecond: 500, coldStart: 5 seconds, cpuPerRequest: 12 ms, pricePerMillionCalls: 3 }

@@ -110,7 +110,13 @@ describe("arguments of components", () => {
       within: { labels: { security: "restricted" } },
       workloads: [
         { name: "train", devices: { gpu: 2, fpga: "1/4" }, moves: "anywhere", within: { zones: ["a"] } },
-        { name: "db", moves: "zone", apartFrom: ["train"], dependsOn: [{ workload: "train", within: "rack" }] },
+        {
+          name: "db",
+          moves: "zone",
+          spread: { over: "rack", atLeast: 2 },
+          apartFrom: ["train"],
+          dependsOn: [{ workload: "train", within: "rack" }],
+        },
       ],
     });
     assert.deepEqual(shop.spec.within, { labels: { security: ["restricted"] } });
@@ -120,6 +126,7 @@ describe("arguments of components", () => {
     assert.deepEqual(db, {
       ...db,
       moves: "zone",
+      spread: { over: "rack", atLeast: 2 },
       apartFrom: ["train"],
       dependsOn: [{ workload: "train", within: "rack" }],
     });
@@ -134,6 +141,7 @@ describe("arguments of components", () => {
               name: "train",
               devices: { gpu: "3/2", fpga: 0, tpu: 1.5 },
               moves: "rak" as "rack",
+              spread: { over: "host" as "rack", atLeast: 1 },
               within: { zones: [], labels: { security: [] } },
               apartFrom: [],
             },
@@ -150,9 +158,29 @@ describe("arguments of components", () => {
         "workloads[0].within.zones",
         "workloads[0].within.labels",
         "workloads[0].moves",
+        "workloads[0].spread.over",
+        "workloads[0].spread.atLeast",
         "workloads[0].apartFrom",
       ],
     );
+  });
+
+  it("refuses a workload that is spread over more zones than it has copies", () => {
+    const mistakes = mistakesOf(
+      () =>
+        new ResourceIsland("spread", {
+          hosts: { agents: { inventory: "i" } },
+          workloads: [
+            { name: "front", copies: 2, spread: { over: "zone", atLeast: 3 } },
+            { name: "ledger", copies: "exclusive", spread: { over: "zone", atLeast: 2 } },
+            { name: "found", spread: { over: "zone", atLeast: 2 } },
+          ],
+        }),
+    );
+    assert.deepEqual(mistakes, [
+      "workloads[0].spread.atLeast is more than there are copies (2); declare more copies, or leave spread out",
+      "workloads[1].spread.atLeast is more than there are copies (1); declare more copies, or leave spread out",
+    ]);
   });
 
   it("refuses signals of a type that is not known, and those that do not say when, all at once", () => {

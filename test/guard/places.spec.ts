@@ -49,6 +49,24 @@ describe("the checker, on places", () => {
     assert.ok(found.includes("ledger: ledger-1 is put on host-04, not within security restricted"), found.join("\n"));
   });
 
+  it("finds workloads that are in fewer zones than they must be, by what the run did", () => {
+    const spread = { over: "zone", atLeast: 2 } as const;
+    // One copy stays on host-02, the other one goes from host-01 to host-03.
+    const zonesOf = (zones: Readonly<Record<string, string>>) => (fleet: Fleet) => ({
+      ...declare("pricing", { spread })(fleet),
+      hosts: fleet.hosts.map((host) => ({ ...host, zone: zones[host.id] ?? host.zone })),
+      replicas: fleet.replicas.flatMap((replica) =>
+        replica.workload === "pricing" ? [replica, { ...replica, id: "pricing-9", host: "host-02" }] : [replica],
+      ),
+    });
+    assert.deepEqual(placesWith(zonesOf({ "host-01": "one", "host-02": "two", "host-03": "one" })), []);
+    assert.deepEqual(placesWith(zonesOf({ "host-01": "one", "host-02": "two", "host-03": "two" })), [
+      "pricing: pricing-0 left 1 zones with a copy, 2 must have one",
+    ]);
+    const narrow = zonesOf({ "host-01": "one", "host-02": "one", "host-03": "one" });
+    assert.deepEqual(placesWith(narrow), [], "it was in one zone before");
+  });
+
   it("finds hosts that hold more devices than they have, also for the time of a move", () => {
     const gpu = { count: 1, partitions: 4 };
     const withCards = (asked: number) => (fleet: Fleet) => ({

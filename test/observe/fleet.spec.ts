@@ -74,6 +74,7 @@ describe("fleet discovery", () => {
     const places = {
       within: { zones: ["zone-a"] },
       moves: "zone",
+      spread: { over: "zone", atLeast: 2 },
       apartFrom: ["ledger"],
       devices: { gpu: 1 },
     } as const;
@@ -84,8 +85,8 @@ describe("fleet discovery", () => {
     }));
     const observed = await observe(fleet.platform, { ...spec, islands }, SIGNAL, clock);
     assert.deepEqual(observed.islands[0]?.hosts, ["host-01", "host-02"]);
-    const { within, moves, apartFrom, devices } = workloadOf(observed, "front");
-    assert.deepEqual({ within, moves, apartFrom, devices }, places);
+    const { within, moves, spread, apartFrom, devices } = workloadOf(observed, "front");
+    assert.deepEqual({ within, moves, spread, apartFrom, devices }, places);
   });
 
   it("lists hosts with the probe's result, workloads, replicas, services and islands", async () => {

@@ -50,7 +50,17 @@ export class PlacePromises {
   private broken(copies: readonly PlacedCopy[]): string[] {
     const on = (host: string): readonly PlacedCopy[] => copies.filter((copy) => copy.host === host);
     const names = (list: readonly PlacedCopy[]): ReadonlySet<string> => new Set(list.map(({ workload }) => workload));
-    return this.fleet.hosts.flatMap((host) => {
+    const narrow = [...this.workloads.values()].flatMap(({ name, spread }) => {
+      if (!spread) return [];
+      const own = copies.filter(({ workload }) => workload === name).map(({ host }) => this.hosts.get(host));
+      const count = new Set(own.map((host) => (spread.over === "zone" ? host?.zone : host?.rack))).size;
+      // One for each that is missing: fewer are worse.
+      return Array.from(
+        { length: Math.max(0, spread.atLeast - count) },
+        (_, index) => `${name}: ${String(index)} left`,
+      );
+    });
+    const onHosts = this.fleet.hosts.flatMap((host) => {
       const here = names(on(host.id));
       const inZone = names(copies.filter((copy) => this.hosts.get(copy.host)?.zone === host.zone));
       const promises: string[] = [];
@@ -90,5 +100,6 @@ export class PlacePromises {
       }
       return promises;
     });
+    return [...narrow, ...onHosts];
   }
 }

@@ -100,6 +100,39 @@ describe("places of copies", () => {
     for (const host of [...targetsOf(result, "front"), ...targetsOf(result, "cache")]) assert.match(host, /host-[12]/);
   });
 
+  it("are in as many zones as a workload is spread over, whichever hosts are updated", () => {
+    const spread = { over: "zone", atLeast: 2 } as const;
+    const front = { name: "front", on: ["host-1", "host-3"], workload: { copies: 2, maxUnavailable: 1, spread } };
+    const input = sampleInput(sampleWith(front));
+    const result = plan(input);
+    assert.equal(result.decision, "run");
+    for (const { from, to } of result.waves.flatMap(({ moves }) => moves)) {
+      const zoneOf = (id = ""): string => (/[12]$/.test(id) ? "a" : "b");
+      if (to) assert.equal(zoneOf(to), zoneOf(from), `${from} to ${to}`);
+    }
+    assert.equal(result.envelope.places?.["front"], "in at least 2 zones");
+    simulate(input, result, () => 0);
+
+    // One more copy than zones that count: it may leave its zone, where the others may not.
+    const hosts = ["host-1", "host-2", "host-3", "host-4", "host-5"].map((id, index) => ({
+      id,
+      zone: index < 2 ? "a" : index < 4 ? "b" : "c",
+    }));
+    const wide = {
+      name: "front",
+      on: ["host-1", "host-3", "host-5"],
+      workload: { copies: 3, maxUnavailable: 0, spread },
+    };
+    const free = plan(sampleInput(sampleWith(wide, { hosts })));
+    assert.equal(free.decision, "run");
+    const leaves = free.waves.flatMap(({ moves }) => moves).filter(({ from }) => from === "host-5");
+    assert.ok(leaves.length > 0 && leaves.every(({ to }) => to !== undefined && to !== "host-5"));
+
+    const alone = { ...front, on: ["host-1", "host-5"], workload: { ...front.workload, maxUnavailable: 0 } };
+    const stuck = plan(sampleInput(sampleWith(alone, { hosts })));
+    assert.equal(stuck.decision, "blocked", "zone c has one host, which cannot be emptied");
+  });
+
   it("are none beside a workload that a copy has to be apart from, whoever says so", () => {
     const web = { name: "web", on: ["host-1"], workload: { apartFrom: ["batch"] } };
     const batch = { name: "batch", on: ["host-2", "host-3"] };

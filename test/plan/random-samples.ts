@@ -123,13 +123,30 @@ export function pickFrom(seed: number): (count: number) => number {
   };
 }
 
+function zoneOf({ hosts }: Sample, id: string): string {
+  return hosts.find((host) => host.id === id)?.zone ?? "a";
+}
+
 /** Rules that are drawn; workloads and hosts beyond have none. */
 const LISTED = { minLength: 20, maxLength: 20 } as const;
 
 /** Rules about places and devices for a sample, some of which its start breaks. */
 export function withRules(samples: fc.Arbitrary<Sample>): fc.Arbitrary<Sample> {
   const rule = fc.record({
-    kind: fc.constantFrom("none", "none", "none", "none", "zone", "label", "moves", "devices", "part", "near", "apart"),
+    kind: fc.constantFrom(
+      "none",
+      "none",
+      "none",
+      "none",
+      "zone",
+      "label",
+      "moves",
+      "devices",
+      "part",
+      "near",
+      "apart",
+      "spread",
+    ),
     reach: fc.constantFrom("zone", "rack", "nowhere" as const),
     zones: fc.subarray(["a", "b", "c"], { minLength: 1 }),
     cards: fc.integer({ min: 1, max: 2 }),
@@ -174,6 +191,10 @@ export function withRules(samples: fc.Arbitrary<Sample>): fc.Arbitrary<Sample> {
               return { devices: { gpu: next.part } };
             case "near":
               return before === undefined ? {} : { dependsOn: [{ workload: before, within: "zone" }] };
+            case "spread":
+              return new Set(one.on.map((id) => zoneOf(sample, id))).size < 2
+                ? {}
+                : { spread: { over: "zone", atLeast: 2 } };
             case "apart":
               return before === undefined ? {} : { apartFrom: [before] };
             default:

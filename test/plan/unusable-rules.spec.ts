@@ -51,6 +51,25 @@ describe("plan, with rules that cannot be kept", () => {
     );
   });
 
+  it("names who must be in more zones than there are hosts or copies for", () => {
+    const spread = (over: "zone" | "rack", atLeast: number) => ({ ...web, spread: { over, atLeast } });
+    const zones = new Set(input.fleet.hosts.map(({ zone }) => zone)).size;
+    assert.deepEqual(
+      reasonsWith(() => ({ workloads: [{ ...spread("zone", zones + 1), copies: 9 }, db] })),
+      [
+        `web: its copies must be in at least ${String(zones + 1)} zones, and the hosts that they may run on are in ${String(zones)}`,
+      ],
+    );
+    assert.deepEqual(
+      reasonsWith(() => ({ workloads: [{ ...spread("zone", 2), copies: 1 }, db] })),
+      ["web: its copies must be in at least 2 zones, and it has 1"],
+    );
+    assert.deepEqual(
+      reasonsWith(() => ({ workloads: [{ ...spread("rack", 1.5), copies: 9 }, db] })),
+      ["web: its copies must be in at least 1.5 racks: that must be a whole number of 2 or more"],
+    );
+  });
+
   it("names them with all other facts that cannot be true, in one go", () => {
     const gpu = { count: -1, partitions: 4 };
     const [first, second] = input.fleet.hosts as [Fleet["hosts"][number], Fleet["hosts"][number]];

@@ -1,6 +1,7 @@
 /**
  * Places: no copy is put on a host that its rules forbid, no host holds more devices than it has, also while copies move,
- * and nobody whose calls must stay near is left without somebody near by the run's doing.
+ * nobody whose calls must stay near is left without somebody near, and nobody comes to fewer zones or racks than it must be
+ * in, by the run's doing.
  *
  * Read from the journal alone: a copy counts on a host from the intent of the step that brings it until the step that
  * takes it away is done.
@@ -173,6 +174,27 @@ export const keepsNear: Rule = (view) => {
     const worse = [...now].filter((text) => !before.has(text));
     before = now;
     return worse.map((text) => violation(change, `left ${text}`));
+  });
+};
+
+/** Who must be in so many zones or racks is in no fewer after any step, or in no fewer than it was. */
+export const keepsSpread: Rule = (view) => {
+  const fleet = view.bundle?.fleet;
+  if (!fleet?.workloads.some(({ spread }) => spread !== undefined)) return [];
+  const { hosts, workloads } = factsOf(fleet);
+  const copies = copiesAtStart(fleet);
+  const partsOf = (name: string, over: MoveReach): number =>
+    new Set([...copies.values()].filter((copy) => copy.workload === name).map(({ host }) => partOf(hosts, host, over)))
+      .size;
+  return changesOf(view).flatMap((change): readonly Violation[] => {
+    const { spread } = workloads.get(change.workload) ?? {};
+    const before = spread === undefined ? 0 : partsOf(change.workload, spread.over);
+    apply(copies, change);
+    if (spread === undefined) return [];
+    const after = partsOf(change.workload, spread.over);
+    if (after >= Math.min(before, spread.atLeast)) return [];
+    const { over, atLeast } = spread;
+    return [violation(change, `left ${String(after)} ${over}s with a copy, ${String(atLeast)} must have one`)];
   });
 };
 

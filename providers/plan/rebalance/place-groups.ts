@@ -52,10 +52,10 @@ function mayBeIn(problem: Problem, copy: Copy, cell: number): boolean {
 
 /** Copies of one key may go to the same cells: those of one island without rules, else those of one workload and region. */
 function keyOf({ works, rules }: Problem, { work, site }: Copy): string {
-  const region = rules.regions[work];
+  const regions = rules.regions[work] ?? [];
   const allowed = rules.allowed[work];
   const island = String(works[work]?.island ?? -1);
-  if (region === undefined && allowed === undefined) return island;
+  if (regions.length === 0 && allowed === undefined) return island;
   const isOutside = allowed?.[site] === 0 ? `/at ${String(site)}` : "";
-  return `${island}/${String(work)}/${String(region?.[site] ?? -1)}${isOutside}`;
+  return `${island}/${String(work)}/${regions.map((region) => String(region[site])).join(",")}${isOutside}`;
 }
