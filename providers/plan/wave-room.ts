@@ -3,11 +3,11 @@
  * looks for places together with copies of other hosts that move away first, as few and as cheap ones as will do.
  *
  * The wave's problem on flat arrays: cells are machines, without those of the host that is emptied; copies in them are
- * processes, and those that have to leave are on a machine of their own, on which nobody may stay: there each costs more than
- * all that could be done about it. So the search begins with something feasible and looks for what is cheaper. Each resource counts twice. Once as it is in
- * the end, when what moved away has gone and what leaves its host has come. Once, as a transient resource that only what
- * moves away needs, for the wave before, in which it is at both ends. Demand is a column for each of the hardest joint
- * paths that count, and each part of the time.
+ * processes, and those that have to leave are on a machine of their own, on which nobody may stay: there each costs more
+ * than all that could be done about it. So the search begins with something feasible and looks for what is cheaper. Each
+ * resource counts twice. Once as it is in the end, when what moved away has gone and what leaves its host has come. Once,
+ * as a transient resource that only what moves away needs, for the wave before, in which it is at both ends. Demand is a
+ * column for each of the hardest joint paths that count, and each part of the time.
  *
  * Not for: proving that what was found keeps the promise. Some paths stand for all of them, so every move is judged again
  * on all of them (placement.ts) before it is planned (room-wave.ts).
