@@ -4,7 +4,7 @@
  *
  * Not for: failures; those are the fault campaign's (test/faults).
  */
-import type { MigrationPlan } from "../../sdk/model";
+import { isMovesOnly, type MigrationPlan } from "../../sdk/model";
 import { createRandom } from "../../providers/testing";
 import { CopyHistory } from "./copy-history";
 import { isBusy } from "./demand-process";
@@ -126,7 +126,7 @@ function countOverLimits({ input }: GeneratedFleet, { wave, laneHosts }: Compile
     `rack/${hosts.get(host)?.rack ?? ""}`,
   ];
   // A failback without lanes empties one host.
-  if (laneHosts.length === 0) return wave.kind === "failback" ? 0 : check(wave.hosts.flatMap(namesOf), limitOf);
+  if (laneHosts.length === 0) return isMovesOnly(wave) ? 0 : check(wave.hosts.flatMap(namesOf), limitOf);
   const events = laneHosts
     .flatMap((host, lane) => [
       { atMs: played.laneStart[lane] as number, by: 1, host },

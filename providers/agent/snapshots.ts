@@ -4,8 +4,8 @@
  * Not for: keeping snapshots for long; that is a SnapshotStore's.
  */
 import { createHash, randomUUID } from "node:crypto";
-import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir, rm, stat } from "node:fs/promises";
+import { createReadStream } from "node:fs";
+import { mkdir, open, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -44,7 +44,9 @@ export async function storeSnapshot(folder: HostFolder, content: Readable): Prom
   await mkdir(folder.snapshots, { recursive: true, mode: 0o700 });
   const tap = createHashTap();
   try {
-    await pipeline(content, tap.through, createWriteStream(folder.snapshot(id), { mode: 0o600 }));
+    // Open before anything can break off: a stream that is ended while it opens its file may make it afterwards.
+    const file = await open(folder.snapshot(id), "wx", 0o600);
+    await pipeline(content, tap.through, file.createWriteStream());
   } catch (error) {
     await removeSnapshot(folder, id);
     throw error;

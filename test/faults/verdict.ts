@@ -4,7 +4,7 @@
  * What follows from a host that dies by itself is no doing of the run's and is left out (excuses.ts).
  */
 import { isDeepStrictEqual } from "node:util";
-import { messageOf } from "../../sdk/model";
+import { isMovesOnly, messageOf } from "../../sdk/model";
 import type { Host, JournalEntry, RunState } from "../../sdk/model";
 import { checkRun } from "../../providers/guard/checker";
 import { replay } from "../../providers/journal/replay";
@@ -118,6 +118,6 @@ function isLost(events: readonly FleetEvent[], entries: readonly JournalEntry[],
   const waves = entries.flatMap((entry) => (entry.kind === "wave-planned" ? [entry] : []));
   return waves.some(({ at, wave }) => {
     const end = entries.find((entry) => entry.kind === "wave-done" && entry.index === wave.index);
-    return wave.kind !== "failback" && wave.hosts.includes(host) && at <= diedMs && diedMs < (end?.at ?? Infinity);
+    return !isMovesOnly(wave) && wave.hosts.includes(host) && at <= diedMs && diedMs < (end?.at ?? Infinity);
   });
 }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { plan, planningSlot, type PlanInput } from "../../providers/plan/plan";
 import {
   createPlanView,
+  isMovesOnly,
   type HostUpdateSpec,
   type MaintenanceEvent,
   type MigrationPlan,
@@ -36,7 +37,7 @@ function withEvents(events: readonly Partial<MaintenanceEvent>[], sample: Sample
 }
 
 function updatedHosts({ waves }: MigrationPlan): readonly string[] {
-  return waves.flatMap((wave) => (wave.kind === "failback" ? [] : wave.hosts)).sort();
+  return waves.flatMap((wave) => (isMovesOnly(wave) ? [] : wave.hosts)).sort();
 }
 
 /** Hosts of a wave that can be under way at the same time: all, or where they follow each other, what its limits allow. */

@@ -5,7 +5,7 @@ import * as fc from "fast-check";
 import { plan, planningSlot, SLOT_MS, type PlanInput } from "../../providers/plan/plan";
 import { wholeHosts } from "../../providers/execute/lanes";
 import { orderUndo } from "../../providers/execute/undo";
-import { canonicalJson, type MigrationPlan, type StepRecord } from "../../sdk/model";
+import { canonicalJson, isMovesOnly, type MigrationPlan, type StepRecord } from "../../sdk/model";
 import {
   pickFrom,
   randomSample,
@@ -182,7 +182,7 @@ describe("plan, over random fleets", function () {
         const input = sampleInput(sample);
         const { canaryHosts, hostsAtOnce, hostsPerZone } = input.spec.limits;
         const zones = new Map(input.fleet.hosts.map((host) => [host.id, host.zone]));
-        for (const wave of plan(input).waves.filter(({ kind }) => kind !== "failback")) {
+        for (const wave of plan(input).waves.filter((one) => !isMovesOnly(one))) {
           assert.ok(wave.hosts.length <= (wave.kind === "canary" ? Math.min(canaryHosts, hostsAtOnce) : hostsAtOnce));
           for (const zone of new Set(zones.values())) {
             assert.ok(wave.hosts.filter((host) => zones.get(host) === zone).length <= hostsPerZone);
@@ -411,7 +411,7 @@ function placesOf(simulation: Simulation): Map<string, string> {
 }
 
 function updatedHosts(result: MigrationPlan): string[] {
-  return result.waves.flatMap((wave) => (wave.kind === "failback" ? [] : wave.hosts)).sort();
+  return result.waves.flatMap((wave) => (isMovesOnly(wave) ? [] : wave.hosts)).sort();
 }
 
 /** All copies of a workload may be unavailable, but for exclusive ones. */

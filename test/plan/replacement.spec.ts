@@ -4,7 +4,7 @@ import * as fc from "fast-check";
 
 import { compareEnvelopes } from "../../providers/plan/envelope";
 import { plan } from "../../providers/plan/plan";
-import type { PlanStep } from "../../sdk/model";
+import { isMovesOnly, type PlanStep } from "../../sdk/model";
 import { pickFrom, randomSample, randomWideSample, withImage } from "./random-samples";
 import { sampleInput, type Sample } from "./sample-fleets";
 import { simulate } from "./simulation";
@@ -102,7 +102,7 @@ describe("plan, with an image for its hosts", () => {
         const input = withImage(sampleInput(sample), (at) => at !== lost % 40);
         const result = plan(input);
         if (result.decision !== "run") return;
-        const updated = result.waves.filter(({ kind }) => kind !== "failback").flatMap(({ hosts }) => hosts);
+        const updated = result.waves.filter((wave) => !isMovesOnly(wave)).flatMap(({ hosts }) => hosts);
         assert.ok(updated.every((id) => input.fleet.hosts.find((host) => host.id === id)?.offers !== undefined));
         const simulation = simulate(input, result, pickFrom(seed));
         assert.deepEqual([...simulation.updated].sort(), [...updated].sort());

@@ -8,8 +8,8 @@
  * 2. A reference appears after its content.
  */
 import { createHash, randomUUID } from "node:crypto";
-import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { createReadStream } from "node:fs";
+import { mkdir, open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { DriverError, messageOf } from "../../../sdk/model";
@@ -53,7 +53,9 @@ export function openFileSnapshotStore(directory: string): SnapshotStore {
         }
       };
       try {
-        await pipeline(content, tap, createWriteStream(draft, { mode: 0o600, flush: true }));
+        // Open before anything can break off: a stream that is ended while it opens its file may make it afterwards.
+        const file = await open(draft, "wx", 0o600);
+        await pipeline(content, tap, file.createWriteStream({ flush: true }));
         const reference: StateReference = { id, sha256: hash.digest("hex"), bytes };
         await rename(draft, contentOf(reference.sha256));
         await writeFile(`${referenceOf(id)}.new`, JSON.stringify(reference), { mode: 0o600, flush: true });
