@@ -17,6 +17,9 @@ import { createBusiness, createTransfers, type Business } from "./quiet";
 import type { StepOptions, WorkloadMove } from "./move-steps";
 import type { PlacedMove, Stuck } from "./wave-search";
 
+/** Each is a bounded one; tight fleets would be searched for every size of the reserve. */
+const MOST_ROOM_SEARCHES = 8;
+
 /** What all tries share. */
 export interface ScheduleContext {
   readonly input: PlanInput;
@@ -42,6 +45,8 @@ export interface ScheduleContext {
   readonly mayRefuse: boolean;
   /** Filled while waves are planned: scores of copies that may stay while their host is updated, as last judged. */
   readonly stays: Map<string, MigrationScore>;
+  /** Searches that may still be made for room by moving copies of other hosts: what is counted, not timed, can be repeated. */
+  readonly rooms: { left: number };
 }
 
 /** A schedule that keeps the promise. */
@@ -99,6 +104,7 @@ export function createScheduleContext(
     comparesLanes: true,
     mayBurst: false,
     mayRefuse: false,
+    rooms: { left: MOST_ROOM_SEARCHES },
     stays: new Map(),
   };
 }

@@ -26,13 +26,13 @@ import { weightOfNew } from "./wave-search";
 /** Cells that are looked at: those that have the most room for what is to come. */
 const MOST_CELLS = 48;
 /** Paths and parts of the time that stand for all. */
-const PATHS = 8;
-const PARTS = 3;
+const PATHS = 4;
+const PARTS = 2;
 /** Counted work: so often for each copy in each cell, within bounds. */
 const SEARCHES_PER_PLACE = 20;
 const FEWEST_SEARCHES = 10_000;
-const MOST_SEARCHES = 40_000;
-const DRAWS = 3;
+const MOST_SEARCHES = 24_000;
+const DRAWS = 2;
 /** A hand-over pauses: better two other copies move. */
 const HAND_OVER_COST = 3;
 /** What a copy's memory adds to the cost of its move, that of the largest one. */

@@ -163,6 +163,8 @@ function makeRoom(
       inPlace?.first === true || isLeftToEnd === true ? [] : [copy],
     );
     const allowedShare = 1 - input.spec.confidence;
+    if (context.rooms.left <= 0) break;
+    context.rooms.left -= 1;
     const room = findRoom(problem, placement, { site, copies, range, allowedShare, seed: input.spec.seed });
     if (room) {
       const search = { ...options, index: timeline.nextIndex };
