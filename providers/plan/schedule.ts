@@ -80,7 +80,7 @@ export type ScheduleResult = { readonly schedule: Schedule } | { readonly failur
 export type TryResult =
   { readonly schedule: Schedule; readonly regrets: number | undefined } | { readonly failure: ScheduleFailure };
 
-/** Results of tries by all that they depend on beside input and opening. */
+/** Results of tries by all that they depend on beside input, opening and the searches for room that were left then. */
 export type TriedSchedules = Map<string, TryResult>;
 
 /** Makes what all tries share. */

@@ -45,29 +45,15 @@ export class BalanceCosts {
     return cost;
   }
 
-  /** What its cost changes by when a process comes. */
-  changeByComing(machine: number, process: number): number {
+  /** What its cost changes by when a process that is there leaves (1), or one that is elsewhere comes (-1). */
+  changeBy(machine: number, process: number, sign: 1 | -1): number {
     const { count, lack, share, weight } = this;
     const at = machine * count;
     const shareAt = process * count;
     let change = 0;
     for (let b = 0; b < count; b += 1) {
       const before = lack[at + b] as number;
-      const after = before - (share[shareAt + b] as number);
-      change += ((after > 0 ? after : 0) - (before > 0 ? before : 0)) * (weight[b] as number);
-    }
-    return change;
-  }
-
-  /** What its cost changes by when a process that is there leaves. */
-  changeByLeaving(machine: number, process: number): number {
-    const { count, lack, share, weight } = this;
-    const at = machine * count;
-    const shareAt = process * count;
-    let change = 0;
-    for (let b = 0; b < count; b += 1) {
-      const before = lack[at + b] as number;
-      const after = before + (share[shareAt + b] as number);
+      const after = before + sign * (share[shareAt + b] as number);
       change += ((after > 0 ? after : 0) - (before > 0 ? before : 0)) * (weight[b] as number);
     }
     return change;

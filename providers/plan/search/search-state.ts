@@ -171,7 +171,7 @@ export class SearchState {
     const capacityAt = this.model.origin[process] === machine ? needAt + resources : needAt;
     let at = machine * resources * 2;
     let cost = this.counts[machine] === 0 ? (this.model.openCost[machine] as number) : 0;
-    if (this.balanceCosts.count > 0) cost += this.balanceCosts.changeByComing(machine, process);
+    if (this.balanceCosts.count > 0) cost += this.balanceCosts.changeBy(machine, process, -1);
     for (let r = 0; r < resources; r += 1) {
       const amount = need[needAt + r] as number;
       const missing = amount - (slack[at] as number);
@@ -331,7 +331,7 @@ export class SearchState {
         gain += (amount < -toCapacity ? amount : -toCapacity) * (this.price[r] as number);
       }
     }
-    if (this.balanceCosts.count > 0) gain -= this.balanceCosts.changeByLeaving(machine, process);
+    if (this.balanceCosts.count > 0) gain -= this.balanceCosts.changeBy(machine, process, 1);
     if (this.counts[machine] === 1) gain += this.model.openCost[machine] as number;
     return gain;
   }
