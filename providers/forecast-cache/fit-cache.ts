@@ -136,7 +136,8 @@ function touch(file: string): void {
   if (now - fs.statSync(file).mtimeMs > TOUCH_AFTER_MS) fs.utimesSync(file, new Date(now), new Date(now));
 }
 
-function writeWhole(folder: string, name: string, content: Buffer | string): void {
+/** Writes a file that others see whole or not at all. */
+export function writeWhole(folder: string, name: string, content: Buffer | string): void {
   const file = path.join(folder, name);
   const half = `${file}.${String(process.pid)}-${randomBytes(4).toString("hex")}`;
   try {

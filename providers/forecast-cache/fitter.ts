@@ -13,11 +13,14 @@ import { remembered } from "../forecast/remembered";
 import { openFitCache } from "./fit-cache";
 import { createFitPool, type FitPool } from "./fit-pool";
 import type { FitOrder } from "./fit-worker";
+import { openSlotCache, type SlotCache } from "./slot-cache";
 
 /** Makes forecasts of fleets cheap. */
 export interface Fitter {
   /** A model that knows the fits of all orders. */
   prepare(orders: readonly Omit<FitOrder, "paced">[], options?: FitterPrepareOptions): Promise<Model>;
+  /** Whole forecasts of large fleets, for the time of their slot. */
+  readonly forecasts: SlotCache;
   /** Writes what was learned to the folder. */
   flush(): void;
   close(): Promise<void>;
@@ -48,9 +51,11 @@ export interface FitterOptions {
 
 /** Creates a fitter over a folder. */
 export function createFitter({ folder = cacheFolder(), version, threads = MOST_THREADS }: FitterOptions): Fitter {
-  const cache = openFitCache({ folder, version: `${version} ${codeOf(path.join(__dirname, "..", "forecast"))}` });
+  const code = `${version} ${codeOf(path.join(__dirname, "..", "forecast"))}`;
+  const cache = openFitCache({ folder, version: code });
   let pool: FitPool | undefined;
   return {
+    forecasts: openSlotCache(path.join(folder, "whole"), code),
     prepare: async (orders, { isRepeated = false } = {}) => {
       const base = isRepeated ? pacedEnsemble(cache.tunings) : ensemble();
       const missing = orders.filter(({ series }) => !cache.has(series, base.name));

@@ -43,9 +43,10 @@ export function addBandwidth(
   services: readonly ServiceCalls[],
   stepMs: number,
 ): readonly WorkloadHistory[] {
+  const serviceOf = new Map(fleet.workloads.map(({ name, service }) => [name, service]));
+  const callsOf = new Map(services.map(({ service, calls }) => [service, calls]));
   return histories.map((history) => {
-    const service = fleet.workloads.find(({ name }) => name === history.workload)?.service;
-    const calls = services.find((one) => one.service === service)?.calls ?? [];
+    const calls = callsOf.get(serviceOf.get(history.workload) ?? "") ?? [];
     if (history.network !== undefined || calls.length === 0) return history;
     return { ...history, network: bandwidthOf(history.workload, calls, stepMs) };
   });

@@ -50,6 +50,14 @@ export async function observeHistory(
   return perPlatform.flat();
 }
 
+/** What tells that the histories of a range would be others: files that have changed. What is asked by time does not change. */
+export async function stampHistory({ islands }: HostUpdateSpec): Promise<readonly string[]> {
+  const files = islands.flatMap(({ metrics }) => (metrics.kind === "recorded" ? [metrics.file] : []));
+  if (files.length === 0) return [];
+  const { stampOf } = await import("./recorded.js");
+  return Promise.all([...new Set(files)].map(stampOf));
+}
+
 /** What the sources of these islands say about themselves; for reports. */
 export async function listDisclosures(platforms: IslandPlatforms, spec: HostUpdateSpec): Promise<readonly string[]> {
   const sources = await Promise.all(

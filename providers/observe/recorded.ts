@@ -9,7 +9,7 @@
  *
  * Not for: quoting. Subjects hold no comma.
  */
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import type { MetricUnit, Mistake, Series } from "../../sdk/model";
 import { MistakeError, didYouMean, messageOf, resampleSeries } from "../../sdk/model";
 import type { MetricSelector, MetricSource } from "./metric-source";
@@ -36,18 +36,54 @@ const DISCLOSURE = /^#\s*disclosure:\s*(.+)$/i;
 const MOST_MISTAKES = 10;
 
 /**
- * Opens a recorded file; it is read and checked at once.
+ * How long a file that was read serves whoever opens it again unchanged: the islands of one plan, and its disclosures. Weeks
+ * of thousands of workloads are not to stay in a runner's memory between its plans.
+ */
+const KEPT_MS = 60_000;
+/** By file. */
+const kept = new Map<string, { readonly stamp: string; readonly source: Promise<MetricSource> }>();
+
+/**
+ * Opens a recorded file; it is read and checked at once, and once for all islands that name it.
  * @throws MistakeError when the file cannot be read, or with every mistake in it, each with its line number
  */
 export async function createRecordedSource(file: string): Promise<MetricSource> {
+  const stamp = await stampOf(file);
+  const known = kept.get(file);
+  if (known?.stamp === stamp) return known.source;
+  const entry = { stamp, source: readSource(file) };
+  kept.set(file, entry);
+  const forget = (): void => {
+    if (kept.get(file) === entry) kept.delete(file);
+  };
+  setTimeout(forget, KEPT_MS).unref();
+  entry.source.catch(forget);
+  return entry.source;
+}
+
+/** What tells that a file has changed. @throws MistakeError when it cannot be read */
+export async function stampOf(file: string): Promise<string> {
+  try {
+    const { size, mtimeMs, ino } = await stat(file);
+    return `${String(ino)} ${String(size)} ${String(mtimeMs)}`;
+  } catch (error) {
+    throw unreadable(file, error);
+  }
+}
+
+async function readSource(file: string): Promise<MetricSource> {
   let text: string;
   try {
     text = await readFile(file, "utf8");
   } catch (error) {
-    const rule = `must be a file that can be read (${messageOf(error)})`;
-    throw MistakeError.of("metrics.file", file, rule, "correct the path, or record the history first");
+    throw unreadable(file, error);
   }
   return createSourceOfSeries(`recorded ${file}`, parseRecordedCsv(text, file));
+}
+
+function unreadable(file: string, error: unknown): MistakeError {
+  const rule = `must be a file that can be read (${messageOf(error)})`;
+  return MistakeError.of("metrics.file", file, rule, "correct the path, or record the history first");
 }
 
 /** A source that answers from series at hand. */

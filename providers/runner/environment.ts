@@ -16,40 +16,26 @@ import {
   type HostUpdateSpec,
   type MigrationPlan,
 } from "../../sdk/model";
-import { currentOpening, nextOpenings } from "../calendar";
 import type { Clock } from "../clock";
 import type { Platform } from "../drivers/contracts";
-import { createFitter } from "../forecast-cache/fitter";
-import { forecastFleet, listFits } from "../forecast/forecast-fleet";
 import { parseFileUrl } from "../journal/file-store";
 import { openRunStore, requireSharedStore } from "../journal/open-store";
 import type { RunStore } from "../journal/run-store";
 import { setNiceOfAllThreads } from "../niceness";
 import { createAlarmSource } from "../observe/alarms";
-import { addBandwidth, observeCalls } from "../observe/calls";
-import { readAccessLog } from "../observe/access-log";
-import { observeHostSchedules } from "../observe/host-schedules";
-import { observeSignals } from "../observe/signals";
 import { observeFleet } from "../observe/fleet";
 import { observePrices } from "../observe/prices";
 import { observeEvents } from "../observe/provider-events";
-import { listDisclosures, observeHistory } from "../observe/history";
+import { listDisclosures } from "../observe/history";
 import { inputOf, planningSlot, type PlanInput } from "../plan/plan-input";
 import { createPlanWorker } from "../plan/plan-in-worker";
 import { readyAt } from "../plan/stages";
 import { learnFromRuns } from "./earlier-runs";
+import { createForecaster, type ForecastOptions } from "./forecaster";
 import { describeRunner, listRunners } from "./heartbeat";
 import { resolveSignal } from "./resolve-signal";
 import { foreseeStages, type StageSources } from "./stages";
 
-/** Grid of history and forecasts. */
-const STEP_MS = 5 * 60_000;
-/** History that a forecast looks at: two whole weeks, so that a weekly season is seen twice. */
-const HISTORY_MS = 14 * 86_400_000;
-/** Counted calls that it looks at: less than the six hours that a switch keeps, so that a slot gives one answer. */
-const CALLS_MS = 5 * 3_600_000;
-/** Forecasts do not reach further than this beyond the opening's start. */
-const MAXIMUM_HORIZON_MS = 12 * 3_600_000;
 const BACKGROUND_NICE = 10;
 
 /** An open platform and store, and the pure stages over them. */
@@ -72,14 +58,6 @@ export interface RunEnvironment {
   /** One source for the alarms of stop rules. */
   openAlarms?(alarms: readonly AlarmSpec[]): AlarmSource;
   close(): Promise<void>;
-}
-
-/** Options of {@link RunEnvironment.forecast}. */
-export interface ForecastOptions {
-  /** What goes before the run is done by then: the forecast is of an opening after it. @default at once */
-  readonly readyMs?: number;
-  /** It follows others of the same run: fits are updated, not made anew; see paced-ensemble.ts. @default false */
-  readonly isRepeated?: boolean;
 }
 
 /** What whoever opens an environment knows better than the spec. */
@@ -114,7 +92,7 @@ export async function openRunEnvironment(
     if (!opened) requireSharedStore(storeUrl, platform.singleMachine);
     const store = opened ?? (await openRunStore(storeUrl));
     const planner = createPlanWorker();
-    const fitter = createFitter({ version: packageVersion() });
+    const forecaster = createForecaster(platform, spec, packageVersion());
     return {
       spec: declared,
       platform,
@@ -131,54 +109,12 @@ export async function openRunEnvironment(
           ...(spec.prices ? { prices: await observePrices(spec.prices) } : {}),
         };
       },
-      forecast: async (fleet, slotMs, signal, { readyMs = 0, isRepeated = false } = {}) => {
-        const earliestMs = Math.max(slotMs, readyMs);
-        const opening = currentOpening(spec.windows, earliestMs) ?? nextOpenings(spec.windows, earliestMs, 1)[0];
-        const fromMs = Math.max(earliestMs, opening?.startMs ?? earliestMs);
-        const horizonMs = Math.min(
-          MAXIMUM_HORIZON_MS,
-          // A rebalance looks further than its window: it moves before the load comes.
-          Math.max(STEP_MS, spec.rebalance?.horizonMs ?? 0, (opening?.endMs ?? fromMs + STEP_MS) - fromMs),
-        );
-        const [histories, calls, signals, jobs, users] = await Promise.all([
-          observeHistory(platform, spec, fleet, { fromMs: slotMs - HISTORY_MS, toMs: slotMs }, STEP_MS, signal),
-          observeCalls(platform, spec, { fromMs: slotMs - CALLS_MS, toMs: slotMs }, signal),
-          observeSignals(spec, { fromMs: slotMs - HISTORY_MS, toMs: fromMs + horizonMs }),
-          observeHostSchedules(
-            platform,
-            spec,
-            fleet,
-            { fromMs: slotMs - HISTORY_MS, toMs: fromMs + horizonMs },
-            fromMs,
-            signal,
-          ),
-          Promise.all(
-            spec.islands.flatMap(({ users: log }) =>
-              log ? [readAccessLog(log.accessLog, slotMs).then((visits) => ({ workload: log.workload, visits }))] : [],
-            ),
-          ),
-        ]);
-        const input = {
-          histories: addBandwidth(histories, fleet, calls, STEP_MS),
-          calls,
-          signals: [...signals, ...jobs],
-          users,
-          workloads: fleet.workloads,
-          nowMs: slotMs,
-          fromMs,
-          horizonMs,
-          stepMs: STEP_MS,
-          seed: spec.seed,
-        };
-        const forecast = forecastFleet({ ...input, model: await fitter.prepare(listFits(input), { isRepeated }) });
-        fitter.flush();
-        return forecast;
-      },
+      forecast: (fleet, slotMs, signal, options) => forecaster.forecast(fleet, slotMs, signal, options),
       plan: (input) => planner.plan(input),
       openAlarms: (alarms) => createAlarmSource(alarms, { clock }),
       close: async () => {
         await planner.close();
-        await fitter.close();
+        await forecaster.close();
         await platform.close();
       },
     };

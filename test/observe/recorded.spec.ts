@@ -93,6 +93,24 @@ describe("recorded metrics", () => {
     });
   });
 
+  it("reads a file once for all who open it unchanged, and anew after it has changed or was mended", async () => {
+    const file = join(folder, "shared.csv");
+    await writeFile(file, "no header");
+    await assert.rejects(createRecordedSource(file), MistakeError);
+    await writeFile(file, `${WIDE}\nworkload/a,cpuMillis,0,1000,1`);
+    const [one, other] = await Promise.all([createRecordedSource(file), createRecordedSource(file)]);
+    assert.equal(one, other);
+    await writeFile(file, `${WIDE}\nworkload/a,cpuMillis,0,1000,1 2`);
+    const changed = await createRecordedSource(file);
+    const [series] = await changed.query(
+      [{ subject: "workload/a", unit: "cpuMillis" }],
+      { fromMs: 0, toMs: 2000 },
+      1000,
+      SIGNAL,
+    );
+    assert.deepEqual(Array.from(series?.values ?? []), [1, 2]);
+  });
+
   it("names all mistakes at once, each with its line and what to do", () => {
     const message = mistakesOf(
       WIDE,
