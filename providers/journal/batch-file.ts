@@ -7,6 +7,7 @@
  */
 import { createHash } from "node:crypto";
 import type { JournalEntry } from "../../sdk/model";
+import { packBundle, UnknownFormError, unpackBundle, type StoredBundle } from "./packed-demand";
 import { ENTRY_VERSION } from "./replay";
 
 /** What a batch file holds. */
@@ -33,7 +34,8 @@ export function renderBatch(
   entries: readonly JournalEntry[],
   previous: string | null,
 ): string {
-  const body = JSON.stringify(entries);
+  const stored = entries.map(toStored);
+  const body = JSON.stringify(stored);
   const head = {
     v: ENTRY_VERSION,
     seq,
@@ -41,7 +43,7 @@ export function renderBatch(
     run,
     sha256: checksum(run, seq, body),
     previous,
-    sums: entries.map(sumOf),
+    sums: stored.map(sumOf),
   };
   return `${JSON.stringify(head).slice(0, -1)},"entries":${body}}\n`;
 }
@@ -78,8 +80,26 @@ export function parseBatch(run: string, seq: number, text: string, firstEntry?: 
   if (previous !== undefined && previous !== null && typeof previous !== "string") {
     return { kind: "damaged", reason: "its link to the batch before is no hash" };
   }
-  // The checksum proves that this package wrote them, from typed entries.
-  return { kind: "ok", entries: entries as JournalEntry[], previous };
+  try {
+    // The checksum proves that this package wrote them, from typed entries.
+    return { kind: "ok", entries: (entries as StoredEntry[]).map(fromStored), previous };
+  } catch (error) {
+    if (error instanceof UnknownFormError)
+      return { kind: "version", version: `${String(ENTRY_VERSION)} with demand paths in form ${String(error.form)}` };
+    throw error;
+  }
+}
+
+type Created = Extract<JournalEntry, { kind: "created" }>;
+/** An entry as it is stored: large demand is packed. */
+type StoredEntry = Exclude<JournalEntry, Created> | (Omit<Created, "bundle"> & { readonly bundle: StoredBundle });
+
+function toStored(entry: JournalEntry): StoredEntry {
+  return entry.kind === "created" ? { ...entry, bundle: packBundle(entry.bundle) } : entry;
+}
+
+function fromStored(entry: StoredEntry): JournalEntry {
+  return entry.kind === "created" ? { ...entry, bundle: unpackBundle(entry.bundle) } : entry;
 }
 
 /** Bytes of a batch's start that hold its time. */

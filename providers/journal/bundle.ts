@@ -3,10 +3,11 @@
  *
  * Not for: making bundles (providers/runner) and planning from them (providers/plan).
  *
- * Invariant: `parseBundle(renderBundle(b))` deep-equals `b`.
+ * Invariant: `parseBundle(renderBundle(b))` deep-equals `b`, but for the kind of array of large demand.
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { canonicalJson, StoreError, type Bundle } from "../../sdk/model";
+import { packBundle, UnknownFormError, unpackBundle, type StoredBundle } from "./packed-demand";
 
 /** Major version of the bundle format. */
 const BUNDLE_VERSION = 1;
@@ -17,7 +18,7 @@ const BUNDLE_FIELDS = ["spec", "fleet", "forecast", "durations"] as const;
  * @throws TypeError for values that JSON cannot hold exactly, such as NaN
  */
 export function renderBundle(bundle: Bundle): string {
-  return `${canonicalJson(bundle)}\n`;
+  return `${canonicalJson(packBundle(bundle))}\n`;
 }
 
 /**
@@ -28,19 +29,27 @@ export function renderBundle(bundle: Bundle): string {
 export function parseBundle(text: string, name = "bundle"): Bundle {
   const bundle = parseObject(text, name);
   if (bundle["v"] !== BUNDLE_VERSION) {
-    throw new StoreError(
-      "version",
+    throw versionError(
       `${name} has format ${String(bundle["v"])}, this package knows ${String(BUNDLE_VERSION)}`,
-      {
-        remedy: `plan it with pulumi-archipelago ${String(bundle["packageVersion"])}, which wrote it`,
-      },
+      bundle,
     );
   }
   const missing = BUNDLE_FIELDS.find((field) => typeof bundle[field] !== "object" || bundle[field] === null);
   if (missing !== undefined || typeof bundle["slotMs"] !== "number") {
     throw corruptError(name, `it has no ${missing ?? "slotMs"}`);
   }
-  return bundle as unknown as Bundle;
+  try {
+    return unpackBundle(bundle as unknown as StoredBundle);
+  } catch (error) {
+    if (error instanceof UnknownFormError) throw versionError(`${name}: its ${error.message}`, bundle);
+    throw corruptError(name, "its demand paths cannot be unpacked", error);
+  }
+}
+
+function versionError(text: string, { packageVersion }: Readonly<Record<string, unknown>>): StoreError {
+  return new StoreError("version", text, {
+    remedy: `plan it with pulumi-archipelago ${String(packageVersion)}, which wrote it`,
+  });
 }
 
 /** Writes a bundle to a file. @throws as {@link renderBundle}, and the file system's errors */

@@ -134,7 +134,7 @@ export function buildWave(index = 1): Wave {
   };
 }
 
-function buildPlan(): MigrationPlan {
+export function buildPlan(): MigrationPlan {
   return {
     v: 1,
     decision: "run",
