@@ -7,7 +7,6 @@
  *
  * Not for: memory, which does not vary over paths (placement.ts).
  */
-import { demandBlock } from "./demand-blocks";
 import type { Copy, DemandGrid, Problem } from "./problem";
 
 /** Steps of the demand grid, relative to its first one; `to` is not included. */
@@ -41,22 +40,31 @@ export function stepRange(grid: DemandGrid, fromMs: number, toMs: number): StepR
   return { from: stepAt(fromMs), to: stepAt(Math.max(fromMs, toMs - 1)) + 1 };
 }
 
-/** Adds `factor` times the demand of a workload to a load, at all steps from `fromStep` on. */
-export function addDemand(problem: Problem, work: number, factor: number, load: CellLoad, fromStep = 0): void {
-  const first = fromStep * pathCount(problem.demand);
-  const block = demandBlock(problem, work);
-  if (block) {
-    for (let at = first; at < load.length; at++) {
-      load[at] = (load[at] as number) + factor * (block[at] as number);
-    }
+/** Adds `factor` times the demand of a workload to a load, at all steps. */
+export function addDemand(problem: Problem, work: number, factor: number, load: CellLoad): void {
+  const { paths, rowLength, first, steps } = problem.demand;
+  const row = problem.works[work]?.row ?? -1;
+  if (row < 0 || paths.length === 0) {
+    addConstant(load, factor * constantDemand(problem, work));
     return;
   }
-  const constant = factor * constantDemand(problem, work);
-  for (let at = first; at < load.length; at++) load[at] = (load[at] as number) + constant;
+  const base = row * rowLength + first;
+  const count = paths.length;
+  for (let path = 0; path < count; path++) {
+    const values = paths[path] ?? [];
+    for (let step = 0, at = path; step < steps; step++, at += count) {
+      load[at] = (load[at] as number) + factor * (values[base + step] as number);
+    }
+  }
+}
+
+/** Adds the same to a load everywhere. */
+export function addConstant(load: CellLoad, constant: number): void {
+  for (let at = 0; at < load.length; at++) load[at] = (load[at] as number) + constant;
 }
 
 /** Demand of a workload without a forecast: what its serving copies request, at any time. */
-function constantDemand(problem: Problem, work: number): number {
+export function constantDemand(problem: Problem, work: number): number {
   const found = problem.works[work];
   return found ? found.workload.request.cpuMillis * Math.max(1, found.serving) : 0;
 }
@@ -71,13 +79,17 @@ export function createLoads(problem: Problem): readonly CellLoad[] {
   return addShares(problem, problem.cells.length, sharesAtStart(problem));
 }
 
-/** Peak of each cell over the whole time at a quantile of the paths, with every copy where it is at the beginning. */
-export function peaksAtStart(problem: Problem, level: number): Float64Array {
+/**
+ * Peak of each cell over the whole time at a quantile of the paths, with every copy where it is at the beginning.
+ * @param sites hosts whose cells are asked for; those of others are 0. @default all
+ */
+export function peaksAtStart(problem: Problem, level: number, sites?: ReadonlySet<number>): Float64Array {
   const { cells, demand } = problem;
   const steps = stepCount(demand);
   const paths = pathCount(demand);
   const peaks = new Float32Array(cells.length * paths);
-  sumPaths(problem, cells.length, sharesAtStart(problem), (path, sums) => {
+  const shares = sharesAtStart(problem, sites);
+  sumPaths(problem, cells.length, shares, { from: 0, to: steps }, (path, sums) => {
     for (let cell = 0; cell < cells.length; cell++) {
       let peak = 0;
       for (let at = cell * steps; at < (cell + 1) * steps; at++)
@@ -95,14 +107,16 @@ export function createIslandTotals(problem: Problem): readonly CellLoad[] {
 }
 
 /** A part of a workload's demand and the cell or island that it belongs to. */
-interface DemandShare {
+export interface DemandShare {
   readonly work: number;
   readonly to: number;
   readonly factor: number;
 }
 
-function sharesAtStart(problem: Problem): readonly DemandShare[] {
+/** What each cell carries of which workload with every copy where it is at the beginning. @param sites of these hosts. @default all */
+export function sharesAtStart(problem: Problem, sites?: ReadonlySet<number>): readonly DemandShare[] {
   return problem.copies.flatMap((copy) => {
+    if (sites?.has(copy.site) === false) return [];
     const cell = cellOfCopy(problem, copy);
     const total = problem.works[copy.work]?.weight ?? 0;
     return cell >= 0 && total > 0 && copy.weight > 0
@@ -122,7 +136,7 @@ function addShares(problem: Problem, count: number, shares: readonly DemandShare
   const all = new Float32Array(count * size);
   const row = count * steps;
   const told = new Float32Array(Math.min(PATHS_TOLD, paths) * row);
-  sumPaths(problem, count, shares, (path, sums) => {
+  sumPaths(problem, count, shares, { from: 0, to: steps }, (path, sums) => {
     const place = path % PATHS_TOLD;
     told.set(sums, place * row);
     if (place < PATHS_TOLD - 1 && path < paths - 1) return;
@@ -136,23 +150,24 @@ function addShares(problem: Problem, count: number, shares: readonly DemandShare
 }
 
 /**
- * Adds shares of workloads up, path by path: a forecast lies in memory that way, and it may be large. The sums of one
- * path, `sums[to * steps + step]`, are near each other in memory until they are told.
+ * Adds shares of workloads up in a range of steps, path by path: a forecast lies in memory that way, and it may be large.
+ * The sums of one path, `sums[to * width + step - range.from]`, are near each other in memory until they are told.
  */
-function sumPaths(
+export function sumPaths(
   problem: Problem,
   count: number,
   shares: readonly DemandShare[],
+  range: StepRange,
   tell: (path: number, sums: Float32Array) => void,
 ): void {
   const { demand, works } = problem;
-  const steps = stepCount(demand);
-  const sums = new Float32Array(count * steps);
-  const bases = Int32Array.from(shares, ({ to }) => to * steps);
+  const width = range.to - range.from;
+  const sums = new Float32Array(count * width);
+  const bases = Int32Array.from(shares, ({ to }) => to * width);
   const factors = Float64Array.from(shares, ({ factor }) => factor);
   const rows = Int32Array.from(shares, ({ work }) => {
     const row = works[work]?.row ?? -1;
-    return row < 0 || demand.paths.length === 0 ? -1 : row * demand.rowLength + demand.first;
+    return row < 0 || demand.paths.length === 0 ? -1 : row * demand.rowLength + demand.first + range.from;
   });
   const constants = Float64Array.from(shares, ({ work, factor }) => factor * constantDemand(problem, work));
   for (let path = 0; path < pathCount(demand); path++) {
@@ -163,11 +178,11 @@ function sumPaths(
       const row = rows[share] as number;
       if (row < 0 || !values) {
         const constant = constants[share] as number;
-        for (let step = 0; step < steps; step++) sums[base + step] = (sums[base + step] as number) + constant;
+        for (let step = 0; step < width; step++) sums[base + step] = (sums[base + step] as number) + constant;
         continue;
       }
       const factor = factors[share] as number;
-      for (let step = 0; step < steps; step++) {
+      for (let step = 0; step < width; step++) {
         sums[base + step] = (sums[base + step] as number) + factor * (values[row + step] as number);
       }
     }
@@ -196,33 +211,11 @@ export function pathPeaks(load: CellLoad, range: StepRange, peaks: Float32Array)
 
 /** Highest demand of a workload on each path over a range of steps, written to `peaks`. */
 export function demandPeaks(problem: Problem, work: number, range: StepRange, peaks: Float32Array): void {
-  const block = demandBlock(problem, work);
-  if (block) pathPeaks(block, range, peaks);
-  else peaks.fill(constantDemand(problem, work));
-}
-
-/** The same of all workloads, `peaks[work * paths + path]`, taken path by path. */
-export function demandPeaksOfAll(problem: Problem, range: StepRange): Float32Array {
-  const { works, demand } = problem;
-  const paths = pathCount(demand);
-  const peaks = new Float32Array(works.length * paths);
-  for (let path = 0; path < paths; path++) {
-    const values = demand.paths[path];
-    for (let work = 0; work < works.length; work++) {
-      const row = works[work]?.row ?? -1;
-      let peak = 0;
-      if (row < 0 || !values) peak = constantDemand(problem, work);
-      else {
-        const offset = row * demand.rowLength + demand.first;
-        for (let step = range.from; step < range.to; step++) {
-          const value = values[offset + step] as number;
-          if (value > peak) peak = value;
-        }
-      }
-      peaks[work * paths + path] = peak;
-    }
+  for (let path = 0; path < peaks.length; path++) {
+    let peak = 0;
+    for (let step = range.from; step < range.to; step++) peak = Math.max(peak, demandAt(problem, work, path, step));
+    peaks[path] = peak;
   }
-  return peaks;
 }
 
 /** Demand of a workload on a path at a step. */

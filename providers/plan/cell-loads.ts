@@ -10,19 +10,9 @@
  *    whole run.
  * 3. Changes are taken back in the reverse order, the last one first, and none after `commit`.
  */
-import type { CellLoad, StepRange } from "./capacity";
-import {
-  addDemand,
-  createLoads,
-  demandAt,
-  demandPeaks,
-  demandPeaksOfAll,
-  limitOf,
-  pathCount,
-  pathPeaks,
-  quantileOf,
-} from "./capacity";
+import { constantDemand, demandAt, limitOf, pathCount, pathPeaks, quantileOf, type StepRange } from "./capacity";
 import type { Problem } from "./problem";
+import { StepLoads } from "./step-loads";
 
 /** A state that can be gone back to as often as is wanted, until it is dropped. */
 export interface Kept {
@@ -58,7 +48,7 @@ export interface LoadLimits {
 
 /** A cell as it was before a change: loads from the range's first step on, at the beginning. */
 interface Saved {
-  readonly load: CellLoad;
+  load: Float32Array;
   readonly pathPeaks: Float32Array;
 }
 
@@ -73,7 +63,7 @@ export class CellLoads {
   /** By cell: the highest load of all paths in the range, and at the quantile, millicores. */
   readonly peaks: Float64Array;
   readonly highs: Float64Array;
-  private readonly loads: readonly CellLoad[];
+  private readonly loads: StepLoads;
   private readonly limits: Float64Array;
   /** Highest load of each cell on each path in the range, `[cell * paths + path]`; their mean and deviation by cell. */
   private readonly pathPeaks: Float32Array;
@@ -91,8 +81,6 @@ export class CellLoads {
   /** States of cells before changes that may still be taken back, the last one on top; kept for the next ones. */
   private readonly saved: Saved[] = [];
   private savedCount = 0;
-  /** Of every state that is kept: loads as they were, of the cells that have changed since. */
-  private readonly kept = new Set<Map<number, CellLoad>>();
   private range: StepRange = { from: 0, to: 1 };
 
   /** Loads with every copy where it is at the beginning. */
@@ -102,7 +90,7 @@ export class CellLoads {
   ) {
     const cells = problem.cells.length;
     this.paths = pathCount(problem.demand);
-    this.loads = createLoads(problem);
+    this.loads = new StepLoads(problem);
     this.limits = Float64Array.from(problem.cells, ({ cpuMillis }) => limitOf(cpuMillis));
     this.peaks = new Float64Array(cells);
     this.highs = new Float64Array(cells);
@@ -123,7 +111,7 @@ export class CellLoads {
   beginRange(range: StepRange): { readonly cell: number; readonly share: number } | undefined {
     this.setRange(range);
     let worst: { readonly cell: number; readonly share: number } | undefined;
-    for (let cell = 0; cell < this.loads.length; cell++) {
+    for (let cell = 0; cell < this.limits.length; cell++) {
       this.measurePeaks(cell);
       const share = this.markOver(cell, []) / this.paths;
       if (share > 0 && (worst === undefined || share > worst.share)) worst = { cell, share };
@@ -134,7 +122,7 @@ export class CellLoads {
   /** Looks at more steps from now on; what is over in them without any change is not this wave's. */
   lookAhead(range: StepRange): void {
     this.setRange(range);
-    for (let cell = 0; cell < this.loads.length; cell++) this.measurePeaks(cell);
+    for (let cell = 0; cell < this.limits.length; cell++) this.measurePeaks(cell);
   }
 
   /** True when an island is over its shares on more paths than may be. */
@@ -154,29 +142,27 @@ export class CellLoads {
 
   /** Adds `factor` of a workload's demand to a cell and marks paths that are over now. */
   change(cell: number, work: number, factor: number): Undo {
-    const load = this.loads[cell];
-    if (!load) return () => undefined;
-    this.keepLoad(cell);
-    const { paths, range } = this;
-    const first = range.from * paths;
+    if (cell < 0) return () => undefined;
+    const { paths, loads } = this;
     const peak = this.peaks[cell] as number;
     const high = this.highs[cell] as number;
     const mean = this.means[cell] as number;
     const deviation = this.deviations[cell] as number;
     const before = (this.saved[this.savedCount] ??= {
-      load: new Float32Array(load.length),
+      load: new Float32Array(loads.size),
       pathPeaks: new Float32Array(paths),
     });
+    if (before.load.length < loads.size) before.load = new Float32Array(loads.size);
     this.savedCount++;
-    before.pathPeaks.set(this.pathPeaks.subarray(cell * paths, (cell + 1) * paths));
+    const base = cell * paths;
+    for (let path = 0; path < paths; path++) before.pathPeaks[path] = this.pathPeaks[base + path] as number;
     const marked: number[] = [];
-    before.load.set(load.subarray(first));
-    addDemand(this.problem, work, factor, load, range.from);
+    loads.add(cell, work, factor, before.load);
     this.measurePeaks(cell);
     this.markOver(cell, marked);
     return () => {
       this.savedCount--;
-      load.set(before.load.subarray(0, load.length - first), first);
+      loads.takeBack(cell, before.load);
       this.pathPeaks.set(before.pathPeaks, cell * paths);
       this.peaks[cell] = peak;
       this.highs[cell] = high;
@@ -193,8 +179,7 @@ export class CellLoads {
 
   /** A cell carries nothing from now on; what it carried in the range is marked already. */
   clear(cell: number): void {
-    this.keepLoad(cell);
-    this.loads[cell]?.fill(0);
+    this.loads.empty(cell);
     this.pathPeaks.fill(0, cell * this.paths, (cell + 1) * this.paths);
     this.peaks[cell] = 0;
     this.highs[cell] = 0;
@@ -204,10 +189,9 @@ export class CellLoads {
 
   /** Sets what a cell carries; it is looked at when the next range begins. */
   rebuild(cell: number, shares: Iterable<{ readonly work: number; readonly factor: number }>): void {
-    this.keepLoad(cell);
-    const load = this.loads[cell]?.fill(0);
-    if (!load) return;
-    for (const { work, factor } of shares) addDemand(this.problem, work, factor, load, this.range.from);
+    this.loads.empty(cell);
+    const unused = new Float32Array(this.loads.size);
+    for (const { work, factor } of shares) this.loads.add(cell, work, factor, unused);
   }
 
   /** Sets what a cell carries from now on; what it carried in the range is marked already. */
@@ -233,7 +217,6 @@ export class CellLoads {
   countNewOver(cell: number, work: number, factor: number, allowed: number): number {
     const { paths } = this;
     const marks = this.overPaths[this.problem.columns.islandOf[cell] as number];
-    const load = this.loads[cell] as CellLoad;
     const demand = this.demandOf(work);
     const limit = this.limits[cell] as number;
     const base = cell * paths;
@@ -244,7 +227,7 @@ export class CellLoads {
       if ((this.pathPeaks[base + path] as number) + factor * (demand.peaks[path] as number) <= limit) continue;
       for (let step = this.range.from; step < this.range.to; step++) {
         const more = factor * demandAt(this.problem, work, path, step);
-        if ((load[step * paths + path] as number) + more > limit) {
+        if (this.loads.at(cell, path, step) + more > limit) {
           count++;
           break;
         }
@@ -271,8 +254,7 @@ export class CellLoads {
   /** Keeps all loads as they are now; what was changed before stays. */
   keep(): Kept {
     this.commit();
-    const loads = new Map<number, CellLoad>();
-    this.kept.add(loads);
+    const loads = this.loads.keep();
     const columns = [this.peaks, this.highs, this.pathPeaks, this.means, this.deviations, this.overCounts];
     const values = columns.map((column) => column.slice());
     const marks = this.overPaths.map((paths) => paths.slice());
@@ -280,10 +262,7 @@ export class CellLoads {
     return {
       restore: () => {
         this.commit();
-        for (const [cell, load] of loads) {
-          this.keepLoad(cell);
-          this.loads[cell]?.set(load);
-        }
+        loads.restore();
         columns.forEach((column, index) => {
           column.set(values[index] ?? []);
         });
@@ -292,25 +271,20 @@ export class CellLoads {
         });
         this.setRange(range);
       },
-      drop: () => void this.kept.delete(loads),
+      drop: loads.drop,
     };
-  }
-
-  /** Before a load changes: whoever keeps it as it was gets a copy. */
-  private keepLoad(cell: number): void {
-    const load = this.loads[cell];
-    for (const loads of this.kept) if (load && !loads.has(cell)) loads.set(cell, load.slice());
   }
 
   private setRange(range: StepRange): void {
     this.range = range;
+    this.loads.reach(range);
     this.asked = 0;
     this.demands = new Array<WorkDemand | undefined>(this.problem.works.length);
   }
 
   /** Takes a cell's peaks in the range. */
   private measurePeaks(cell: number): void {
-    pathPeaks(this.loads[cell] as CellLoad, this.range, this.scratch);
+    this.loads.peaksOf(cell, this.range, this.scratch);
     this.describePeaks(cell);
   }
 
@@ -375,17 +349,27 @@ export class CellLoads {
 
   private measureDemand(work: number): WorkDemand {
     const { paths, demands } = this;
-    // One workload's demand lies apart in each path: where many are asked for, all are taken path by path.
+    // One workload's demand lies apart in each path: where many are asked for, all are gathered together.
     if (++this.asked > demands.length * ASKED_FOR_ALL) {
-      const all = demandPeaksOfAll(this.problem, this.range);
-      for (let other = 0; other < demands.length; other++) {
-        demands[other] ??= this.describeDemand(all.subarray(other * paths, (other + 1) * paths));
-      }
+      const all = new Float32Array(demands.length * paths);
+      this.loads.demand.forEach((other, block) => {
+        if (demands[other]) return;
+        demands[other] = this.describeDemand(
+          this.peaksOf(other, block, all.subarray(other * paths, (other + 1) * paths)),
+        );
+      });
       return demands[work] as WorkDemand;
     }
-    const peaks = new Float32Array(paths);
-    demandPeaks(this.problem, work, this.range, peaks);
+    const peaks = this.peaksOf(work, this.loads.demand.of(work), new Float32Array(paths));
     return (demands[work] = this.describeDemand(peaks));
+  }
+
+  /** Highest demand of a workload on each path in the range, written to `peaks`. */
+  private peaksOf(work: number, block: Float32Array | undefined, peaks: Float32Array): Float32Array {
+    const from = this.loads.demand.numberOf(this.range.from);
+    if (block) pathPeaks(block, { from, to: from + this.range.to - this.range.from }, peaks);
+    else peaks.fill(constantDemand(this.problem, work));
+    return peaks;
   }
 
   private describeDemand(peaks: Float32Array): WorkDemand {

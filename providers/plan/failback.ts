@@ -136,9 +136,11 @@ function bringHome(
 function findDisplaced(context: ScheduleContext, placement: Placement, standby: ReadonlySet<number>): Task[] {
   const { problem } = context;
   return problem.works.flatMap((_, work): Task[] => {
-    const free = originsOf(context, work);
+    const origins = originsOf(context, work);
     const hosts = placement.hostsOf(work);
-    if (isAtHome(hosts, free, standby)) return [];
+    if (isAtHome(hosts, origins, standby)) return [];
+    const free = new Map<number, number>();
+    for (const site of origins) free.set(site, (free.get(site) ?? 0) + 1);
     const copies = [...hosts.keys()].sort((a, b) => a - b).flatMap((site) => placement.copiesOf(work, site));
     const away = copies.filter((copy) => {
       if (standby.has(copy.site)) return true;
@@ -161,23 +163,26 @@ function findDisplaced(context: ScheduleContext, placement: Placement, standby: 
 /** True where no host has more of a workload's copies than it had at the run's start. */
 function isAtHome(
   hosts: ReadonlyMap<number, number>,
-  origins: ReadonlyMap<number, number>,
+  origins: readonly number[],
   standby: ReadonlySet<number>,
 ): boolean {
-  for (const [site, count] of hosts) if (standby.has(site) || count > (origins.get(site) ?? 0)) return false;
+  // No host has less than one of them: with more hosts than there were copies some are elsewhere.
+  if (hosts.size > origins.length) return false;
+  for (const [site, count] of hosts) {
+    if (standby.has(site)) return false;
+    let left = count;
+    for (const origin of origins) if (origin === site) left--;
+    if (left > 0) return false;
+  }
   return true;
 }
 
-/** How many copies of a workload each host had at the run's start. */
-function originsOf({ input, problem }: ScheduleContext, work: number): Map<number, number> {
-  const name = problem.works[work]?.workload.name ?? "";
-  const recorded = input.progress?.origins[name];
-  const sites = recorded
+/** Hosts of a workload's copies at the run's start, one for each. */
+function originsOf({ input, problem }: ScheduleContext, work: number): readonly number[] {
+  const recorded = input.progress?.origins[problem.works[work]?.workload.name ?? ""];
+  return recorded
     ? recorded.flatMap((host) => problem.siteOf.get(host) ?? [])
     : (problem.copiesOf[work] ?? []).map((copy) => copy.site);
-  const counts = new Map<number, number>();
-  for (const site of sites) counts.set(site, (counts.get(site) ?? 0) + 1);
-  return counts;
 }
 
 /** Takes a home in the same zone where there is one, else the first. */

@@ -428,12 +428,19 @@ export class Glance {
     this.isParticular = (problem.rules.apart[work]?.length ?? 0) > 0 || workload?.devices !== undefined;
   }
 
-  /** False where a copy is impossible whatever the paths say. */
-  at(site: number): boolean {
-    if (this.island < 0 || !this.states.takesCopies(site)) return false;
+  /** False where the workload's island has no open cell. */
+  isOpenAt(site: number): boolean {
+    if (this.island < 0) return false;
     const { cellAt, islands, columns } = this.problem;
     const cell = cellAt[site * islands.length + this.island] as number;
-    if (cell < 0 || columns.isOpen[cell] !== 1) return false;
+    return cell >= 0 && columns.isOpen[cell] === 1;
+  }
+
+  /** False where a copy is impossible whatever the paths say; of hosts with an open cell. */
+  at(site: number): boolean {
+    if (!this.states.takesCopies(site)) return false;
+    const { cellAt, islands, columns } = this.problem;
+    const cell = cellAt[site * islands.length + this.island] as number;
     if (this.allowed?.[site] === 0) return false;
     const memoryAfter = (this.places.memory[cell] as number) + this.memoryBytes;
     const memoryBytes = columns.memoryBytes[cell] as number;

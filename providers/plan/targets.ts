@@ -144,8 +144,19 @@ function shortlist(
   const sites = new Int32Array(SHORTLISTED);
   const scores = new Float64Array(SHORTLISTED);
   let count = 0;
-  const look = (site: number): void => {
-    if (site === copy.site || !isAsked(problem, placement, query, site)) return;
+  // Of sites that are sorted with the emptiest ones first, the start is among those; where the emptiest ones have no
+  // room for it, fuller ones have none either.
+  const isSorted = query.sitesOf !== undefined;
+  const starts = isSorted ? (isSure ? 1 : ofIsland.length >> 1) : ofIsland.length;
+  const mates = problem.rackMates[copy.site] ?? NO_SITES;
+  const from = (copy.work * 7919) % Math.max(1, starts);
+  const most = mates.length + (isSorted ? Math.min(SORTED_GLANCED_AT, ofIsland.length) : ofIsland.length);
+  for (let index = 0; index < most; index++) {
+    if (index - mates.length >= GLANCED_AT && count > 0) break;
+    const site = (
+      index < mates.length ? mates[index] : ofIsland[(from + index - mates.length) % ofIsland.length]
+    ) as number;
+    if (site === copy.site || !glance.isOpenAt(site) || !isAsked(problem, placement, query, site)) continue;
     const known =
       (site === query.home ? weights.home : 0) +
       (placement.isPending(site)
@@ -154,16 +165,16 @@ function shortlist(
       (zoneScores[zoneOf[site] as number] as number);
     const ofRack = rackOf[site] === rack ? weights.rack : 0;
     // What all the room in the world would not bring onto the list is not looked at more closely.
-    if (count === SHORTLISTED && (scores[count - 1] as number) >= known + weights.cpu + weights.memory + ofRack) return;
-    if (!mayReach(problem.rules, copy, site) || !glance.at(site)) return;
+    const least = count === SHORTLISTED ? (scores[count - 1] as number) : Number.NEGATIVE_INFINITY;
+    if (least >= known + weights.cpu + weights.memory + ofRack) continue;
+    if (!mayReach(problem.rules, copy, site) || !glance.at(site)) continue;
     const score =
       known +
       weights.cpu * roomScore(glance.cpuShare, query.style) +
       weights.memory * roomScore(glance.memoryShare, query.style) +
       ofRack;
-    if (count === SHORTLISTED && (scores[count - 1] as number) >= score) return;
-    for (let at = 0; at < count; at++) if (sites[at] === site) return;
-    if (isSure && !glance.isSureAt(site)) return;
+    if (least >= score || has(sites, count, site)) continue;
+    if (isSure && !glance.isSureAt(site)) continue;
     let at = count < SHORTLISTED ? count++ : count - 1;
     for (; at > 0 && (scores[at - 1] as number) < score; at--) {
       scores[at] = scores[at - 1] as number;
@@ -171,18 +182,15 @@ function shortlist(
     }
     scores[at] = score;
     sites[at] = site;
-  };
-  for (const site of problem.rackMates[copy.site] ?? []) look(site);
-  // Of sites that are sorted with the emptiest ones first, the start is among those; where the emptiest ones have no
-  // room for it, fuller ones have none either.
-  const isSorted = query.sitesOf !== undefined;
-  const starts = isSorted ? (isSure ? 1 : ofIsland.length >> 1) : ofIsland.length;
-  const from = (copy.work * 7919) % Math.max(1, starts);
-  const most = isSorted ? Math.min(SORTED_GLANCED_AT, ofIsland.length) : ofIsland.length;
-  for (let index = 0; index < most && (index < GLANCED_AT || count === 0); index++) {
-    look(ofIsland[(from + index) % ofIsland.length] as number);
   }
   return sites.subarray(0, count);
+}
+
+const NO_SITES = new Int32Array();
+
+function has(sites: Int32Array, count: number, site: number): boolean {
+  for (let at = 0; at < count; at++) if (sites[at] === site) return true;
+  return false;
 }
 
 function isAsked(problem: Problem, placement: Placement, query: TargetQuery, site: number): boolean {

@@ -108,8 +108,9 @@ export function searchWave(
   const mayBurst = options.mayBurst === true && !options.failback && !options.isReady;
   let ordered = orderTasks(problem, tasks, mayBurst);
   const moved = new Set<Task>();
+  const made: MadeCopies = new Map();
   for (;;) {
-    const walk = new Walk(problem, placement, ordered, options, mayBurst);
+    const walk = new Walk(problem, placement, ordered, options, mayBurst, made, moved.size > 0);
     const { result, atDepth } = walk.find(false);
     if (!("stuck" in result) || atDepth === 0) return result;
     const task = ordered[atDepth] as Task;
@@ -127,6 +128,9 @@ export function searchWave(
  */
 const MOST_TRIES_OF_LANE = 100;
 
+/** Copies that a search has made for hosts, by task and host: where it tries again it tries the same ones. */
+type MadeCopies = Map<Task, Map<number, Copy>>;
+
 /** One walk through the tasks in an order. */
 class Walk {
   private readonly choices: Choice[] = [];
@@ -143,6 +147,8 @@ class Walk {
     private readonly ordered: readonly Task[],
     private readonly options: SearchOptions,
     private readonly mayBurst: boolean,
+    private readonly made: MadeCopies,
+    private readonly isAgain: boolean,
   ) {}
 
   /**
@@ -210,13 +216,24 @@ class Walk {
     let tried = 0;
     for (const target of list.targets) {
       if (tried++ > 0 && !this.mayTryAgain()) return false;
-      const arrived = createCopy(problem, copy, target.site, weight, options);
+      const arrived = this.copyFor(task, target.site, weight);
       if (this.choose({ task, list, target, arrived }, depth, placement.add(arrived))) return true;
       if (this.isOver()) return false;
     }
     if (task.inPlace && !stayFirst && this.settleInPlace(task, depth)) return true;
     if (this.isOver()) return false;
     return this.settleOtherwise(task, list, depth);
+  }
+
+  /** The copy that a task brings to a host; the first walk makes each once, and most searches have only that one. */
+  private copyFor(task: Task, site: number, weight: number): Copy {
+    const { problem, options, made } = this;
+    if (!this.goesBack && !this.isAgain) return createCopy(problem, task.copy, site, weight, options);
+    let bySite = made.get(task);
+    if (!bySite) made.set(task, (bySite = new Map<number, Copy>()));
+    let copy = bySite.get(site);
+    if (!copy) bySite.set(site, (copy = createCopy(problem, task.copy, site, weight, options)));
+    return copy;
   }
 
   /** Without a host: a function stands in, or the copy pauses. */
@@ -349,25 +366,10 @@ function tryPause(
   };
 }
 
-/** A copy that was made for a host in the search of a wave. */
-interface MadeCopy {
-  readonly index: number;
-  readonly made: Copy;
-}
-
-/** Copies that were made for a host, by the copy that they replace: searches try the same ones again and again. */
-const madeCopies = new WeakMap<Copy, Map<number, MadeCopy>>();
-
 /** The copy that a move brings. Its id comes from what it is, not from the run or the time. */
 function createCopy(problem: Problem, copy: Copy, site: number, weight: number, options: SearchOptions): Copy {
   // What moves with its memory is the same copy afterwards.
   if (site !== copy.site && isMovedLive(problem, copy, site)) return { ...copy, site, weight };
-  let bySite = madeCopies.get(copy);
-  if (!bySite) madeCopies.set(copy, (bySite = new Map<number, MadeCopy>()));
-  const known = bySite.get(site);
-  if (known?.index === options.index && known.made.weight === weight && !options.ids.has(known.made.id)) {
-    return known.made;
-  }
   const name = problem.works[copy.work]?.workload.name ?? "";
   const host = problem.sites[site]?.host.id ?? "";
   const parts = [name, copy.id, host, options.index];
@@ -375,9 +377,7 @@ function createCopy(problem: Problem, copy: Copy, site: number, weight: number, 
   let salt = 0;
   while (options.ids.has(id)) id = `${name}-${shortDigest([...parts, ++salt])}`;
   const { blackoutMs } = copy;
-  const made = { id, work: copy.work, site, weight, ...(blackoutMs === undefined ? {} : { blackoutMs }) };
-  if (salt === 0) bySite.set(site, { index: options.index, made });
-  return made;
+  return { id, work: copy.work, site, weight, ...(blackoutMs === undefined ? {} : { blackoutMs }) };
 }
 
 /**

@@ -17,7 +17,7 @@ import type {
 } from "../../../sdk/model";
 import { MIGRATION_PARTS } from "../../../sdk/model";
 
-import { addDemand, cellOfCopy, pathCount, peakQuantile, stepCount, type CellLoad } from "../capacity";
+import { peaksAtStart } from "../capacity";
 import type { Copy, Problem } from "../problem";
 import { scoreStaying } from "./score-copy";
 
@@ -43,15 +43,23 @@ export function decideUnits(
   const { fleet, spec } = input;
   const moved = new Set(waves.flatMap(({ moves }) => moves.map(({ replica }) => replica)));
   const islands = new Set(spec.islands.map(({ name }) => name));
-  const useOf = createUses(problem, quantile);
-  const hosts = problem.works.map((_, work) => countHosts(problem, work));
-  const staying = problem.copies.flatMap((copy): UnitDecision[] => {
-    const workload = problem.works[copy.work]?.workload;
-    const host = problem.sites[copy.site]?.host;
-    if (moved.has(copy.id) || host?.role !== "member" || !workload || !islands.has(workload.island)) return [];
-    const scored = scoreStaying(problem, copy, useOf(copy.site), (work) => hosts[work] ?? new Map<number, number>());
-    const { outcome, reason, migration = scored } = judge(copy, host.id, scored);
-    return [{ unit: copy.id, workload: workload.name, host: host.id, outcome, migration, reason }];
+  const hosts = new Map<number, ReadonlyMap<number, number>>();
+  const hostsOf = (work: number): ReadonlyMap<number, number> => {
+    let counts = hosts.get(work);
+    if (!counts) hosts.set(work, (counts = countHosts(problem, work)));
+    return counts;
+  };
+  const stays = problem.copies.filter(({ id, site, work }) => {
+    const island = problem.works[work]?.workload.island;
+    return !moved.has(id) && problem.sites[site]?.host.role === "member" && island !== undefined && islands.has(island);
+  });
+  const uses = createUses(problem, quantile, new Set(stays.map(({ site }) => site)));
+  const staying = stays.map((copy): UnitDecision => {
+    const host = problem.sites[copy.site]?.host.id ?? "";
+    const scored = scoreStaying(problem, copy, uses[copy.site] as number, hostsOf);
+    const { outcome, reason, migration = scored } = judge(copy, host, scored);
+    const workload = problem.works[copy.work]?.workload.name ?? "";
+    return { unit: copy.id, workload, host, outcome, migration, reason };
   });
   return [...staying, ...decideThreads(fleet, waves, staying)];
 }
@@ -93,32 +101,14 @@ function scaleScore(migration: MigrationScore, share: number): MigrationScore {
   return { ...migration, score: round(sum), cost: round(Math.max(0, costs)), parts: scaled };
 }
 
-/** Use of the fullest share of a host over the whole time, with every copy where it is at the beginning. */
-function createUses(problem: Problem, quantile: number): (site: number) => number {
-  const bySite: Copy[][] = problem.sites.map(() => []);
-  for (const copy of problem.copies) bySite[copy.site]?.push(copy);
-  const uses = new Map<number, number>();
-  const range = { from: 0, to: stepCount(problem.demand) };
-  return (site) => {
-    let use = uses.get(site);
-    if (use !== undefined) return use;
-    const loads = new Map<number, CellLoad>();
-    for (const copy of bySite[site] ?? []) {
-      const cell = cellOfCopy(problem, copy);
-      const weight = problem.works[copy.work]?.weight ?? 0;
-      if (cell < 0 || weight <= 0 || copy.weight <= 0) continue;
-      const load = loads.get(cell) ?? new Float32Array(pathCount(problem.demand) * stepCount(problem.demand));
-      addDemand(problem, copy.work, copy.weight / weight, load);
-      loads.set(cell, load);
-    }
-    use = 0;
-    for (const [cell, load] of loads) {
-      const capacity = problem.cells[cell]?.cpuMillis ?? 0;
-      if (capacity > 0) use = Math.max(use, peakQuantile(problem, load, range, quantile) / capacity);
-    }
-    uses.set(site, use);
-    return use;
-  };
+/** Use of the fullest share of each of these hosts over the whole time, with every copy where it is at the beginning. */
+function createUses(problem: Problem, quantile: number, sites: ReadonlySet<number>): Float64Array {
+  const uses = new Float64Array(problem.sites.length);
+  const peaks = peaksAtStart(problem, quantile, sites);
+  problem.cells.forEach(({ site, cpuMillis }, cell) => {
+    if (cpuMillis > 0) uses[site] = Math.max(uses[site] as number, (peaks[cell] as number) / cpuMillis);
+  });
+  return uses;
 }
 
 function countHosts(problem: Problem, work: number): ReadonlyMap<number, number> {
