@@ -1,6 +1,8 @@
 /**
  * The order of numbers without a comparing function: typed arrays sort with one by way of boxed values, which costs ten
  * times as much and leaves garbage.
+ *
+ * Not for: sorting the numbers themselves with what belongs to them (sort-pairs.ts).
  */
 
 /** Below this length insertion is quicker than merging. */
@@ -9,27 +11,16 @@ const RUN_LENGTH = 16;
 /** Indices of finite values in ascending order of the values; equal ones in the order of their indices (merge sort). */
 export function argsort(values: ArrayLike<number>): Uint32Array {
   const keys = values instanceof Float64Array ? values : Float64Array.from(values);
-  return createArgsort(keys.length)(keys, keys.length);
-}
-
-/**
- * The same for the first `count` of at most `most` values, again and again in the same arrays: the next call overwrites
- * what a call gave.
- */
-export function createArgsort(most: number): (keys: Float64Array, count: number) => Uint32Array {
-  const first = new Uint32Array(most);
-  const second = new Uint32Array(most > RUN_LENGTH ? most : 0);
-  return (keys, count) => {
-    let [from, to] = [first, second];
-    for (let index = 0; index < count; index++) from[index] = index;
-    for (let start = 0; start < count; start += RUN_LENGTH)
-      insertionSort(from, keys, start, Math.min(count, start + RUN_LENGTH));
-    for (let width = RUN_LENGTH; width < count; width *= 2) {
-      for (let start = 0; start < count; start += 2 * width) merge(from, to, keys, start, width, count);
-      [from, to] = [to, from];
-    }
-    return from;
-  };
+  const count = keys.length;
+  let [from, to] = [new Uint32Array(count), new Uint32Array(count > RUN_LENGTH ? count : 0)];
+  for (let index = 0; index < count; index++) from[index] = index;
+  for (let start = 0; start < count; start += RUN_LENGTH)
+    insertionSort(from, keys, start, Math.min(count, start + RUN_LENGTH));
+  for (let width = RUN_LENGTH; width < count; width *= 2) {
+    for (let start = 0; start < count; start += 2 * width) merge(from, to, keys, start, width, count);
+    [from, to] = [to, from];
+  }
+  return from;
 }
 
 function insertionSort(order: Uint32Array, keys: Float64Array, start: number, end: number): void {

@@ -9,14 +9,14 @@
  * 2. A horizon's quantiles do not depend on which other horizons or levels are asked for.
  *
  * Sources: weights by inverse backtest loss, Bates and Granger, "The Combination of Forecasts", Operational Research
- * Quarterly 20(4), 1969; trimmed means of quantiles, Jose, Grushka-Cockayne and Lichtendahl, "Trimmed Opinion Pools and
- * the Crowd's Calibration Problem", Management Science 60(2), 2014; the interval's factor is a conformity score of
+ * Quarterly 20(4), 1969; the interval's factor is a conformity score of
  * Romano, Patterson and Candes, "Conformalized Quantile Regression", NeurIPS 2019, in its relative form (Kivaranovic,
  * Johnson and Leeb, AISTATS 2020); the factor for what is fitted, Akaike, "Fitting Autoregressive Models for Prediction",
  * Annals of the Institute of Statistical Mathematics 21, 1969.
  */
 import type { PreparedSeries } from "./prepare";
 import type { QuantilesAt } from "./shape-model";
+import { TrimmedQuantiles } from "./trimmed-quantiles";
 
 /** One forecast among several. */
 export interface Member {
@@ -34,6 +34,7 @@ const JUDGED_LEVELS: readonly number[] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8
 const KEPT_LEVELS: readonly number[] = [0.025, ...JUDGED_LEVELS, 0.975];
 /** Places in KEPT_LEVELS of the 95 % interval, the 80 % interval within it and the median in the middle. */
 const INTERVALS: readonly number[] = [0.025, 0.1, 0.5, 0.9, 0.975].map((level) => KEPT_LEVELS.indexOf(level));
+const ALL_INTERVALS: readonly number[] = INTERVALS.map((_, place) => place);
 /** Origins of the backtest for each horizon. */
 const ORIGINS = { most: 32, least: 16 } as const;
 /** Origins that judge first: who loses so many times as much as the best there is judged no further. */
@@ -57,8 +58,6 @@ const WARM_UP_SHARE = 0.4;
 const SHARPNESS = { rootNear: 4, rootAround: 2, plainAround: 2 } as const;
 /** Members below this share of the best weight are left out. */
 const LEAST_SHARE = 0.1;
-/** Share of the weight on each side that is trimmed off: what is left lies between the weighted median and mean. */
-const TRIMMED = 0.3;
 /** A member may not look better than this share of the worst: on a constant past several are perfect. */
 const LEAST_RELATIVE_LOSS = 1e-6;
 /**
@@ -83,14 +82,15 @@ const LOWER_SIDE = { least: 0.95, seasons: 0.5 } as const;
 
 /** What the backtest of one horizon of the grid left. */
 interface Backtest {
-  /** Sums of losses and of their square roots, by member. */
+  /** Sums of losses and of their square roots, by member, beside those of the best one. */
   readonly plain: Float64Array;
   readonly root: Float64Array;
   /** 1: not judged to the end, so that it may not speak. */
   readonly dropped: Uint8Array;
-  readonly actuals: readonly number[];
-  /** `quantiles[o]`: rows of KEPT_LEVELS, one for each member, one after the other. */
-  readonly quantiles: readonly Float64Array[];
+  /** What came, by origin; NaN where nothing was judged. */
+  readonly actuals: Float64Array;
+  /** `quantiles[(o * members + m) * INTERVALS.length]`: what member m said at origin o, at INTERVALS. */
+  readonly quantiles: Float64Array;
 }
 
 /** Weights and widths at one horizon of the grid. */
@@ -115,6 +115,9 @@ export class Blend {
   private readonly origins: number;
   private readonly backtests = new Map<number, Backtest>();
   private readonly tunings = new Map<number, Tuning>();
+  private readonly trimmed: TrimmedQuantiles;
+  /** Of one origin, at KEPT_LEVELS. */
+  private readonly judged = new Float64Array(KEPT_LEVELS.length);
 
   /**
    * @param seasonSteps 0: none
@@ -127,6 +130,7 @@ export class Blend {
     private readonly weighed?: (horizon: number) => Tuning,
   ) {
     this.judges = weighed === undefined ? members.map((member) => member.at(KEPT_LEVELS)) : [];
+    this.trimmed = new TrimmedQuantiles(members.length);
     const { length } = prepared.values;
     this.origins = Math.round(
       Math.max(ORIGINS.least, Math.min(ORIGINS.most, (ORIGINS.most * LONGEST_WITH_MOST) / length)),
@@ -141,6 +145,7 @@ export class Blend {
     const forecasts = this.members.map((member) => member.at(known));
     const origin = this.prepared.values.length - 1;
     const rows = new Float64Array(this.members.length * known.length);
+    const blended = new Float64Array(places.length);
     return (horizon) => {
       const { weights, inner, outer } = this.tuningAt(horizon);
       for (let m = 0; m < forecasts.length; m++) {
@@ -148,7 +153,7 @@ export class Blend {
         const row = forecasts[m]?.(origin, horizon);
         for (let l = 0; l < known.length; l++) rows[m * known.length + l] = row?.[l] ?? 0;
       }
-      const blended = trimmedQuantiles(rows, known.length, weights, places);
+      this.trimmed.write(blended, rows, 0, known.length, weights, places);
       const median = blended[levels.length] ?? 0;
       const lower = lowerFactor(horizon, this.seasonSteps);
       const result = new Float64Array(levels.length);
@@ -223,36 +228,37 @@ export class Blend {
     for (let other = position - reach; other <= position + reach; other++) {
       if (!(other in this.horizons)) continue;
       const losses = this.backtestAt(other)[kind];
-      const least = Math.max(Math.min(...losses), LEAST_RELATIVE_LOSS * Math.max(...losses), Number.MIN_VALUE);
-      losses.forEach((loss, m) => (sum[m] = (sum[m] ?? 0) + Math.max(loss, least) / least));
+      for (let m = 0; m < sum.length; m++) sum[m] = (sum[m] as number) + (losses[m] as number);
     }
-    const least = Math.max(Math.min(...sum), Number.MIN_VALUE);
-    return sum.map((loss) => loss / least);
+    const least = Math.max(leastOf(sum), Number.MIN_VALUE);
+    for (let m = 0; m < sum.length; m++) sum[m] = (sum[m] as number) / least;
+    return sum;
   }
 
   /** By what the intervals have to be wider, around one horizon. */
   private measureWidths(position: number, weights: Float64Array): { inner: number; outer: number } {
     const unseen = predictionFactor(this.prepared.values.length);
-    const inner: number[] = [];
-    const outer: number[] = [];
+    const size = INTERVALS.length;
+    const most = this.origins * (2 * NEAR + 1);
+    const [inner, outer] = [new Float64Array(most), new Float64Array(most)];
+    const row = new Float64Array(size);
+    let count = 0;
     for (let other = position - NEAR; other <= position + NEAR; other++) {
       if (!(other in this.horizons)) continue;
       const { actuals, quantiles } = this.backtestAt(other);
       for (let o = 0; o < actuals.length; o++) {
-        const [low = 0, lower = 0, median = 0, upper = 0, high = 0] = trimmedQuantiles(
-          quantiles[o] ?? EMPTY,
-          KEPT_LEVELS.length,
-          weights,
-          INTERVALS,
-        );
-        inner.push(conformity(actuals[o] ?? 0, lower, median, upper));
-        outer.push(conformity(actuals[o] ?? 0, low, median, high));
+        const actual = actuals[o] as number;
+        if (Number.isNaN(actual)) continue;
+        this.trimmed.write(row, quantiles, o * this.members.length * size, size, weights, ALL_INTERVALS);
+        const median = row[2] as number;
+        inner[count] = conformity(actual, row[1] as number, median, row[3] as number);
+        outer[count++] = conformity(actual, row[0] as number, median, row[4] as number);
       }
     }
-    if (inner.length === 0) return { inner: unseen, outer: unseen };
+    if (count === 0) return { inner: unseen, outer: unseen };
     return {
-      inner: unseen * beyondBand(boundedFactor(inner, 0.8)) ** CALIBRATED_SHARE.inner,
-      outer: unseen * boundedFactor(outer, 0.95) ** CALIBRATED_SHARE.outer,
+      inner: unseen * beyondBand(boundedFactor(inner.subarray(0, count), 0.8)) ** CALIBRATED_SHARE.inner,
+      outer: unseen * boundedFactor(outer.subarray(0, count), 0.95) ** CALIBRATED_SHARE.outer,
     };
   }
 
@@ -267,44 +273,49 @@ export class Blend {
     const last = values.length - 1 - horizon;
     const span = Math.max(JUDGED_SEASONS * this.seasonSteps, JUDGED_HORIZONS * horizon, this.origins);
     const first = Math.max(0, Math.min(last, Math.max(Math.ceil(values.length * WARM_UP_SHARE), last - span)));
-    const plain = new Float64Array(this.members.length);
-    const root = new Float64Array(this.members.length);
-    const actuals: number[] = [];
-    const dropped = new Uint8Array(this.members.length);
-    const quantiles: Float64Array[] = [];
-    const size = KEPT_LEVELS.length;
-    const width = this.judges.length * size;
-    // One array for all origins: to make one for each costs as much as some members.
-    const all = new Float64Array(this.origins * width);
+    const count = this.members.length;
+    const plain = new Float64Array(count);
+    const root = new Float64Array(count);
+    const dropped = new Uint8Array(count);
+    const actuals = new Float64Array(this.origins).fill(Number.NaN);
+    const quantiles = new Float64Array(this.origins * count * INTERVALS.length);
+    let judged = 0;
     const judgeAt = (turn: number): void => {
       const origin = Math.round(first + ((last - first) * turn) / (this.origins - 1));
       if (measured[origin + horizon] === 0) return;
-      const actual = values[origin + horizon] ?? 0;
-      actuals.push(actual);
-      const rows = all.subarray((actuals.length - 1) * width, actuals.length * width);
-      for (let m = 0; m < this.judges.length; m++) {
+      const actual = values[origin + horizon] as number;
+      actuals[turn] = actual;
+      judged++;
+      for (let m = 0; m < count; m++) {
         if (dropped[m] === 1) continue;
-        const row = this.judges[m]?.(origin, horizon);
-        for (let l = 0; l < size; l++) rows[m * size + l] = Math.max(0, row?.[l] ?? 0);
-        const loss = pinball(rows, m * size, actual);
-        plain[m] = (plain[m] ?? 0) + loss;
-        root[m] = (root[m] ?? 0) + Math.sqrt(loss);
+        const loss = this.judge(m, origin, horizon, actual);
+        plain[m] = (plain[m] as number) + loss;
+        root[m] = (root[m] as number) + Math.sqrt(loss);
+        const at = (turn * count + m) * INTERVALS.length;
+        for (let i = 0; i < INTERVALS.length; i++) quantiles[at + i] = this.judged[INTERVALS[i] as number] as number;
       }
-      quantiles.push(rows);
     };
     const every = Math.max(1, Math.floor(this.origins / PROBED));
     for (let turn = 0; turn < this.origins; turn += every) judgeAt(turn);
-    const probed = actuals.length;
-    const hopeless = HOPELESS * plain.reduce((least, loss) => Math.min(least, loss), Number.POSITIVE_INFINITY);
-    if (hopeless > 0) plain.forEach((loss, m) => (dropped[m] = loss > hopeless ? 1 : 0));
+    const probed = judged;
+    const hopeless = HOPELESS * leastOf(plain);
+    if (hopeless > 0) for (let m = 0; m < count; m++) dropped[m] = (plain[m] as number) > hopeless ? 1 : 0;
     for (let turn = 0; turn < this.origins; turn++) if (turn % every !== 0) judgeAt(turn);
-    const share = actuals.length / Math.max(1, probed);
-    for (let m = 0; m < dropped.length; m++) {
+    const share = judged / Math.max(1, probed);
+    for (let m = 0; m < count; m++) {
       if (dropped[m] === 0) continue;
-      plain[m] = (plain[m] ?? 0) * share;
-      root[m] = (root[m] ?? 0) * share;
+      plain[m] = (plain[m] as number) * share;
+      root[m] = (root[m] as number) * share;
     }
-    return { plain, root, dropped, actuals, quantiles };
+    return { plain: besideLeast(plain), root: besideLeast(root), dropped, actuals, quantiles };
+  }
+
+  /** Loss of what a member says at KEPT_LEVELS, which is written to `judged`. */
+  private judge(member: number, origin: number, horizon: number, actual: number): number {
+    const { judged } = this;
+    const row = this.judges[member]?.(origin, horizon);
+    for (let l = 0; l < judged.length; l++) judged[l] = Math.max(0, row?.[l] ?? 0);
+    return pinball(judged, actual);
   }
 
   private nearest(horizon: number): number {
@@ -325,53 +336,19 @@ export function nearestPlace(horizons: readonly number[], horizon: number): numb
   return horizon / low < high / horizon ? after - 1 : after;
 }
 
-const EMPTY = new Float64Array(0);
-
-/**
- * For each wanted place of the rows, of `size` values each and one after the other, the mean of the members' quantiles between the trimmed shares of weight. Sorts by
- * insertion: there are about twenty members, and this runs for every origin, horizon and level.
- */
-function trimmedQuantiles(
-  rows: Float64Array,
-  size: number,
-  weights: Float64Array,
-  places: readonly number[],
-): Float64Array {
-  let speaking = 0;
-  for (const weight of weights) if (weight > 0) speaking++;
-  const values = new Float64Array(speaking);
-  const shares = new Float64Array(speaking);
-  const result = new Float64Array(places.length);
-  for (let p = 0; p < places.length; p++) {
-    const at = places[p] ?? 0;
-    let count = 0;
-    for (let m = 0; m < weights.length; m++) {
-      const weight = weights[m] ?? 0;
-      if (weight === 0) continue;
-      const value = rows[m * size + at] ?? 0;
-      let place = count++;
-      for (; place > 0 && (values[place - 1] ?? 0) > value; place--) {
-        values[place] = values[place - 1] ?? 0;
-        shares[place] = shares[place - 1] ?? 0;
-      }
-      values[place] = value;
-      shares[place] = weight;
-    }
-    result[p] = middleMean(values, shares);
-  }
-  return result;
+function leastOf(numbers: Float64Array): number {
+  let least = Number.POSITIVE_INFINITY;
+  for (const number of numbers) least = Math.min(least, number);
+  return least;
 }
 
-function middleMean(ascending: Float64Array, shares: Float64Array): number {
-  let before = 0;
-  let sum = 0;
-  for (let i = 0; i < ascending.length; i++) {
-    const after = before + (shares[i] ?? 0);
-    const share = Math.min(after, 1 - TRIMMED) - Math.max(before, TRIMMED);
-    if (share > 0) sum += share * (ascending[i] ?? 0);
-    before = after;
-  }
-  return sum / (1 - 2 * TRIMMED);
+/** Losses beside the least of them; in place. */
+function besideLeast(losses: Float64Array): Float64Array {
+  let most = 0;
+  for (const loss of losses) most = Math.max(most, loss);
+  const least = Math.max(leastOf(losses), LEAST_RELATIVE_LOSS * most, Number.MIN_VALUE);
+  for (let m = 0; m < losses.length; m++) losses[m] = Math.max(losses[m] as number, least) / least;
+  return losses;
 }
 
 /** How many times as wide the side of the interval would have to be to reach the actual value. */
@@ -381,8 +358,9 @@ function conformity(actual: number, low: number, median: number, high: number): 
   return side > 0 ? Math.abs(actual - median) / side : CALIBRATION_BOUNDS.most;
 }
 
-function boundedFactor(scores: readonly number[], level: number): number {
-  const sorted = Float64Array.from(scores).sort();
+/** @param scores are sorted */
+function boundedFactor(scores: Float64Array, level: number): number {
+  const sorted = scores.sort();
   const rank = Math.min(sorted.length - 1, Math.ceil((sorted.length + 1) * level) - 1);
   return Math.min(CALIBRATION_BOUNDS.most, Math.max(CALIBRATION_BOUNDS.least, sorted[rank] ?? 1));
 }
@@ -412,12 +390,12 @@ function lowerFactor(horizon: number, seasonSteps: number): number {
   return 1 - (1 - LOWER_SIDE.least) * Math.max(0, 1 - ahead);
 }
 
-/** Loss of the row of KEPT_LEVELS that begins at `from`. */
-function pinball(rows: Float64Array, from: number, actual: number): number {
+/** Loss of a row of KEPT_LEVELS. */
+function pinball(row: Float64Array, actual: number): number {
   let loss = 0;
   for (let l = 0; l < JUDGED_LEVELS.length; l++) {
-    const level = JUDGED_LEVELS[l] ?? 0;
-    const error = actual - (rows[from + l + 1] ?? 0);
+    const level = JUDGED_LEVELS[l] as number;
+    const error = actual - (row[l + 1] as number);
     loss += Math.max(level * error, (level - 1) * error);
   }
   return loss;

@@ -11,7 +11,7 @@
 import type { ErrorDistribution } from "./conformal";
 import { createErrorDistribution, errorQuantile } from "./conformal";
 import type { Bucket } from "./horizon-errors";
-import { strideOffCalendar } from "./running";
+import { halvingWeights, strideOffCalendar } from "./running";
 import { onceEach, type Place, type QuantilesAt } from "./shape-model";
 
 /** Origins and targets of past forecasts, as columns. */
@@ -72,22 +72,31 @@ export function collectPairs(
   return { count, origins: origins.subarray(0, count), targets: targets.subarray(0, count) };
 }
 
-/** @param errors one for each pair, in spreads. @returns undefined when there are too few */
+/** Weights of errors by their target: what lies long ago counts less. @param count number of values of the series */
+export function fadingWeights(count: number): Float64Array {
+  return halvingWeights(count, count * HALF_LIFE_SHARE);
+}
+
+/**
+ * @param errors one for each pair, in spreads
+ * @param fading see fadingWeights
+ * @returns undefined when there are too few
+ */
 export function distributeErrors(
   bucket: Bucket,
   targets: Int32Array,
   errors: Float64Array,
-  count: number,
+  fading: Float64Array,
 ): BucketErrors | undefined {
   if (errors.length < FEWEST_ERRORS) return undefined;
-  const halfLife = count * HALF_LIFE_SHARE;
+  const count = fading.length;
   const bounded = new Float64Array(errors.length);
   const weights = new Float64Array(errors.length);
   let oldest = count;
   for (let i = 0; i < errors.length; i++) {
-    const target = targets[i] ?? 0;
-    bounded[i] = Math.max(-LARGEST_ERROR, Math.min(LARGEST_ERROR, errors[i] ?? 0));
-    weights[i] = 2 ** ((target - count) / halfLife);
+    const target = targets[i] as number;
+    bounded[i] = Math.max(-LARGEST_ERROR, Math.min(LARGEST_ERROR, errors[i] as number));
+    weights[i] = fading[target] as number;
     oldest = Math.min(oldest, target);
   }
   const independent = Math.max(1, Math.min(errors.length, (count - oldest) / bucket.centre));
@@ -100,6 +109,7 @@ export function measureErrors(
   measured: Uint8Array,
   { point, spread, buckets, firstOrigin }: MeasuredForecast,
 ): readonly BucketErrors[] {
+  const fading = fadingWeights(values.length);
   return buckets.flatMap((bucket) => {
     const { count, origins, targets } = collectPairs(measured, bucket, firstOrigin);
     const errors = new Float64Array(count);
@@ -107,7 +117,7 @@ export function measureErrors(
       const [origin, target] = [origins[i] ?? 0, targets[i] ?? 0];
       errors[i] = ((values[target] ?? 0) - point(origin, target - origin)) / spread(origin);
     }
-    const distributed = distributeErrors(bucket, targets, errors, values.length);
+    const distributed = distributeErrors(bucket, targets, errors, fading);
     return distributed ? [distributed] : [];
   });
 }
@@ -128,8 +138,9 @@ export function quantilesAround(
     const middle = point(origin, horizon);
     const unit = spread(origin) * Math.min(LARGEST_GROWTH, Math.sqrt(Math.max(1, horizon / longest)));
     const [low, high] = [spreads[left], spreads[right]];
+    if (low === undefined || high === undefined) return quantiles.fill(middle);
     for (let l = 0; l < quantiles.length; l++) {
-      quantiles[l] = middle + unit * ((low?.[l] ?? 0) * (1 - share) + (high?.[l] ?? 0) * share);
+      quantiles[l] = middle + unit * ((low[l] as number) * (1 - share) + (high[l] as number) * share);
     }
     return quantiles;
   };

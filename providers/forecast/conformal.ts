@@ -10,14 +10,15 @@
  * Annals of Statistics 51(2), 2023. One set of errors per horizon: Stankeviciute et al., NeurIPS 2021.
  */
 
-import { argsort } from "./argsort";
+import { pairColumns, sortPairs } from "./sort-pairs";
 
 /** Errors sorted, each with the probability that the next one is below it. */
 export interface ErrorDistribution {
   readonly sorted: Float64Array;
   /** `below[i]`: probability that the next error is below `sorted[i]`; ascending, in (0, 1). */
   readonly below: Float64Array;
-  readonly deviation: number;
+  /** Told when it is first asked for: only tails beyond all errors need it. */
+  readonly deviation: () => number;
 }
 
 /**
@@ -33,22 +34,23 @@ export function createErrorDistribution(
   weights: Float64Array,
   independent: number = errors.length,
 ): ErrorDistribution {
-  const order = argsort(errors);
-  const sorted = new Float64Array(order.length);
-  const below = new Float64Array(order.length);
+  const count = errors.length;
+  const sorted = Float64Array.from(errors);
+  const ordered = Float64Array.from(weights);
+  sortPairs({ keys: sorted, weights: ordered }, count, pairColumns(count));
+  const below = new Float64Array(count);
   let total = 0;
   for (const weight of weights) total += weight;
   const shrink = independent / (independent + 1);
   let cumulative = 0;
-  for (let position = 0; position < order.length; position++) {
-    const index = order[position] ?? 0;
-    const weight = weights[index] ?? 0;
+  for (let position = 0; position < count; position++) {
+    const weight = ordered[position] as number;
     const middle = (cumulative + weight / 2) / total;
-    sorted[position] = errors[index] ?? 0;
     below[position] = 0.5 + (middle - 0.5) * shrink;
     cumulative += weight;
   }
-  return { sorted, below, deviation: weightedDeviation(errors, weights) };
+  let deviation: number | undefined;
+  return { sorted, below, deviation: () => (deviation ??= weightedDeviation(errors, weights)) };
 }
 
 /**
@@ -64,11 +66,11 @@ export function errorQuantile({ sorted, below, deviation }: ErrorDistribution, l
   const last = below[count - 1] ?? 0;
   if (position === 0) {
     const tail = Math.min(0, normalQuantile(level) - normalQuantile(first));
-    return (sorted[0] ?? 0) + tail * deviation;
+    return (sorted[0] ?? 0) + tail * deviation();
   }
   if (position === count) {
     const tail = Math.max(0, normalQuantile(level) - normalQuantile(last));
-    return (sorted[count - 1] ?? 0) + tail * deviation;
+    return (sorted[count - 1] ?? 0) + tail * deviation();
   }
   const [leftShare, rightShare] = [below[position - 1] ?? 0, below[position] ?? 1];
   const [left, right] = [sorted[position - 1] ?? 0, sorted[position] ?? 0];

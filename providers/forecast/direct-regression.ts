@@ -17,7 +17,14 @@
  */
 import { argsort } from "./argsort";
 import type { BucketErrors } from "./bucket-errors";
-import { collectPairs, distributeErrors, locateBucket, ORIGINS_PER_HORIZON, quantilesAround } from "./bucket-errors";
+import {
+  collectPairs,
+  distributeErrors,
+  fadingWeights,
+  locateBucket,
+  ORIGINS_PER_HORIZON,
+  quantilesAround,
+} from "./bucket-errors";
 import type { Bucket } from "./horizon-errors";
 import { createBuckets } from "./horizon-errors";
 import type { RegressionFeatures } from "./regression-features";
@@ -72,8 +79,9 @@ export function fitDirectRegression(input: RegressionInput): DirectRegression | 
   const borders = Array.from({ length: CHECKPOINTS }, (_, i) =>
     Math.round(count * (FIRST_CHECKPOINT + ((1 - FIRST_CHECKPOINT) * i) / CHECKPOINTS)),
   );
+  const fading = fadingWeights(count);
   const fitted = createBuckets(longest, unitSteps).flatMap((bucket) => {
-    const model = fitBucket(input, features, borders, bucket);
+    const model = fitBucket(input, features, borders, bucket, fading);
     return model ? [model] : [];
   });
   if (fitted.length === 0) return undefined;
@@ -95,6 +103,7 @@ function fitBucket(
   features: RegressionFeatures,
   borders: readonly number[],
   bucket: Bucket,
+  fading: Float64Array,
 ): BucketModel | undefined {
   const count = values.length;
   const { size, warmUp } = features;
@@ -142,7 +151,7 @@ function fitBucket(
     errors[judged] = (distances[place] ?? 0) - predictLinear(known, matrix, place * size);
     judgedTargets[judged++] = targets[place] ?? 0;
   }
-  const distributed = distributeErrors(bucket, judgedTargets, errors.subarray(0, judged), count);
+  const distributed = distributeErrors(bucket, judgedTargets, errors.subarray(0, judged), fading);
   return distributed && { ...distributed, coefficients };
 }
 

@@ -9,6 +9,7 @@
  * With one season it is the additive Holt-Winters method (Winters, Management Science 6(3), 1960) with that error.
  */
 import type { PointAt } from "./bucket-errors";
+import { onceEach } from "./shape-model";
 
 /** Speeds of the parts, each in [0, 1). */
 export interface SmoothingSpeeds {
@@ -44,7 +45,9 @@ const MOST_VALUES = 4000;
  */
 export function fitDoubleSeasonal(values: Float64Array, daySteps: number, weekSteps: number): DoubleSeasonalFit {
   const searched = values.subarray(Math.max(0, values.length - Math.max(MOST_VALUES, 2 * weekSteps, 2 * daySteps)));
-  const lossOf = (speeds: SmoothingSpeeds): number => smooth(searched, daySteps, weekSteps, speeds).loss;
+  // The states of every trial are written over those of the one before: only the loss is looked at.
+  const states = startStates(searched, daySteps, weekSteps);
+  const lossOf = (speeds: SmoothingSpeeds): number => smooth(states, searched, daySteps, weekSteps, speeds);
   let best: SmoothingSpeeds = weekSteps > 0 ? START : { ...START, week: 0 };
   let loss = lossOf(best);
   let moves = FIRST_MOVES;
@@ -77,7 +80,10 @@ export function smoothDoubleSeasonal(
   weekSteps: number,
   speeds: SmoothingSpeeds,
 ): DoubleSeasonalFit {
-  const { level, day, week, error, loss } = smooth(values, daySteps, weekSteps, speeds);
+  const states = startStates(values, daySteps, weekSteps);
+  const loss = smooth(states, values, daySteps, weekSteps, speeds);
+  const { level, day, week, error } = states;
+  const shareLeft = onceEach((horizon) => speeds.error ** horizon);
   return {
     speeds,
     loss,
@@ -85,7 +91,7 @@ export function smoothDoubleSeasonal(
       const target = origin + horizon;
       const ofDay = day[target - Math.ceil(horizon / daySteps) * daySteps + daySteps] ?? 0;
       const ofWeek = weekSteps > 0 ? (week[target - Math.ceil(horizon / weekSteps) * weekSteps + weekSteps] ?? 0) : 0;
-      return (level[origin] ?? 0) + ofDay + ofWeek + speeds.error ** horizon * (error[origin] ?? 0);
+      return (level[origin] ?? 0) + ofDay + ofWeek + shareLeft(horizon) * (error[origin] ?? 0);
     },
   };
 }
@@ -97,23 +103,34 @@ interface States {
   readonly week: Float64Array;
   /** Value minus level and shapes as they were before it. */
   readonly error: Float64Array;
-  readonly loss: number;
+  /** Level before the first value. */
+  readonly first: number;
 }
 
-function smooth(values: Float64Array, daySteps: number, weekSteps: number, speeds: SmoothingSpeeds): States {
+function startStates(values: Float64Array, daySteps: number, weekSteps: number): States {
+  const day = new Float64Array(values.length + daySteps);
+  const week = new Float64Array(values.length + weekSteps);
+  const first = startShapes(values, daySteps, weekSteps, day, week);
+  return { level: new Float64Array(values.length), day, week, error: new Float64Array(values.length), first };
+}
+
+/** Writes the states after every value. @returns the mean absolute error one step ahead */
+function smooth(
+  { level, day, week, error, first }: States,
+  values: Float64Array,
+  daySteps: number,
+  weekSteps: number,
+  speeds: SmoothingSpeeds,
+): number {
   const count = values.length;
-  const day = new Float64Array(count + daySteps);
-  const week = new Float64Array(count + weekSteps);
-  const level = new Float64Array(count);
-  const error = new Float64Array(count);
-  let last = startShapes(values, daySteps, weekSteps, day, week);
+  let last = first;
   let lastError = 0;
   let sum = 0;
   const judgedFrom = weekSteps > 0 ? weekSteps : 2 * daySteps;
   for (let t = 0; t < count; t++) {
-    const value = values[t] ?? 0;
-    const ofDay = day[t] ?? 0;
-    const ofWeek = weekSteps > 0 ? (week[t] ?? 0) : 0;
+    const value = values[t] as number;
+    const ofDay = day[t] as number;
+    const ofWeek = weekSteps > 0 ? (week[t] as number) : 0;
     const off = value - last - ofDay - ofWeek;
     const surprise = off - speeds.error * lastError;
     if (t >= judgedFrom) sum += Math.abs(surprise);
@@ -124,7 +141,7 @@ function smooth(values: Float64Array, daySteps: number, weekSteps: number, speed
     error[t] = off;
     lastError = off;
   }
-  return { level, day, week, error, loss: sum / Math.max(1, count - judgedFrom) };
+  return sum / Math.max(1, count - judgedFrom);
 }
 
 /** Fills the first season of each shape from the first values; returns the level there. */

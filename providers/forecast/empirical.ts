@@ -63,58 +63,76 @@ export function sortValues({ values, measured }: PreparedSeries): SortedValues {
 /** A forecast for each origin and horizon. */
 export function empiricalQuantiles(
   sorted: SortedValues,
-  { ageSteps, seasonSteps, widthSteps }: EmpiricalKernel,
+  kernel: EmpiricalKernel,
   levels: readonly number[],
 ): QuantilesAt {
+  return kernel.seasonSteps <= 1 ? quantilesOfAll(sorted, kernel, levels) : quantilesByTime(sorted, kernel, levels);
+}
+
+/** By age alone: the target's position does not matter, so that all horizons of an origin share one row. */
+function quantilesOfAll(sorted: SortedValues, { ageSteps }: EmpiricalKernel, levels: readonly number[]): QuantilesAt {
   const { order, values, places } = sorted;
-  const decay = new Float64Array(Math.min(places.length, Math.ceil(ageSteps * OLDEST_AGES) + 1));
-  for (let age = 0; age < decay.length; age++) decay[age] = Math.exp(-age / ageSteps);
-  const seen = new Float64Array(order.length);
-  const weights = new Float64Array(order.length);
-  if (seasonSteps <= 1) {
-    const candidates = candidatesInWindow(sorted, decay.length);
-    // The target's position does not matter, so that all horizons of an origin share one row.
-    const rows = new Map<number, Float64Array>();
-    return (origin) => {
-      const known = rows.get(origin);
-      if (known !== undefined) return known;
-      const chosen = candidates(origin);
-      let count = 0;
-      let total = 0;
-      for (const place of chosen) {
-        const age = origin - (order[place] as number);
-        if (age < 0 || age >= decay.length) continue;
-        const weight = decay[age] as number;
-        seen[count] = values[place] as number;
-        weights[count++] = weight;
-        total += weight;
-      }
-      const row = weightedQuantiles(seen, weights, total, levels, count);
-      rows.set(origin, row);
-      return row;
-    };
-  }
-  const candidates = candidatesByPosition(sorted, seasonSteps, widthSteps);
-  const offsets = positionWeights(seasonSteps, widthSteps);
-  const positions = order.map((index) => index % seasonSteps);
-  const quantiles = new Float64Array(levels.length);
-  return (origin, horizon) => {
-    const target = origin + horizon;
-    const position = target % seasonSteps;
+  const decay = decayByAge(ageSteps, places.length);
+  const candidates = candidatesInWindow(sorted, decay.length);
+  const { seen, middles } = columnsFor(sorted);
+  const known = new Map<number, Float64Array>();
+  return (origin) => {
+    const row = known.get(origin);
+    if (row !== undefined) return row;
+    const chosen = candidates(origin);
     let count = 0;
     let total = 0;
-    const chosen = candidates(target);
     for (const place of chosen) {
       const age = origin - (order[place] as number);
       if (age < 0 || age >= decay.length) continue;
-      const apart = position - (positions[place] as number);
-      const weight = (decay[age] as number) * (offsets[apart < 0 ? apart + seasonSteps : apart] as number);
+      const weight = decay[age] as number;
+      if (weight === 0) continue;
       seen[count] = values[place] as number;
-      weights[count++] = weight;
+      middles[count++] = total + weight / 2;
       total += weight;
     }
-    return weightedQuantiles(seen, weights, total, levels, count, quantiles);
+    const made = quantilesOfMiddles(seen, middles, count, total, levels, new Float64Array(levels.length));
+    known.set(origin, made);
+    return made;
   };
+}
+
+/** By age and by how near the time of day is to the target's. */
+function quantilesByTime(
+  sorted: SortedValues,
+  { ageSteps, seasonSteps, widthSteps }: EmpiricalKernel,
+  levels: readonly number[],
+): QuantilesAt {
+  const decay = decayByAge(ageSteps, sorted.places.length);
+  const candidates = candidatesByPosition(sorted, seasonSteps, widthSteps);
+  const { seen, middles } = columnsFor(sorted);
+  const quantiles = new Float64Array(levels.length);
+  return (origin, horizon) => {
+    const { indices, values, offsets } = candidates((origin + horizon) % seasonSteps);
+    let count = 0;
+    let total = 0;
+    for (let i = 0; i < indices.length; i++) {
+      const age = origin - (indices[i] as number);
+      if (age < 0 || age >= decay.length) continue;
+      const weight = (decay[age] as number) * (offsets[i] as number);
+      if (weight === 0) continue;
+      seen[count] = values[i] as number;
+      middles[count++] = total + weight / 2;
+      total += weight;
+    }
+    return quantilesOfMiddles(seen, middles, count, total, levels, quantiles);
+  };
+}
+
+/** Weights by age, as far as they count. */
+function decayByAge(ageSteps: number, count: number): Float64Array {
+  const decay = new Float64Array(Math.min(count, Math.ceil(ageSteps * OLDEST_AGES) + 1));
+  for (let age = 0; age < decay.length; age++) decay[age] = Math.exp(-age / ageSteps);
+  return decay;
+}
+
+function columnsFor({ order }: SortedValues): { readonly seen: Float64Array; readonly middles: Float64Array } {
+  return { seen: new Float64Array(order.length), middles: new Float64Array(order.length) };
 }
 
 /** Places in ascending order among which those of the last `windowSteps` values are: of short windows only those. */
@@ -134,13 +152,23 @@ function candidatesInWindow({ order, places }: SortedValues, windowSteps: number
   };
 }
 
-/** Only the places around a target's position in the season, kept for the next target at that position. */
+/** Values around one position in the season, ascending. */
+interface Candidates {
+  /** Index into the series of each. */
+  readonly indices: Int32Array;
+  readonly values: Float64Array;
+  /** Weight by the distance from the position. */
+  readonly offsets: Float64Array;
+}
+
+/** Those around a target's position in the season, kept for the next target at that position. */
 function candidatesByPosition(
-  { order, places }: SortedValues,
+  { order, values, places }: SortedValues,
   seasonSteps: number,
   widthSteps: number,
-): (target: number) => Int32Array {
-  const known = new Map<number, Int32Array>();
+): (position: number) => Candidates {
+  const known = new Array<Candidates | undefined>(seasonSteps).fill(undefined);
+  const offsets = positionWeights(seasonSteps, widthSteps);
   const isAll = 2 * widthSteps + 1 >= seasonSteps;
   const found = new Int32Array(order.length);
   const find = (position: number): Int32Array => {
@@ -155,41 +183,58 @@ function candidatesByPosition(
     }
     return found.slice(0, count).sort();
   };
-  return (target) => {
-    const position = target % seasonSteps;
-    const made = known.get(position) ?? find(position);
-    known.set(position, made);
-    return made;
+  const collect = (position: number): Candidates => {
+    const chosen = find(position);
+    const indices = new Int32Array(chosen.length);
+    const seen = new Float64Array(chosen.length);
+    const weights = new Float64Array(chosen.length);
+    for (let i = 0; i < chosen.length; i++) {
+      const place = chosen[i] as number;
+      const index = order[place] as number;
+      const apart = (position - index) % seasonSteps;
+      indices[i] = index;
+      seen[i] = values[place] as number;
+      weights[i] = offsets[apart < 0 ? apart + seasonSteps : apart] as number;
+    }
+    return { indices, values: seen, offsets: weights };
   };
+  return (position) => (known[position] ??= collect(position));
 }
 
-/** Quantiles of the first `count` sorted values; each value sits in the middle of its weight. @param result is written */
-export function weightedQuantiles(
+/** How surely a middle lies below a level, so that it need not be divided to be compared. */
+const SURELY_BELOW = 1 - 1e-12;
+
+/**
+ * Quantiles of the first `count` sorted values; each value sits in the middle of its weight.
+ * @param middles the weights before each value and half of its own; none has the weight 0
+ * @param total of all weights
+ * @param levels ascending
+ * @param result is written
+ */
+export function quantilesOfMiddles(
   sorted: Float64Array,
-  weights: Float64Array,
+  middles: Float64Array,
+  count: number,
   total: number,
   levels: readonly number[],
-  count: number = sorted.length,
-  result: Float64Array = new Float64Array(levels.length),
+  result: Float64Array,
 ): Float64Array {
-  let before = 0;
-  let beforeAt = Number.NEGATIVE_INFINITY;
-  let cumulative = 0;
-  let next = 0;
-  for (let i = 0; i < count && next < levels.length; i++) {
-    const weight = weights[i] ?? 0;
-    if (weight === 0) continue;
-    const value = sorted[i] ?? 0;
-    const at = (cumulative + weight / 2) / total;
-    for (; next < levels.length && (levels[next] ?? 1) <= at; next++) {
-      const share = ((levels[next] ?? 0) - beforeAt) / (at - beforeAt);
-      result[next] = beforeAt === Number.NEGATIVE_INFINITY ? value : before + (value - before) * share;
+  let i = 0;
+  for (let l = 0; l < levels.length; l++) {
+    const level = levels[l] as number;
+    const surelyBelow = level * total * SURELY_BELOW;
+    while (i < count && ((middles[i] as number) < surelyBelow || (middles[i] as number) / total < level)) i++;
+    if (i === count) return result.fill(count === 0 ? 0 : (sorted[count - 1] as number), l);
+    const value = sorted[i] as number;
+    if (i === 0) {
+      result[l] = value;
+      continue;
     }
-    cumulative += weight;
-    before = value;
-    beforeAt = at;
+    const before = sorted[i - 1] as number;
+    const beforeAt = (middles[i - 1] as number) / total;
+    result[l] = before + (value - before) * ((level - beforeAt) / ((middles[i] as number) / total - beforeAt));
   }
-  return result.fill(before, next);
+  return result;
 }
 
 /** Weight by distance from the same position in the season, around both ways. */

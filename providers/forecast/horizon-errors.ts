@@ -11,6 +11,7 @@
  */
 import type { ErrorDistribution } from "./conformal";
 import { createErrorDistribution } from "./conformal";
+import { halvingWeights, strideOffCalendar } from "./running";
 import type { SeasonalProfile } from "./seasonal-shape";
 
 /** Horizons that share one correction and one error distribution. */
@@ -47,8 +48,6 @@ const HORIZONS_PER_BUCKET = 4;
 const ORIGINS_TO_COMPARE = 60;
 /** Origins tried per horizon: about 1000 errors a bucket tell the 99 % quantile, and a fit stays at a few ms. */
 export const ORIGINS_PER_HORIZON = 250;
-/** Prime factors of the number of minutes in a week. */
-const CALENDAR_FACTORS = [2, 3, 5, 7] as const;
 /** Fewer errors than this say nothing about a quantile: the bucket is left out and its neighbour widened. */
 const FEWEST_ERRORS = 5;
 /** Weight of the prior "half of the deviation stays", in pairs; matters for short series only. */
@@ -80,14 +79,14 @@ export function fitBuckets(
   buckets: readonly Bucket[],
   originsPerHorizon: number,
 ): readonly BucketFit[] {
-  const halfLife = input.values.length * HALF_LIFE_SHARE;
+  const count = input.values.length;
+  const fading = halvingWeights(count, count * HALF_LIFE_SHARE);
   return buckets.flatMap((bucket) => {
     const pairs = collectPairs(input, bucket, originsPerHorizon);
     if (pairs.count < FEWEST_ERRORS) return [];
     const { alpha, persistence, errors } = fitLevel(pairs, input.profile);
     const weights = new Float64Array(pairs.count);
-    for (let i = 0; i < pairs.count; i++)
-      weights[i] = 2 ** (((pairs.targets[i] ?? 0) - input.values.length) / halfLife);
+    for (let i = 0; i < weights.length; i++) weights[i] = fading[pairs.targets[i] as number] as number;
     const independent = countIndependent(pairs, bucket);
     const distribution = createErrorDistribution(errors, weights, independent);
     return [{ bucket, alpha, persistence, errors: distribution, count: pairs.count }];
@@ -140,7 +139,10 @@ function fitLevel(
     if (candidate.squares < best.squares) best = { alpha, ...candidate };
   });
   const level = profile.levels[best.alpha] ?? new Float64Array();
-  const errors = offsets.map((offset, i) => offset - best.persistence * (level[origins[i] ?? 0] ?? 0));
+  const errors = new Float64Array(offsets.length);
+  for (let i = 0; i < errors.length; i++) {
+    errors[i] = (offsets[i] as number) - best.persistence * (level[origins[i] as number] ?? 0);
+  }
   return { alpha: best.alpha, persistence: best.persistence, errors };
 }
 
@@ -154,7 +156,7 @@ function collectPairs(input: BacktestInput, bucket: Bucket, originsPerHorizon: n
   for (const horizon of bucket.horizons) {
     const first = Math.max(profile.warmUp, firstTarget - horizon);
     const last = values.length - 1 - horizon;
-    const stride = coprimeStride((last - first) / originsPerHorizon);
+    const stride = strideOffCalendar((last - first) / originsPerHorizon);
     for (let origin = last; origin >= first; origin -= stride) {
       const target = origin + horizon;
       if (measured[origin] === 0 || measured[target] === 0) continue;
@@ -169,13 +171,6 @@ function collectPairs(input: BacktestInput, bucket: Bucket, originsPerHorizon: n
   return { count, origins: column(origins), targets: column(targets), offsets: column(offsets) };
 }
 
-/** A stride that divides no day or week: otherwise only some times of day would be judged. */
-function coprimeStride(wanted: number): number {
-  let stride = Math.max(1, Math.ceil(wanted));
-  while (stride > 1 && CALENDAR_FACTORS.some((factor) => stride % factor === 0)) stride++;
-  return stride;
-}
-
 /** Ridge regression through the origin of target offsets on origin levels, drawn to the prior, kept in 0..1. */
 function fitPersistence(
   origins: Int32Array,
@@ -186,8 +181,8 @@ function fitPersistence(
   let xy = 0;
   let yy = 0;
   for (let i = 0; i < origins.length; i++) {
-    const x = level[origins[i] ?? 0] ?? 0;
-    const y = offsets[i] ?? 0;
+    const x = level[origins[i] as number] as number;
+    const y = offsets[i] as number;
     xx += x * x;
     xy += x * y;
     yy += y * y;

@@ -24,16 +24,23 @@ const WHOLE_PAST_SHARE = 0.1;
 export function createLocalScale(values: Float64Array, unitSteps: number): LocalScale {
   const sums = cumulativeSums(values);
   const level = (index: number): number => meanBetween(sums, index - unitSteps + 1, index);
-  const distances = values.map((value, index) => Math.abs(value - level(index - 1)));
+  const count = values.length;
+  const levels = new Float64Array(count);
+  const distances = new Float64Array(count);
+  for (let index = 0; index < count; index++) {
+    levels[index] = level(index);
+    distances[index] = Math.abs((values[index] as number) - (index > 0 ? (levels[index - 1] as number) : level(-1)));
+  }
   const recent = exponentialMean(distances, unitSteps);
   const distanceSums = cumulativeSums(distances);
-  return {
-    level,
-    spread: (index) =>
-      (recent[index] ?? 0) * (1 - WHOLE_PAST_SHARE) +
+  const spreads = new Float64Array(count);
+  for (let index = 0; index < count; index++) {
+    spreads[index] =
+      (recent[index] as number) * (1 - WHOLE_PAST_SHARE) +
       WHOLE_PAST_SHARE * meanBetween(distanceSums, 0, index) +
-      SMALLEST_SPREAD,
-  };
+      SMALLEST_SPREAD;
+  }
+  return { level: (index) => levels[index] ?? 0, spread: (index) => spreads[index] ?? SMALLEST_SPREAD };
 }
 
 const SMALLEST_SPREAD = 1e-300;

@@ -170,9 +170,9 @@ function fitLogarithmic(input: RegressionInput): Member["at"] | undefined {
   if (logarithmic === undefined) return undefined;
   return (levels) => {
     const at = logarithmic(levels);
+    const row = new Float64Array(levels.length);
     return (origin, horizon) => {
       const quantiles = at(origin, horizon);
-      const row = new Float64Array(levels.length);
       for (let l = 0; l < row.length; l++) row[l] = Math.min(ceiling, Math.exp(quantiles[l] ?? 0) - offset);
       return row;
     };

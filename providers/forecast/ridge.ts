@@ -23,10 +23,11 @@ export class RidgeSums {
   add(matrix: Float64Array, from: number, wanted: number, weight = 1): void {
     const { size, gram, moment } = this;
     for (let i = 0; i < size; i++) {
-      const xi = (matrix[from + i] ?? 0) * weight;
+      const xi = (matrix[from + i] as number) * weight;
       if (xi === 0) continue;
-      moment[i] = (moment[i] ?? 0) + xi * wanted;
-      for (let j = 0; j <= i; j++) gram[i * size + j] = (gram[i * size + j] ?? 0) + xi * (matrix[from + j] ?? 0);
+      moment[i] = (moment[i] as number) + xi * wanted;
+      const row = i * size;
+      for (let j = 0; j <= i; j++) gram[row + j] = (gram[row + j] as number) + xi * (matrix[from + j] as number);
     }
     this.rows++;
   }
@@ -58,7 +59,7 @@ export class RidgeSums {
 export function predictLinear(beta: Float64Array | undefined, matrix: Float64Array, from: number): number {
   if (beta === undefined) return 0;
   let sum = 0;
-  for (let j = 0; j < beta.length; j++) sum += (beta[j] ?? 0) * (matrix[from + j] ?? 0);
+  for (let j = 0; j < beta.length; j++) sum += (beta[j] as number) * (matrix[from + j] as number);
   return sum;
 }
 
@@ -66,9 +67,10 @@ export function predictLinear(beta: Float64Array | undefined, matrix: Float64Arr
 function factorize(lower: Float64Array, size: number, least: number): void {
   for (let i = 0; i < size; i++) {
     for (let j = 0; j <= i; j++) {
-      let sum = lower[i * size + j] ?? 0;
-      for (let k = 0; k < j; k++) sum -= (lower[i * size + k] ?? 0) * (lower[j * size + k] ?? 0);
-      lower[i * size + j] = i === j ? Math.sqrt(Math.max(sum, least)) : sum / (lower[j * size + j] ?? 1);
+      const [own, other] = [i * size, j * size];
+      let sum = lower[own + j] as number;
+      for (let k = 0; k < j; k++) sum -= (lower[own + k] as number) * (lower[other + k] as number);
+      lower[own + j] = i === j ? Math.sqrt(Math.max(sum, least)) : sum / (lower[other + j] as number);
     }
   }
 }

@@ -37,6 +37,13 @@ export function exponentialMean(values: Float64Array, span: number): Float64Arra
   return means;
 }
 
+/** `weights[t]` of the value at t, seen from the end of a series of `count` values: half of it `halfLife` steps before the end. */
+export function halvingWeights(count: number, halfLife: number): Float64Array {
+  const weights = new Float64Array(count);
+  for (let t = 0; t < count; t++) weights[t] = 2 ** ((t - count) / halfLife);
+  return weights;
+}
+
 /** A stride of at least `wanted` that divides no hour, day or week: otherwise only some times of day would be seen. */
 export function strideOffCalendar(wanted: number): number {
   let stride = Math.max(1, Math.ceil(wanted));
