@@ -4,7 +4,9 @@
  *
  * Not for: what single calls mean (hosts/agent.ts, workloads/agent.ts, traffic/switch-driver.ts).
  *
- * Invariant: a mutating call is retried with the same key only, so that it has one effect however often it is sent.
+ * Invariants
+ * 1. A mutating call is retried with the same key only, so that it has one effect however often it is sent.
+ * 2. A deadline counts from when the call may be sent: waiting for a turn to open a connection is not the host's.
  */
 import { Agent, request as httpsRequest } from "node:https";
 import type { IncomingMessage } from "node:http";
@@ -21,6 +23,7 @@ import {
 import { certificateRemedy, readTls, refuseRevoked, stampOf } from "../agent/tls-files";
 import { systemClock, type Clock } from "../clock";
 import type { TlsFiles } from "./certificates";
+import { ConnectionGate } from "./connection-gate";
 import type { CallContext } from "./contracts";
 
 export interface ControlClientOptions {
@@ -67,8 +70,12 @@ const BACKOFF_MS: readonly number[] = [100, 400];
 const MAX_SOCKETS = 32;
 /** How often changed certificates and revocations are looked for. */
 const RELOAD_MS = 5_000;
+/** Connections that this process opens at once: a slow machine opens as many within the shortest deadline. */
+const MOST_OPENING = 64;
 /** Answers are listings and outputs of at most 64 KiB each. */
 const ANSWER_LIMIT_BYTES = 64 * 1024 * 1024;
+
+const gate = new ConnectionGate(MOST_OPENING);
 
 /** Makes a client; certificates are read at the first call. */
 export function createControlClient(options: ControlClientOptions): ControlClient {
@@ -76,6 +83,8 @@ export function createControlClient(options: ControlClientOptions): ControlClien
   let agent: Promise<Agent> | undefined;
   let usedStamp = "";
   let lookedAt = clock.monotonic();
+  /** Over when the first exchange has its connection to spare, or has failed. */
+  let first: Promise<unknown> | undefined;
 
   /** New certificates or revocations: the next calls use connections of their own, calls under way end on theirs. */
   async function dropStaleAgent(): Promise<void> {
@@ -123,12 +132,34 @@ export function createControlClient(options: ControlClientOptions): ControlClien
       agent = undefined;
       throw error;
     });
-    return await exchange({ agent: opened, url: new URL(path, options.url), method, body, timeoutMs, signal }).then(
+    const asked = { agent: opened, url: new URL(path, options.url), method, body, timeoutMs, signal };
+    return await exchangeInTurn(asked).then(
       (answer) => resultOf(answer, options.subject),
       (error: unknown) => {
         throw toDriverError(error, options, timeoutMs);
       },
     );
+  }
+
+  /** The first exchange opens a connection in its turn; those that are asked for meanwhile wait for it and use the same. */
+  async function exchangeInTurn(asked: Omit<Exchange, "onConnected">): Promise<Answer> {
+    if (first) {
+      await first;
+      return exchange({ ...asked, onConnected: () => undefined });
+    }
+    const over = Promise.withResolvers<undefined>();
+    first = over.promise;
+    try {
+      const leave = await gate.enter(asked.signal);
+      const onConnected = (): void => {
+        leave();
+        // The answer to a read comes soon, and its connection is free again; other calls may take minutes.
+        if (asked.method !== "GET") over.resolve(undefined);
+      };
+      return await exchange({ ...asked, onConnected }).finally(leave);
+    } finally {
+      over.resolve(undefined);
+    }
   }
 
   async function call(
@@ -182,6 +213,8 @@ interface Exchange {
   readonly body: string | undefined;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+  /** Called once the handshake of a new connection is over; not for one that was open. */
+  readonly onConnected: () => void;
 }
 
 interface Answer {
@@ -192,7 +225,7 @@ interface Answer {
 }
 
 /** One request and its whole answer, within the deadline. */
-async function exchange({ agent, url, method, body, timeoutMs, signal }: Exchange): Promise<Answer> {
+async function exchange({ agent, url, method, body, timeoutMs, signal, onConnected }: Exchange): Promise<Answer> {
   const deadline = AbortSignal.timeout(timeoutMs);
   const received = Promise.withResolvers<IncomingMessage>();
   const request = httpsRequest(url, {
@@ -210,6 +243,9 @@ async function exchange({ agent, url, method, body, timeoutMs, signal }: Exchang
   });
   request.on("response", received.resolve);
   request.on("error", received.reject);
+  request.once("socket", (socket) => {
+    if (!request.reusedSocket) socket.once("secureConnect", onConnected);
+  });
   request.end(body);
   try {
     const response = await received.promise;

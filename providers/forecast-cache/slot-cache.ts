@@ -1,6 +1,6 @@
 /**
- * Whole forecasts of large fleets in a folder, for the time of their planning slot: a second preview, and the checks of one
- * `up`, need not read weeks of history and thousands of fits again.
+ * Whole forecasts of large fleets in a folder, for the slots that they serve: a second preview, and the checks of one `up`,
+ * need not read weeks of history and thousands of fits again.
  *
  * Not for: fits (fit-cache.ts), which know nothing of slots.
  *
@@ -23,8 +23,8 @@ export interface SlotCache {
 
 /** Version of the form; another one is not read. */
 const VERSION = 1;
-/** A slot's forecast is of no use after it. */
-const KEPT_MS = 15 * 60_000;
+/** Longer than any step: after its step a forecast is of no use. */
+const KEPT_MS = 60 * 60_000;
 const KEY_LENGTH = 40;
 /** Bytes before the head: its length, and the number of values of a path. */
 const PREFIX = 8;

@@ -45,7 +45,7 @@ export interface RunEnvironment {
   readonly store: RunStore;
   readonly clock: Clock;
   /** What is made up about this fleet, such as generated history. */
-  readonly disclosures: readonly string[];
+  disclosures(): Promise<readonly string[]>;
   /** Where reports of ended runs are written. */
   readonly reportFolder: string;
   /** @param baseline the fleet at a run's start: tells how many copies are wanted while some are on the move */
@@ -99,7 +99,7 @@ export async function openRunEnvironment(
       store,
       clock,
       reportFolder: reportFolderOf(storeUrl),
-      disclosures: [...new Set([...disclosures, ...(await listDisclosures(platform, spec))])],
+      disclosures: async () => [...new Set([...disclosures, ...(await listDisclosures(platform, spec))])],
       observe: async (signal, baseline) => {
         planner.warm();
         const fleet = await observeFleet(platform, spec, signal, clock, baseline);

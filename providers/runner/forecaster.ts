@@ -3,9 +3,10 @@
  *
  * Not for: observing (providers/observe) and forecasting (providers/forecast) themselves.
  *
- * Invariant: a slot gives one forecast; nothing measured after its start is used.
+ * Invariant: a slot gives one forecast, and so do all slots within one step of a coarser grid; nothing measured after the
+ * slot's start is used.
  */
-import type { Fleet, Forecast, HostUpdateSpec } from "../../sdk/model";
+import { floorToGrid, type Fleet, type Forecast, type HostUpdateSpec } from "../../sdk/model";
 import { currentOpening, nextOpenings } from "../calendar";
 import type { Platform } from "../drivers/contracts";
 import { createFitter } from "../forecast-cache/fitter";
@@ -19,7 +20,7 @@ import { observeSignals } from "../observe/signals";
 
 /** A window that is never open is forecast for this long. */
 const SHORTEST_HORIZON_MS = 5 * 60_000;
-/** Workloads from which on a forecast is kept for the rest of its slot: the fits of fewer are read in no time. */
+/** Workloads from which on a forecast is kept for a while: the fits of fewer are read in no time. */
 const FEWEST_KEPT = 100;
 /** History that a forecast looks at: two whole weeks, so that a weekly season is seen twice. */
 const HISTORY_MS = 14 * 86_400_000;
@@ -50,31 +51,26 @@ export function createForecaster(platform: Platform, spec: HostUpdateSpec, versi
     forecast: async (fleet, slotMs, signal, { readyMs = 0, isRepeated = false } = {}) => {
       const earliestMs = Math.max(slotMs, readyMs);
       const opening = currentOpening(spec.windows, earliestMs) ?? nextOpenings(spec.windows, earliestMs, 1)[0];
-      const fromMs = Math.max(earliestMs, opening?.startMs ?? earliestMs);
-      const horizonMs = Math.min(
-        MAXIMUM_HORIZON_MS,
-        // A rebalance looks further than its window: it moves before the load comes.
-        Math.max(
-          SHORTEST_HORIZON_MS,
-          spec.rebalance?.horizonMs ?? 0,
-          (opening?.endMs ?? fromMs + SHORTEST_HORIZON_MS) - fromMs,
-        ),
-      );
-      const grid = chooseGrid(fleet.workloads.length, horizonMs);
+      const opensMs = Math.max(earliestMs, opening?.startMs ?? earliestMs);
+      // A rebalance looks further than its window: it moves before the load comes.
+      const atLeastMs = Math.max(SHORTEST_HORIZON_MS, spec.rebalance?.horizonMs ?? 0);
+      const horizonOf = (fromMs: number): number =>
+        Math.min(MAXIMUM_HORIZON_MS, Math.max(atLeastMs, (opening?.endMs ?? fromMs) - fromMs));
+      const grid = chooseGrid(fleet.workloads.length, horizonOf(opensMs));
+      // Large fleets take longer to forecast than a slot lasts: on whole steps, one forecast serves all slots of a step.
+      const fromMs = floorToGrid(opensMs, grid.stepMs);
+      const horizonMs = horizonOf(fromMs);
+      const measuredMs = floorToGrid(slotMs, grid.stepMs);
+      const range = { fromMs: measuredMs - HISTORY_MS, toMs: fromMs + horizonMs };
       const [calls, signals, jobs, users] = await Promise.all([
-        observeCalls(platform, spec, { fromMs: slotMs - CALLS_MS, toMs: slotMs }, signal),
-        observeSignals(spec, { fromMs: slotMs - HISTORY_MS, toMs: fromMs + horizonMs }),
-        observeHostSchedules(
-          platform,
-          spec,
-          fleet,
-          { fromMs: slotMs - HISTORY_MS, toMs: fromMs + horizonMs },
-          fromMs,
-          signal,
-        ),
+        observeCalls(platform, spec, { fromMs: measuredMs - CALLS_MS, toMs: measuredMs }, signal),
+        observeSignals(spec, range),
+        observeHostSchedules(platform, spec, fleet, range, fromMs, signal),
         Promise.all(
           spec.islands.flatMap(({ users: log }) =>
-            log ? [readAccessLog(log.accessLog, slotMs).then((visits) => ({ workload: log.workload, visits }))] : [],
+            log
+              ? [readAccessLog(log.accessLog, measuredMs).then((visits) => ({ workload: log.workload, visits }))]
+              : [],
           ),
         ),
       ]);
@@ -83,7 +79,7 @@ export function createForecaster(platform: Platform, spec: HostUpdateSpec, versi
         signals: [...signals, ...jobs],
         users,
         workloads: fleet.workloads,
-        nowMs: slotMs,
+        nowMs: measuredMs,
         fromMs,
         horizonMs,
         ...grid,
@@ -99,7 +95,7 @@ export function createForecaster(platform: Platform, spec: HostUpdateSpec, versi
         platform,
         spec,
         fleet,
-        { fromMs: slotMs - HISTORY_MS, toMs: slotMs },
+        { fromMs: measuredMs - HISTORY_MS, toMs: measuredMs },
         FINEST_STEP_MS,
         signal,
       );

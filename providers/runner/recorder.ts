@@ -114,7 +114,7 @@ async function collect(
   { observations, usage }: Recording,
   violations: readonly Violation[],
 ): Promise<Recordings> {
-  const { platform, disclosures } = environment;
+  const { platform } = environment;
   const signal = AbortSignal.timeout(COLLECT_LIMIT_MS);
   const startMs = run.startedAt ?? run.createdAt;
   const trafficFrom = Math.max(startMs - STEADY_MS, environment.clock.now() - LONGEST_TRAFFIC_MS);
@@ -135,7 +135,7 @@ async function collect(
     })),
     verification: verifyRun({ run: run.id, before, after, attempted }),
     violations,
-    disclosures,
+    disclosures: await environment.disclosures(),
   };
 }
 

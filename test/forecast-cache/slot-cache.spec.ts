@@ -66,7 +66,7 @@ describe("forecasts of a slot", () => {
     const cache = openSlotCache(folder, "1");
     cache.write(1, forecastOf([1, 2]));
     const [name = ""] = await readdir(folder);
-    const past = new Date(Date.now() - 3_600_000);
+    const past = new Date(Date.now() - 7_200_000);
     await utimes(join(folder, name), past, past);
     cache.write(2, forecastOf([1, 2]));
     assert.equal(cache.read(1), undefined);

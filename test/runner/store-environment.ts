@@ -17,7 +17,7 @@ export function openTestEnvironment(
   return {
     ...deps,
     spec,
-    disclosures: [],
+    disclosures: () => Promise.resolve([]),
     reportFolder,
     observe: (abort, baseline) => observeFleet(deps.platform, spec, abort, deps.clock, baseline),
     plan: (input) => Promise.resolve(plan(input)),
