@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { after, before } from "mocha";
 import { FLEET, inheritedEnvironment } from "../../providers/agent/environment";
 import { findFreePort } from "../../providers/agent/free-port";
 import { isRunning, signalByEnvironment, type ProcessIdentity } from "../../providers/agent/process-table";
@@ -143,6 +144,16 @@ export async function createTestFleet(): Promise<string> {
   const fleet = await mkdtemp(join(tmpdir(), "archipelago-agent-"));
   await createFleetAuthority(join(fleet, "tls"));
   return fleet;
+}
+
+/** An agent for all tests of a suite, in a fleet of its own that ends with it; called where the suite is described. */
+export function withTestAgent(use: (agent: TestAgent) => void): void {
+  let fleet = "";
+  before(async () => {
+    fleet = await createTestFleet();
+    use(await TestAgent.start(fleet, "host-01"));
+  });
+  after(() => removeTestFleet(fleet));
 }
 
 /** Ends everything that was started in a fleet's folder and removes it. */

@@ -1,22 +1,19 @@
 import { strict as assert } from "node:assert";
 import { execFileSync } from "node:child_process";
-import { after, before, describe, it } from "mocha";
+import { describe, it } from "mocha";
 import { parseCoreList, pinTo, readCores } from "../../providers/agent/cores";
 import type { StartSpec } from "../../providers/drivers/contracts";
 import type { Host } from "../../sdk/model";
-import { createTestFleet, PROCESS_TEST_MS, removeTestFleet, TestAgent, workloadSpec } from "./agent-fixture";
+import { PROCESS_TEST_MS, type TestAgent, withTestAgent, workloadSpec } from "./agent-fixture";
 
 const OWN = readCores("self") ?? [];
 
 describe("agent: cores of copies", function () {
   this.timeout(PROCESS_TEST_MS);
-  let fleet: string;
   let agent: TestAgent;
-  before(async () => {
-    fleet = await createTestFleet();
-    agent = await TestAgent.start(fleet, "host-01");
+  withTestAgent((started) => {
+    agent = started;
   });
-  after(() => removeTestFleet(fleet));
 
   it("reads lists of cores as the kernel writes them", () => {
     assert.deepEqual(parseCoreList("0-2,5,7-8"), [0, 1, 2, 5, 7, 8]);

@@ -2,20 +2,13 @@ import { strict as assert } from "node:assert";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, describe, it } from "mocha";
+import { after, describe, it } from "mocha";
 import { openCpuGroups, removeCpuGroups, type KernelFiles } from "../../providers/agent/cpu-groups";
 import { HostShares } from "../../providers/agent/host-shares";
 import { listProcesses, readProcess, TICKS_PER_SECOND } from "../../providers/agent/process-table";
 import { createVirtualClock } from "../../providers/testing";
 import type { Host, SharesInForce } from "../../sdk/model";
-import {
-  createTestFleet,
-  eventually,
-  PROCESS_TEST_MS,
-  removeTestFleet,
-  TestAgent,
-  workloadSpec,
-} from "./agent-fixture";
+import { eventually, PROCESS_TEST_MS, type TestAgent, withTestAgent, workloadSpec } from "./agent-fixture";
 
 const OBSTACLE = ((): string | undefined => {
   const directory = join(tmpdir(), `archipelago-shares-${String(process.pid)}`);
@@ -26,14 +19,11 @@ const OBSTACLE = ((): string | undefined => {
 describe("agent: shares of its host", () => {
   describe("of real processes", function () {
     this.timeout(PROCESS_TEST_MS);
-    let fleet: string;
     let agent: TestAgent;
-    before(async () => {
-      fleet = await createTestFleet();
-      agent = await TestAgent.start(fleet, "host-01");
+    withTestAgent((started) => {
+      agent = started;
     });
     after(async () => {
-      await removeTestFleet(fleet);
       removeCpuGroups(agent.directory);
     });
 

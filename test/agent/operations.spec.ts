@@ -2,22 +2,19 @@ import { strict as assert } from "node:assert";
 import { readFileSync } from "node:fs";
 import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, describe, it } from "mocha";
+import { describe, it } from "mocha";
 import { findByEnvironment, isRunning, signalByEnvironment } from "../../providers/agent/process-table";
 import { HOST_ROOT } from "../../providers/agent/environment";
 import type { Operation } from "../../providers/drivers/contracts";
 import type { Host } from "../../sdk/model";
-import { createTestFleet, eventually, PROCESS_TEST_MS, removeTestFleet, TestAgent } from "./agent-fixture";
+import { eventually, PROCESS_TEST_MS, type TestAgent, withTestAgent } from "./agent-fixture";
 
 describe("agent: updates and reboots", function () {
   this.timeout(PROCESS_TEST_MS);
-  let fleet: string;
   let agent: TestAgent;
-  before(async () => {
-    fleet = await createTestFleet();
-    agent = await TestAgent.start(fleet, "host-01");
+  withTestAgent((started) => {
+    agent = started;
   });
-  after(() => removeTestFleet(fleet));
 
   const root = (): string => join(agent.directory, "root");
   const update = (key: string, command: string, timeoutMs = 30_000): Promise<Operation> =>

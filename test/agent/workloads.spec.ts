@@ -1,29 +1,18 @@
 import { strict as assert } from "node:assert";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, describe, it } from "mocha";
+import { describe, it } from "mocha";
 import { findByEnvironment, isRunning, listProcesses, readProcess } from "../../providers/agent/process-table";
 import type { ReplicaUsage } from "../../providers/drivers/contracts";
 import type { Replica } from "../../sdk/model";
-import {
-  createTestFleet,
-  eventually,
-  PROCESS_TEST_MS,
-  removeTestFleet,
-  request,
-  TestAgent,
-  workloadSpec,
-} from "./agent-fixture";
+import { eventually, PROCESS_TEST_MS, request, type TestAgent, withTestAgent, workloadSpec } from "./agent-fixture";
 
 describe("agent: workloads", function () {
   this.timeout(PROCESS_TEST_MS);
-  let fleet: string;
   let agent: TestAgent;
-  before(async () => {
-    fleet = await createTestFleet();
-    agent = await TestAgent.start(fleet, "host-01");
+  withTestAgent((started) => {
+    agent = started;
   });
-  after(() => removeTestFleet(fleet));
 
   it("starts a copy with its environment and nothing of the agent's secrets", async () => {
     process.env["ARCHIPELAGO_TEST_SECRET"] = "hidden";
