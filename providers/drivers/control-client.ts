@@ -71,7 +71,7 @@ const MAX_SOCKETS = 32;
 /** How often changed certificates and revocations are looked for. */
 const RELOAD_MS = 5_000;
 /** Connections that this process opens at once: a slow machine opens as many within the shortest deadline. */
-const MOST_OPENING = 64;
+const MOST_OPENING = 16;
 /** Answers are listings and outputs of at most 64 KiB each. */
 const ANSWER_LIMIT_BYTES = 64 * 1024 * 1024;
 

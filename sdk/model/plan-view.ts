@@ -78,7 +78,7 @@ export function createPlanView(plan: MigrationPlan, timezone: string, page: stri
     reserve: reserveRow(plan, timezone),
     cost: plan.cost.note,
     ...cheaperRows(plan),
-    blockers: Object.fromEntries(plan.blockers.map(blockerRow)),
+    blockers: blockerRows(plan.blockers),
     skipped: Object.fromEntries(plan.skipped.map(({ host, reason }) => [host, reason])),
     ...(plan.stages
       ? { stages: Object.fromEntries(plan.stages.map((gate) => [gate.stage, stageRow(gate, timezone)])) }
@@ -174,6 +174,18 @@ export function stageRow(gate: StageGate, timezone: string): string {
   const moment = (ms: number): string => `${formatDay(ms, timezone)} ${formatTime(ms, timezone)}`;
   const done = `${gate.kind === "done" ? DONE_STAGE : "planned to be done"} ${moment(endMs)}`;
   return soakMs === 0 ? done : `${done}, then watched for ${formatDuration(soakMs)}, until ${moment(endMs + soakMs)}`;
+}
+
+/** Reasons that are named, of each kind as many; a fleet that does not answer has thousands of them. */
+const NAMED_BLOCKERS = 24;
+
+function blockerRows(blockers: readonly Blocker[]): Readonly<Record<string, string>> {
+  if (blockers.length <= NAMED_BLOCKERS) return Object.fromEntries(blockers.map(blockerRow));
+  const ofKind = Map.groupBy(blockers, ({ code }) => code);
+  const most = Math.ceil(NAMED_BLOCKERS / ofKind.size);
+  const named = [...ofKind.values()].flatMap((some) => some.slice(0, most));
+  const others = `${String(blockers.length - named.length)} more like these; the page names them all`;
+  return { ...Object.fromEntries(named.map(blockerRow)), others };
 }
 
 function blockerRow({ code, subject, reason, fix }: Blocker): readonly [string, string] {

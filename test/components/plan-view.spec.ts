@@ -115,6 +115,21 @@ describe("the plan as rows", () => {
     assert.match(text, /BLOCKED {3}capacity shop: too little; fix: one more host/);
   });
 
+  it("names some of each kind where thousands block, and counts the others", () => {
+    const blockerOf = (code: "unreachable" | "input", index: number) => {
+      return { code, subject: `s${String(index)}`, reason: "r", fix: "f" };
+    };
+    const blockers = [
+      ...Array.from({ length: 5000 }, (_, index) => blockerOf("input", index)),
+      ...Array.from({ length: 500 }, (_, index) => blockerOf("unreachable", index)),
+    ];
+    const view = createPlanView({ ...plan, decision: "blocked", blockers }, "UTC", "p");
+    assert.equal(Object.keys(view.blockers).length, 25);
+    assert.ok(view.blockers["input s11"] && view.blockers["unreachable s11"]);
+    assert.match(view.blockers["others"] ?? "", /^5476 more/);
+    assert.match(view.summary, /BLOCKED by 5500 reasons/);
+  });
+
   it("names the day of an opening's end where it is another one", () => {
     assert.match(
       renderOpening({ window: "w", startMs: START, endMs: START + 86_400_000 }, "UTC"),
