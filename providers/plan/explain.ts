@@ -74,12 +74,16 @@ export function describeChoice(problem: Problem, list: TargetList, chosen: Targe
   return [
     `${host?.host.id ?? ""} is ${state}; it then uses ${percent(chosen.assessment.cpuShare)} of its share of CPU (P${String(Math.round(quantile * 100))}) `,
     `and ${percent(chosen.assessment.memoryShare)} of memory; `,
-    chosen.site === list.goal
-      ? "chosen by the placement search, so that every copy finds room"
+    chosen.site === list.goal?.site && (list.goal.why === "room" || chosen.score < bestScore(list))
+      ? `chosen by the placement search, ${list.goal.why === "room" ? "so that every copy finds room" : "as the wave's copies are better off together"}`
       : list.possible === 1
         ? `the only possible of ${plural(list.refused.length + 1, "host")}`
         : `best of ${plural(list.possible, "possible host")}`,
   ].join("");
+}
+
+function bestScore({ targets }: TargetList): number {
+  return targets.reduce((best, { score }) => Math.max(best, score), Number.NEGATIVE_INFINITY);
 }
 
 /** Why no schedule keeps the promise, as a sentence. */

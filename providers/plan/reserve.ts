@@ -22,6 +22,7 @@ import {
 } from "./schedule";
 import { normalQuantile } from "./lanes";
 import { pathCount, peakQuantile, stepRange } from "./capacity";
+import { isBetterPlaced } from "./placement-cost";
 import { ReserveTrack } from "./reserve-track";
 import { LANE_RULES, type LaneRules } from "./rolling-wave";
 import { planUpdateWaves, type LookAhead } from "./waves";
@@ -312,8 +313,8 @@ function trySchedule(
       if ("schedule" in result) {
         const found: Try = { style, lookAhead, mayShed, rules };
         return {
-          schedule: findShorter(context, hosts, result.schedule, (other) =>
-            tryStyle(context, hosts, count, confidence, { ...found, rules: other }),
+          schedule: lookCloser(context, hosts, result.schedule, style, (changed) =>
+            tryStyle(context, hosts, count, confidence, { ...found, ...changed }),
           ),
         };
       }
@@ -339,21 +340,30 @@ function missingWarm({ problem, input }: ScheduleContext, count: number): number
   return Math.max(0, Math.min(warmHosts - idle, maximumHosts - problem.held.length - count));
 }
 
-/** The shortest of schedules by other rules for lanes and the one that was found, where it has lanes and is small. */
-function findShorter(
+/**
+ * What else is tried of small fleets where a schedule was found: other rules for lanes, of which the shortest is taken; and
+ * where waves have none, better destinations, where these make it no worse. In waves with lanes a destination decides above
+ * all which lane has to wait for which, and runs with better ones take longer.
+ */
+function lookCloser(
   { problem, comparesLanes }: ScheduleContext,
   hosts: readonly string[],
   found: Schedule,
-  tryRules: (rules: LaneRules) => ScheduleResult,
+  style: TryStyle,
+  tryWith: (changed: Partial<Pick<Try, "refines" | "rules">>) => ScheduleResult,
 ): Schedule {
-  const hasLanes = found.waves.some(({ lanes }) => lanes !== undefined);
-  if (!comparesLanes || !hasLanes || hosts.length * problem.copies.length > MOST_COMPARED) return found;
-  let shortest = found;
-  for (const rules of LANE_RULES.slice(1)) {
-    const result = tryRules(rules);
-    if ("schedule" in result && result.schedule.total.p50Ms < shortest.total.p50Ms) shortest = result.schedule;
+  if (!comparesLanes || hosts.length * problem.copies.length > MOST_COMPARED) return found;
+  const hasLanes = found.waves.some(({ kind, lanes }) => kind === "update" && lanes !== undefined);
+  const refined = style === "tight" ? [] : [{ refines: true }];
+  let best = found;
+  for (const changed of hasLanes ? LANE_RULES.slice(1).map((rules) => ({ rules })) : refined) {
+    const result = tryWith(changed);
+    if ("failure" in result) continue;
+    const { schedule } = result;
+    const isBetter = hasLanes ? schedule.total.p50Ms < best.total.p50Ms : isBetterPlaced(schedule, best);
+    if (isBetter) best = schedule;
   }
-  return shortest;
+  return best;
 }
 
 /** True where some copy may pause while its host is updated. */
@@ -375,6 +385,8 @@ interface Try {
   readonly followsFrom?: number;
   /** Copies of other hosts may move away so that those of a host find room. @default false */
   readonly makesRoom?: boolean;
+  /** Destinations of each wave are improved together. @default false */
+  readonly refines?: boolean;
   readonly rules: LaneRules;
 }
 
@@ -401,7 +413,7 @@ function tryAnew(
   hosts: readonly string[],
   count: number,
   confidence: number,
-  { style, lookAhead, mayShed, followsFrom, makesRoom = false, rules }: Try,
+  { style, lookAhead, mayShed, followsFrom, makesRoom = false, refines = false, rules }: Try,
 ): TryResult {
   const { problem, input, quantile } = context;
   const extra = problem.standby.slice(0, count);
@@ -432,6 +444,7 @@ function tryAnew(
     mayBurst: context.mayBurst,
     mayRefuse: context.mayRefuse,
     rules,
+    ...(refines ? { refine: { seed: input.spec.seed } } : {}),
     ids: new Set(input.fleet.replicas.map((replica) => replica.id)),
     tries: { left: MAXIMUM_TRIES },
     reserve,

@@ -19,7 +19,8 @@ import type { Placement } from "./placement";
 import type { Problem } from "./problem";
 import type { ScheduleContext } from "./schedule";
 import { taskOf } from "./stay";
-import { searchWave, type PlacedMove, type SearchOptions } from "./wave-search";
+import { searchRefined } from "./wave-refinement";
+import type { PlacedMove, SearchOptions } from "./wave-search";
 
 /** Waves narrower than this go all at once: few hosts hold each other up little, and planning anew is worth more. */
 export const ROLLING_FROM = 4;
@@ -281,7 +282,7 @@ class WaveInProgress {
     const turn = this.sites.length / this.turns.length;
     const turnOf = (target: number): number => Math.max(0, (this.turns[target] as number) - turn);
     const sitesOf = search === 0 ? this.sitesNow(startMs, isReady) : {};
-    const result = searchWave(context.problem, placement, tasks, { ...this.options, ...sitesOf, isReady, turnOf });
+    const result = searchRefined(context.problem, placement, tasks, { ...this.options, ...sitesOf, isReady, turnOf });
     if ("stuck" in result) {
       this.searches[site] = search + 1;
       if (search + 1 >= MOST_SEARCHES) this.remove(group, at);

@@ -38,7 +38,7 @@ export function appendRoomWave(options: RoomWaveOptions, { displaced, targets }:
   const range = timeline.rangeOfNext({ p50Ms: time.p50Ms + p50Ms, p95Ms: time.p95Ms + p95Ms });
   // Hosts that copies leave may take others: what is there counts until the wave is over.
   if (placement.beginWave(range, new Set(), options.untilStep(range))) return false;
-  const goals = new Map(displaced.map(({ copy, site }) => [copy.id, site]));
+  const goals = new Map(displaced.map(({ copy, site }) => [copy.id, { site, why: "room" } as const]));
   const found = searchWave(problem, placement, tasks, { ...search, goals, index: timeline.nextIndex, mayShed: false });
   if ("stuck" in found) return false;
   const moves = found.moves.map((placed) => withReason(context, placed, targets));

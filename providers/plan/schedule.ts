@@ -36,7 +36,7 @@ export interface ScheduleContext {
   readonly dependencies: DependencyOrder;
   /** Quantile at which loads are compared and shown: the pool's. */
   readonly quantile: number;
-  /** Whether lanes are put together by several rules and the shortest plan is taken, or by the usual rules alone. */
+  /** Whether lanes are put together by several rules, and destinations improved, or by the usual rules and one by one alone. */
   readonly comparesLanes: boolean;
   /** What was tried for the same input and opening before, so that a closer look need not try it again. Absent: nothing is kept. */
   readonly tried?: TriedSchedules;

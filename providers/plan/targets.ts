@@ -28,6 +28,12 @@ export interface Target {
   readonly assessment: Assessment;
 }
 
+/** A host that was searched for, and what for: that all copies find room, or that they cost less together. */
+export interface Goal {
+  readonly site: number;
+  readonly why: "room" | "cost";
+}
+
 /** All hosts judged for one copy: possible ones first by score. */
 export interface TargetList {
   /** The best ones, highest score first. */
@@ -35,7 +41,7 @@ export interface TargetList {
   /** How many hosts are possible in all. */
   readonly possible: number;
   /** See `TargetQuery.goal`. */
-  readonly goal?: number;
+  readonly goal?: Goal;
   readonly refused: readonly { readonly site: number; readonly assessment: Assessment }[];
   /** Named parts of a target's score. */
   readonly partsOf: (target: Target) => ScoreParts;
@@ -54,8 +60,8 @@ export interface TargetQuery {
   readonly home?: number;
   /** The only host that comes into question. */
   readonly only?: number;
-  /** Host that the placement search has chosen for it, so that all copies find room: where possible it is the first. */
-  readonly goal?: number;
+  /** Host that the placement search has chosen for it: where possible it is the first. */
+  readonly goal?: Goal;
   /** True in a failback: then no copy goes to a standby host. */
   readonly membersOnly?: boolean;
   /** In a wave in which hosts follow each other: whether one of it comes into question at this time. @default all do */
@@ -82,6 +88,9 @@ export const SCORE_WEIGHTS = {
   rack: 4,
   risk: -80,
 } as const;
+/** The highest score of a host that is not a copy's home. */
+export const HIGHEST_SCORE =
+  SCORE_WEIGHTS.updated + SCORE_WEIGHTS.zone + SCORE_WEIGHTS.cpu + SCORE_WEIGHTS.memory + SCORE_WEIGHTS.rack;
 /** A standby host's part of `updated`: the copy has to move once more, but not through another wave. */
 const STANDBY_SHARE = 0.25;
 const SCORE_DIGITS = 100;
@@ -106,7 +115,7 @@ export function findTargets(problem: Problem, placement: Placement, query: Targe
   const zones = copiesPerZone(problem, placement, query.copy);
   const judge = (sites?: ArrayLike<number>): TargetList => judgeSites(problem, placement, query, zones, sites);
   if (query.only !== undefined) return judge([query.only]);
-  if (query.goal !== undefined) return goalFirst(judge(), judge([query.goal]), query.goal);
+  if (query.goal !== undefined) return goalFirst(judge(), judge([query.goal.site]), query.goal);
   if (problem.sites.length <= EVERY_HOST_UP_TO) return judge();
   const promising = judge(shortlist(problem, placement, query, zones, false));
   if (promising.targets.length > 0) return promising;
@@ -117,8 +126,14 @@ export function findTargets(problem: Problem, placement: Placement, query: Targe
 }
 
 /** All targets with the one that was searched for before the others, where it is possible. */
-function goalFirst(all: TargetList, { targets }: TargetList, goal: number): TargetList {
-  return { ...all, targets: [...targets, ...all.targets.filter(({ site }) => site !== goal)], goal };
+function goalFirst(all: TargetList, { targets }: TargetList, goal: Goal): TargetList {
+  return { ...all, targets: [...targets, ...all.targets.filter(({ site }) => site !== goal.site)], goal };
+}
+
+/** Judges every host for a copy, and keeps every one that is possible. */
+export function findAllTargets(problem: Problem, placement: Placement, query: TargetQuery): TargetList {
+  const zones = copiesPerZone(problem, placement, query.copy);
+  return judgeSites(problem, placement, query, zones, undefined, Number.POSITIVE_INFINITY);
 }
 
 /**
@@ -205,6 +220,7 @@ function judgeSites(
   query: TargetQuery,
   zones: ZoneCounts,
   sites?: ArrayLike<number>,
+  mostKept = KEPT_IN_SEARCH,
 ): TargetList {
   const targets: Target[] = [];
   const refused: { readonly site: number; readonly assessment: Assessment }[] = [];
@@ -223,7 +239,7 @@ function judgeSites(
     const pending = placement.isPending(site);
     const parts = scoreParts(problem, site, pending, assessment, query, zones);
     possible++;
-    keepBest(targets, { site, pending, assessment, score: sumOfParts(parts) });
+    keepBest(targets, { site, pending, assessment, score: sumOfParts(parts) }, mostKept);
   }
   return {
     targets,
@@ -258,10 +274,10 @@ export function renderScores(problem: Problem, list: TargetList, chosen: Target 
 }
 
 /** Puts a target where its score belongs; of equal ones the first stays first. */
-function keepBest(targets: Target[], target: Target): void {
+function keepBest(targets: Target[], target: Target, most: number): void {
   const last = targets[targets.length - 1];
-  if (targets.length === KEPT_IN_SEARCH && last && last.score >= target.score) return;
-  if (targets.length === KEPT_IN_SEARCH) targets.pop();
+  if (targets.length === most && last && last.score >= target.score) return;
+  if (targets.length === most) targets.pop();
   let at = targets.length;
   while (at > 0 && (targets[at - 1] as Target).score < target.score) at--;
   targets.splice(at, 0, target);

@@ -7,16 +7,15 @@
  *
  * Not for: choosing the hosts of the wave (waves.ts).
  */
-import { formatDurationShort, type Move, type RefusedFunctions, type StandIn, type Workload } from "../../sdk/model";
+import type { Move, RefusedFunctions, StandIn } from "../../sdk/model";
 
 import { shortDigest } from "./digest";
 import { findStandIn } from "./bursts";
-import { describeChoice, percent } from "./explain";
 import { isPinned, mayPause } from "./place-rules";
 import type { Placement, Undo } from "./placement";
 import { compareText, type Copy, type Problem } from "./problem";
-import { scoreCopy } from "./scores/score-copy";
-import { findTargets, renderScores, type FitStyle, type Target, type TargetList } from "./targets";
+import { renderMove } from "./render-move";
+import { findTargets, type FitStyle, type Goal, type Target, type TargetList, type TargetQuery } from "./targets";
 
 /** A copy that has to leave its host. */
 export interface Task {
@@ -68,21 +67,30 @@ export interface SearchOptions {
   /** See `TargetQuery.turnOf`. */
   readonly turnOf?: (site: number) => number;
   /** See `TargetQuery.goal`, by id of the copy. @default none */
-  readonly goals?: ReadonlyMap<string, number>;
+  readonly goals?: ReadonlyMap<string, Goal>;
   /** False where no copy is shed, although budgets allow it. @default true */
   readonly mayShed?: boolean;
   /** True where functions may stand in for copies that find no room. @default false */
   readonly mayBurst?: boolean;
   /** True where functions may be refused so that a copy can pause. @default false */
   readonly mayRefuse?: boolean;
+  /** Where set, destinations are improved together from this seed where that is asked for. @default they are not */
+  readonly refine?: { readonly seed: number };
   /** True in a failback: copies go to member hosts, and none is shed, because no wave follows to bring it back. */
   readonly failback?: boolean;
 }
 
-/** Result of a search; with `stuck` the placement is as before. */
-export type SearchResult = { readonly moves: readonly PlacedMove[] } | { readonly stuck: Stuck };
+/** What was found; `undo` takes it back, as long as nothing else has changed the placement since. */
+export interface FoundMoves {
+  readonly moves: readonly PlacedMove[];
+  readonly undo: Undo;
+}
 
-interface Choice {
+/** Result of a search; with `stuck` the placement is as before. */
+export type SearchResult = FoundMoves | { readonly stuck: Stuck };
+
+/** What was found for a task. */
+export interface Choice {
   readonly task: Task;
   /** Absent: no other host was looked for. */
   readonly list?: TargetList;
@@ -92,8 +100,25 @@ interface Choice {
   readonly refuses?: RefusedFunctions;
 }
 
+/** How a task asks for hosts. */
+export function queryOf(problem: Problem, task: Task, options: SearchOptions): TargetQuery {
+  const { copy } = task;
+  const goal = options.goals?.get(copy.id);
+  return {
+    copy,
+    weight: weightOfNew(problem, copy),
+    style: options.style,
+    ...(task.home === undefined ? {} : { home: task.home, ...(task.onlyHome ? { only: task.home } : {}) }),
+    ...(options.failback ? { membersOnly: true } : {}),
+    ...(options.isReady ? { isReady: options.isReady } : {}),
+    ...(options.sitesOf ? { sitesOf: options.sitesOf } : {}),
+    ...(options.turnOf ? { turnOf: options.turnOf } : {}),
+    ...(goal === undefined ? {} : { goal }),
+  };
+}
+
 /**
- * Finds targets for all tasks and adds the copies to the placement.
+ * Finds targets for all tasks and adds the copies to the placement, one after the other.
  *
  * A copy that finds nothing comes first from then on, and all begins anew: with nothing before it, it finds its place or
  * there is none (Lecoutre et al., Reasoning from last conflict(s), 2009). Only when a copy is in the way of others again
@@ -134,6 +159,7 @@ type MadeCopies = Map<Task, Map<number, Copy>>;
 /** One walk through the tasks in an order. */
 class Walk {
   private readonly choices: Choice[] = [];
+  private readonly undos: Undo[] = [];
   private readonly shed = new Map<number, number>();
   private readonly bursts = new Map<string, number>();
   private stuck: { readonly depth: number; readonly stuck: Stuck } | undefined;
@@ -165,11 +191,15 @@ class Walk {
     this.stuck = undefined;
     if (this.settle(0)) {
       const moves = this.choices.map((choice) => renderMove(problem, placement, choice, options));
-      return { result: { moves }, atDepth: this.ordered.length };
+      return { result: { moves, undo: () => this.undo() }, atDepth: this.ordered.length };
     }
     // Every failed try ends at a copy that was stuck, so there is one.
     const { depth, stuck } = this.stuck as unknown as { readonly depth: number; readonly stuck: Stuck };
     return { result: { stuck }, atDepth: depth };
+  }
+
+  private undo(): void {
+    for (const undo of this.undos.reverse()) undo();
   }
 
   private isOver(): boolean {
@@ -183,8 +213,10 @@ class Walk {
   /** Goes on with a choice; where that leads nowhere it is as if it had not been made. */
   private choose(choice: Choice, depth: number, undo: Undo): boolean {
     this.choices.push(choice);
+    this.undos.push(undo);
     if (this.settle(depth + 1)) return true;
     this.choices.pop();
+    this.undos.pop();
     undo();
     return false;
   }
@@ -202,17 +234,7 @@ class Walk {
     const stayFirst = task.inPlace?.first === true;
     if (stayFirst && this.settleInPlace(task, depth)) return true;
     if (this.isOver()) return false;
-    const list = findTargets(problem, placement, {
-      copy,
-      weight,
-      style: options.style,
-      ...(task.home === undefined ? {} : { home: task.home, ...(task.onlyHome ? { only: task.home } : {}) }),
-      ...(options.failback ? { membersOnly: true } : {}),
-      ...(options.isReady ? { isReady: options.isReady } : {}),
-      ...(options.sitesOf ? { sitesOf: options.sitesOf } : {}),
-      ...(options.turnOf ? { turnOf: options.turnOf } : {}),
-      ...goalOf(task.copy, options),
-    });
+    const list = findTargets(problem, placement, queryOf(problem, task, options));
     let tried = 0;
     for (const target of list.targets) {
       if (tried++ > 0 && !this.mayTryAgain()) return false;
@@ -279,11 +301,6 @@ class Walk {
     const arrived = createCopy(problem, copy, copy.site, copy.weight, options);
     return this.choose({ task, arrived }, depth, release);
   }
-}
-
-function goalOf({ id }: Copy, { goals }: SearchOptions): { readonly goal?: number } {
-  const goal = goals?.get(id);
-  return goal === undefined ? {} : { goal };
 }
 
 /** Weight of the copy that replaces one: the same, or the usual one when the old one did not serve. */
@@ -392,90 +409,4 @@ function isMovedLive(problem: Problem, { work, site, blackoutMs }: Copy, to: num
   if (workload.devices !== undefined) return false;
   if (!workload.exclusive && workload.service !== undefined) return false;
   return [site, to].every((at) => problem.sites[at]?.host.offers?.includes("live-migration") === true);
-}
-
-function describeRefusal(from: string, { paths, share }: RefusedFunctions): string {
-  return (
-    `no host has room for it while ${from} is updated; its budget allows it to pause, and ${paths.join(", ")}, ` +
-    `${percent(share)} of the requests, are refused meanwhile, so that the other copies carry its part`
-  );
-}
-
-function describeStandIn(workload: Workload | undefined, from: string, standIn: StandIn, quantile: number): string {
-  const { function: name, share, requestsPerSecond } = standIn;
-  return (
-    `${workload && isPinned(workload) ? "it may not move" : `no host has room for it while ${from} is updated`}; function ${name} serves its ${percent(share)} of the requests ` +
-    `meanwhile, ${requestsPerSecond.toFixed(1)} a second (P${String(Math.round(quantile * 100))}), and goes when it is back`
-  );
-}
-
-function renderMove(
-  problem: Problem,
-  placement: Placement,
-  { task, list, target, arrived, standIn, refuses }: Choice,
-  options: SearchOptions,
-): PlacedMove {
-  const { copy } = task;
-  const hostsOf = (work: number): ReadonlyMap<number, number> => placement.hostsOf(work);
-  const goal = target && { site: target.site, cpuShare: target.assessment.cpuShare };
-  const workload = problem.works[copy.work]?.workload;
-  const from = problem.sites[copy.site]?.host.id ?? "";
-  const shared = {
-    id: `w${String(options.index)}/${copy.id}`,
-    workload: workload?.name ?? "",
-    replica: copy.id,
-    newReplica: arrived.id,
-    from,
-    scores: list ? renderScores(problem, list, target) : [],
-    migration: scoreCopy(
-      problem,
-      copy,
-      placement.loadOf(copy.site),
-      hostsOf,
-      goal,
-      options.failback ? "none" : undefined,
-    ),
-  };
-  const move: Move =
-    target && list
-      ? {
-          ...shared,
-          to: problem.sites[target.site]?.host.id ?? "",
-          method: arrived.id === copy.id ? "live" : workload?.exclusive ? "hand-over" : "surge",
-          reason:
-            describeChoice(problem, list, target, options.quantile) +
-            (arrived.id === copy.id
-              ? `; it moves while it runs, stopped for ${String(copy.blackoutMs ?? 0)} ms at P95`
-              : ""),
-        }
-      : task.isLeftToEnd && !list
-        ? {
-            ...shared,
-            method: "end",
-            reason: `it ends by itself within ${formatDurationShort(copy.endsInMs ?? 0)} (P95), so nothing is moved`,
-          }
-        : !list
-          ? {
-              ...shared,
-              method: "restart",
-              reason: `it has to be restarted to take the update; its budget allows that where it is`,
-            }
-          : standIn
-            ? {
-                ...shared,
-                method: "burst",
-                standIn,
-                reason: describeStandIn(workload, from, standIn, options.quantile),
-              }
-            : {
-                ...shared,
-                method: "shed",
-                ...(refuses ? { refuses } : {}),
-                reason: refuses
-                  ? describeRefusal(from, refuses)
-                  : workload && isPinned(workload)
-                    ? `it may not move, and its budget allows it to pause while ${from} is updated`
-                    : `no host has room for it while ${from} is updated; it is sheddable and its budget allows it to pause`,
-              };
-  return { move, gone: copy, arrived };
 }

@@ -41,8 +41,10 @@ import {
 } from "./schedule";
 import { mayStay, tasksOf } from "./stay";
 import { createUpdateSteps } from "./steps";
+import type { Goal } from "./targets";
 import { findRoom } from "./wave-room";
-import { searchWave, type PlacedMove, type SearchOptions, type Stuck } from "./wave-search";
+import { searchRefined } from "./wave-refinement";
+import type { PlacedMove, SearchOptions, Stuck } from "./wave-search";
 
 /**
  * Until when what is put somewhere must fit: the estimated end of the run, that of its opening, or that of the next wave and
@@ -175,7 +177,8 @@ function makeRoom(
       if (isReady) {
         const ids = new Set(options.ids);
         for (const { moves } of timeline.waves.slice(place)) for (const { newReplica } of moves) ids.add(newReplica);
-        const goals = { site, goals: room.targets };
+        const targets = [...room.targets].map(([id, to]) => [id, { site: to, why: "room" }] as const);
+        const goals = { site, goals: new Map(targets) };
         const attempt = tryWave(context, placement, timeline, left, untilStep(), { ...options, ids }, goals);
         if (!("cause" in attempt.found)) {
           kept.drop();
@@ -262,7 +265,7 @@ function tryWave(
   left: ReadonlySet<number>,
   untilStep: number,
   options: WaveOptions,
-  room?: { readonly site: number; readonly goals: ReadonlyMap<string, number> },
+  room?: { readonly site: number; readonly goals: ReadonlyMap<string, Goal> },
 ): TriedWave {
   const wave = expectWave(context, placement, timeline, left, options);
   const { isCanary, staying, lane, mostMs } = wave;
@@ -335,7 +338,7 @@ function findWave(
     seen.add(key);
     placement.setLeaving(new Set(sites));
     const tasks = sites.flatMap((site) => tasksOf(context, placement, site));
-    const result = searchWave(context.problem, placement, tasks, options);
+    const result = searchRefined(context.problem, placement, tasks, options);
     if ("moves" in result) return { sites, moves: result.moves };
     stuck ??= result.stuck;
     if (sites.length === 1) stuck = result.stuck;
