@@ -15,8 +15,8 @@ import { pairColumns, sortPairs } from "./sort-pairs";
 /** Errors sorted, each with the probability that the next one is below it. */
 export interface ErrorDistribution {
   readonly sorted: Float64Array;
-  /** `below[i]`: probability that the next error is below `sorted[i]`; ascending, in (0, 1). */
-  readonly below: Float64Array;
+  /** Probability that the next error is below `sorted[i]`; ascending, in (0, 1). */
+  readonly below: (index: number) => number;
   /** Told when it is first asked for: only tails beyond all errors need it. */
   readonly deviation: () => number;
 }
@@ -38,17 +38,17 @@ export function createErrorDistribution(
   const sorted = Float64Array.from(errors);
   const ordered = Float64Array.from(weights);
   sortPairs({ keys: sorted, weights: ordered }, count, pairColumns(count));
-  const below = new Float64Array(count);
   let total = 0;
   for (const weight of weights) total += weight;
   const shrink = independent / (independent + 1);
   let cumulative = 0;
   for (let position = 0; position < count; position++) {
     const weight = ordered[position] as number;
-    const middle = (cumulative + weight / 2) / total;
-    below[position] = 0.5 + (middle - 0.5) * shrink;
+    ordered[position] = cumulative + weight / 2;
     cumulative += weight;
   }
+  // Of a thousand errors a dozen quantiles look at a tenth.
+  const below = (index: number): number => 0.5 + ((ordered[index] as number) / total - 0.5) * shrink;
   let deviation: number | undefined;
   return { sorted, below, deviation: () => (deviation ??= weightedDeviation(errors, weights)) };
 }
@@ -61,31 +61,29 @@ export function createErrorDistribution(
 export function errorQuantile({ sorted, below, deviation }: ErrorDistribution, level: number): number {
   const count = sorted.length;
   if (count === 0) return 0;
-  const position = firstAtLeast(below, level);
-  const first = below[0] ?? 1;
-  const last = below[count - 1] ?? 0;
+  const position = firstAtLeast(below, count, level);
   if (position === 0) {
-    const tail = Math.min(0, normalQuantile(level) - normalQuantile(first));
+    const tail = Math.min(0, normalQuantile(level) - normalQuantile(below(0)));
     return (sorted[0] ?? 0) + tail * deviation();
   }
   if (position === count) {
-    const tail = Math.max(0, normalQuantile(level) - normalQuantile(last));
+    const tail = Math.max(0, normalQuantile(level) - normalQuantile(below(count - 1)));
     return (sorted[count - 1] ?? 0) + tail * deviation();
   }
-  const [leftShare, rightShare] = [below[position - 1] ?? 0, below[position] ?? 1];
+  const [leftShare, rightShare] = [below(position - 1), below(position)];
   const [left, right] = [sorted[position - 1] ?? 0, sorted[position] ?? 0];
   // Share before product and then clamped: monotone and between both errors also where they are subnormal numbers.
   const share = (level - leftShare) / (rightShare - leftShare);
   return Math.min(right, Math.max(left, left + (right - left) * share));
 }
 
-/** Index of the first value >= wanted; the length when there is none. */
-function firstAtLeast(ascending: Float64Array, wanted: number): number {
+/** Index of the first of `count` ascending values that is >= wanted; their number when there is none. */
+function firstAtLeast(ascending: (index: number) => number, count: number, wanted: number): number {
   let low = 0;
-  let high = ascending.length;
+  let high = count;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if ((ascending[middle] ?? 0) < wanted) low = middle + 1;
+    if (ascending(middle) < wanted) low = middle + 1;
     else high = middle;
   }
   return low;

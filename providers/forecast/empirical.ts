@@ -27,8 +27,8 @@ export interface EmpiricalKernel {
 const OLDEST_AGES = 5;
 /** Values looked at; of longer series every n-th. */
 const MOST_VALUES = 1200;
-/** A window is short when the series is so many times as long: sorting it is quicker than reading the whole order. */
-const SHORT_WINDOW = 6;
+/** A window is short when the series is so many times as long: putting it in order is quicker than reading the whole one. */
+const SHORT_WINDOW = 2;
 
 /** Values of a series in ascending order, shared by all kernels. */
 export interface SortedValues {
@@ -73,16 +73,17 @@ export function empiricalQuantiles(
 function quantilesOfAll(sorted: SortedValues, { ageSteps }: EmpiricalKernel, levels: readonly number[]): QuantilesAt {
   const { order, values, places } = sorted;
   const decay = decayByAge(ageSteps, places.length);
-  const candidates = candidatesInWindow(sorted, decay.length);
+  const { chosen, choose } = candidatesInWindow(sorted, decay.length);
   const { seen, middles } = columnsFor(sorted);
   const known = new Map<number, Float64Array>();
   return (origin) => {
     const row = known.get(origin);
     if (row !== undefined) return row;
-    const chosen = candidates(origin);
+    const candidates = choose(origin);
     let count = 0;
     let total = 0;
-    for (const place of chosen) {
+    for (let i = 0; i < candidates; i++) {
+      const place = chosen[i] as number;
       const age = origin - (order[place] as number);
       if (age < 0 || age >= decay.length) continue;
       const weight = decay[age] as number;
@@ -135,21 +136,53 @@ function columnsFor({ order }: SortedValues): { readonly seen: Float64Array; rea
   return { seen: new Float64Array(order.length), middles: new Float64Array(order.length) };
 }
 
-/** Places in ascending order among which those of the last `windowSteps` values are: of short windows only those. */
-function candidatesInWindow({ order, places }: SortedValues, windowSteps: number): (origin: number) => Int32Array {
-  if (windowSteps * SHORT_WINDOW > places.length) {
-    const all = order.map((_, place) => place);
-    return () => all;
+/** Places that are put in order without comparing them: one bit for each, read from the lowest. */
+class PlaceSet {
+  private readonly words: Int32Array;
+
+  /** @param count number of places */
+  constructor(count: number) {
+    this.words = new Int32Array((count + 31) >> 5);
   }
-  const window = new Int32Array(windowSteps);
-  return (origin) => {
+
+  add(place: number): void {
+    this.words[place >> 5] = (this.words[place >> 5] as number) | (1 << (place & 31));
+  }
+
+  /** Writes the places ascending and forgets them. @returns how many they were */
+  drain(into: Int32Array): number {
     let count = 0;
-    for (let index = Math.max(0, origin - windowSteps + 1); index <= origin; index++) {
-      const place = places[index] ?? -1;
-      if (place >= 0) window[count++] = place;
+    for (let at = 0; at < this.words.length; at++) {
+      let word = this.words[at] as number;
+      this.words[at] = 0;
+      while (word !== 0) {
+        const lowest = word & -word;
+        into[count++] = (at << 5) + 31 - Math.clz32(lowest);
+        word ^= lowest;
+      }
     }
-    return window.subarray(0, count).sort();
+    return count;
+  }
+}
+
+/** Places in ascending order among which those of the last `windowSteps` values are, as the first so many of an array. */
+function candidatesInWindow(
+  { order, places }: SortedValues,
+  windowSteps: number,
+): { readonly chosen: Int32Array; readonly choose: (origin: number) => number } {
+  if (windowSteps * SHORT_WINDOW > places.length) {
+    return { chosen: order.map((_, place) => place), choose: () => order.length };
+  }
+  const chosen = new Int32Array(windowSteps);
+  const inWindow = new PlaceSet(order.length);
+  const choose = (origin: number): number => {
+    for (let index = Math.max(0, origin - windowSteps + 1); index <= origin; index++) {
+      const place = places[index] as number;
+      if (place >= 0) inWindow.add(place);
+    }
+    return inWindow.drain(chosen);
   };
+  return { chosen, choose };
 }
 
 /** Values around one position in the season, ascending. */
@@ -170,18 +203,18 @@ function candidatesByPosition(
   const known = new Array<Candidates | undefined>(seasonSteps).fill(undefined);
   const offsets = positionWeights(seasonSteps, widthSteps);
   const isAll = 2 * widthSteps + 1 >= seasonSteps;
+  const around = new PlaceSet(order.length);
   const found = new Int32Array(order.length);
   const find = (position: number): Int32Array => {
     if (isAll) return order.map((_, place) => place);
-    let count = 0;
     for (let middle = position - seasonSteps; middle - widthSteps < places.length; middle += seasonSteps) {
       const last = Math.min(places.length - 1, middle + widthSteps);
       for (let index = Math.max(0, middle - widthSteps); index <= last; index++) {
-        const place = places[index] ?? -1;
-        if (place >= 0) found[count++] = place;
+        const place = places[index] as number;
+        if (place >= 0) around.add(place);
       }
     }
-    return found.slice(0, count).sort();
+    return found.slice(0, around.drain(found));
   };
   const collect = (position: number): Candidates => {
     const chosen = find(position);
