@@ -1,4 +1,4 @@
-/** The kernel of assembly/kernel.ts, compiled by `npm run build:lstm`: WebAssembly as base64. Do not edit. */
+/** The kernel of assembly/kernel.ts, compiled by `npm run build:kernels`: WebAssembly as base64. Do not edit. */
 export const KERNEL_BASE64 =
   "AGFzbQEAAAABIAZgAAF/YAF/AXxgAX8AYAAAYAR9fX1/AGAFf39/f38AAxEQAgEEAAAFAAIAAQAAAAMDAQUDAQAABn4ZfwFBAAt/AUEAC38BQQALfw" +
   "FBAAt/AUEAC38BQQALfwFBAAt/AUEAC38BQQALfwFBAAt/AUEAC38BQQALfwFBAAt/AUEAC38BQQALfwFBAAt/AUEAC38BQQALfwFBAAt/AUEAC38B" +

@@ -14,7 +14,6 @@
  * 2. A process whose origin is not forbidden to it has its origin among its places.
  */
 import type { PlacementModel } from "./model";
-import type { FastRandom } from "./random";
 
 /** Pairs of process and machine that are looked at; in larger models all machines count as possible. */
 const MOST_PAIRS = 5e7;
@@ -24,17 +23,19 @@ const LONGEST_SHARE = 1 / 8;
 /** Sums of fractions are rounded: so much of a capacity does not count. */
 const ROUNDING = 1e-9;
 const EVERYWHERE = -1;
+const NONE = new Int32Array(0);
 
 export class Places {
-  private readonly machines: number;
-  /** `[p]` first word of its bits, or EVERYWHERE. */
-  private readonly rows: Int32Array;
-  private readonly bits: Uint32Array;
-  /** `[p]` places, where they are few. */
-  private readonly lists: readonly (Int32Array | undefined)[];
+  /** `[p]` first word of its bits, -1 where it may be anywhere. */
+  readonly rows: Int32Array;
+  readonly bits: Uint32Array;
+  /** Places of a process where they are few: `items[start[p] .. start[p + 1])`. */
+  readonly start: Int32Array;
+  readonly items: Int32Array;
+  /** `[p]` how many places it has. */
+  private readonly counts: Int32Array;
 
   constructor(model: PlacementModel) {
-    this.machines = model.machineCount;
     const found = model.processCount * model.machineCount > MOST_PAIRS ? [] : new PlaceFinder(model).find();
     const words = (model.machineCount + 31) >> 5;
     this.rows = new Int32Array(model.processCount).fill(EVERYWHERE);
@@ -49,8 +50,15 @@ export class Places {
       }
       next += words;
     });
+    this.counts = Int32Array.from({ length: model.processCount }, (_, p) => found[p]?.length ?? model.machineCount);
     const longest = Math.max(LONGEST_LIST, model.machineCount * LONGEST_SHARE);
-    this.lists = found.map((list) => (list !== undefined && list.length <= longest ? list : undefined));
+    const lists = found.map((list) => (list !== undefined && list.length <= longest ? list : NONE));
+    this.start = new Int32Array(model.processCount + 1);
+    lists.forEach((list, process) => (this.start[process + 1] = (this.start[process] as number) + list.length));
+    this.items = new Int32Array(this.start[lists.length] as number);
+    lists.forEach((list, process) => {
+      this.items.set(list, this.start[process]);
+    });
   }
 
   /** Whether a process could be on a machine in some feasible assignment. */
@@ -61,15 +69,7 @@ export class Places {
 
   /** Whether a process has at most one place. */
   isFixed(process: number): boolean {
-    const list = this.lists[process];
-    return list !== undefined && list.length <= 1;
-  }
-
-  /** A machine where a process could be, each with the same probability; any machine where most are possible. */
-  draw(process: number, random: FastRandom): number {
-    const list = this.lists[process];
-    if (list === undefined || list.length === 0) return random.below(this.machines);
-    return list[random.below(list.length)] as number;
+    return (this.counts[process] as number) <= 1;
   }
 }
 

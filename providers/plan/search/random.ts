@@ -25,6 +25,11 @@ export class FastRandom {
     for (let round = 0; round < WARM_UP; round += 1) this.bits();
   }
 
+  /** Where it stands: another generator of this kind goes on from there. */
+  state(): readonly [a: number, b: number, c: number, counter: number] {
+    return [this.a, this.b, this.c, this.counter];
+  }
+
   /** 31 random bits. */
   bits(): number {
     const sum = (((this.a + this.b) | 0) + this.counter) | 0;

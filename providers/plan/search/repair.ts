@@ -40,9 +40,9 @@ export function repairPlacement(state: SearchState, random: FastRandom): void {
 }
 
 function takeOffOffenders(state: SearchState): number[] {
-  const { model, assignment } = state;
+  const { model } = state;
   const waiting: number[] = [];
-  assignment.forEach((machine, process) => {
+  state.assignment.slice().forEach((machine, process) => {
     if (machine >= 0) {
       state.move(process, -1);
       if (model.pinned[process] === 1 || state.canPlace(process, machine)) {
@@ -67,8 +67,8 @@ function takeOffOffenders(state: SearchState): number[] {
 function bestToTakeOff(state: SearchState, machine: number): number {
   let best = -1;
   let bestGain = -Infinity;
-  for (let index = 0; index < (state.counts[machine] as number); index += 1) {
-    const process = state.lists[machine]?.[index] as number;
+  for (let index = 0; index < state.countOn(machine); index += 1) {
+    const process = state.processOn(machine, index);
     if (state.model.pinned[process] === 1) continue;
     const gain = state.gainOf(process, machine);
     if (gain > bestGain) [best, bestGain] = [process, gain];
@@ -93,10 +93,10 @@ function cheapestMachine(state: SearchState, process: number, fits: boolean): nu
 }
 
 function anyMovable(state: SearchState, machine: number, except: number, random: FastRandom): number {
-  const count = state.counts[machine] as number;
+  const count = state.countOn(machine);
   const first = random.below(count);
   for (let index = 0; index < count; index += 1) {
-    const process = state.lists[machine]?.[(first + index) % count] as number;
+    const process = state.processOn(machine, (first + index) % count);
     if (process !== except && state.model.pinned[process] === 0) return process;
   }
   return -1;

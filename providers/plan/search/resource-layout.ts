@@ -21,9 +21,12 @@ export function createNeed(model: PlacementModel, order: Int32Array): Float64Arr
   return need;
 }
 
-/** `[(m * R + r) * 2]` safety, and behind it capacity, of empty machines. */
-export function createSlack(model: PlacementModel, order: Int32Array): Float64Array {
-  const { resourceCount, machineCount, safety, capacity } = model;
+/**
+ * `[(m * R + r) * 2]` safety, and behind it capacity, of machines without a process. One that is nowhere yet, or on its
+ * way, still counts on its origin where resources are transient.
+ */
+export function createSlack(model: PlacementModel, order: Int32Array, need: Float64Array): Float64Array {
+  const { resourceCount, machineCount, safety, capacity, origin, transient } = model;
   const slack = new Float64Array(capacity.length * 2);
   for (let machine = 0; machine < machineCount; machine += 1) {
     for (let r = 0; r < resourceCount; r += 1) {
@@ -32,6 +35,14 @@ export function createSlack(model: PlacementModel, order: Int32Array): Float64Ar
       slack[(machine * resourceCount + r) * 2 + 1] = capacity[at] as number;
     }
   }
+  origin.forEach((machine, process) => {
+    if (machine < 0) return;
+    for (let r = 0; r < resourceCount; r += 1) {
+      if (transient[order[r] as number] !== 1) continue;
+      const at = (machine * resourceCount + r) * 2 + 1;
+      slack[at] = (slack[at] as number) - (need[process * 2 * resourceCount + r] as number);
+    }
+  });
   return slack;
 }
 

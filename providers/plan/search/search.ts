@@ -16,7 +16,6 @@ import { anneal } from "./anneal";
 import { lowerBound } from "./bound";
 import { evaluateCost, findBrokenRules } from "./evaluate";
 import type { BrokenRule, PlacementCost } from "./evaluate";
-import { Incumbent } from "./incumbent";
 import type { PlacementModel } from "./model";
 import { FastRandom } from "./random";
 import { repairPlacement } from "./repair";
@@ -85,27 +84,25 @@ export function searchPlacement(model: PlacementModel, options: SearchOptions): 
   const random = new FastRandom(options.seed);
   const state = new SearchState(model, options.start ?? model.origin);
   repairPlacement(state, random);
-  const incumbent = new Incumbent(state);
-  const movable = Int32Array.from(model.origin.keys()).filter(
-    (process) =>
-      model.pinned[process] === 0 && !state.places.isFixed(process) && (state.assignment[process] as number) >= 0,
-  );
-  const moves = improve(state, incumbent, movable, random, options);
-  const { assignment } = incumbent;
+  state.takePresent();
+  state.seed(random);
+  const moves = improve(state, options);
+  const assignment = state.best.slice();
   return { assignment, cost: evaluateCost(model, assignment), broken: findBrokenRules(model, assignment), moves };
 }
 
 /** Descends, walks from hot to cold, then on to where the costs of moves count, from the best of all searches by then. */
-function improve(
-  state: SearchState,
-  incumbent: Incumbent,
-  movable: Int32Array,
-  random: FastRandom,
-  { budget, exchange }: SearchOptions,
-): number {
-  const { model } = state;
+function improve(state: SearchState, { budget, exchange }: SearchOptions): number {
+  const { model, assignment } = state;
   const sizes = sizesOf(model);
-  movable.sort((a, b) => (sizes[b] as number) - (sizes[a] as number) || a - b);
+  const movable = Int32Array.from(model.origin.keys())
+    .filter(
+      (process) =>
+        model.pinned[process] === 0 && !state.places.isFixed(process) && (assignment[process] as number) >= 0,
+    )
+    .sort((a, b) => (sizes[b] as number) - (sizes[a] as number) || a - b);
+  state.setMovable(movable);
+  const movableSizes = Float64Array.from(movable, (process) => sizes[process] as number);
   const meanSize = Math.max(sizes.reduce((sum, size) => sum + size, 0) / sizes.length, Number.EPSILON);
   const perMachine = Math.max(1, model.processCount / model.machineCount);
   const coldest = (meanSize * COLDEST) / perMachine ** 2;
@@ -114,45 +111,49 @@ function improve(
     const from = progressAt(budget, moves);
     if (from >= until) return;
     const before = moves;
-    moves += anneal(state, incumbent, movable, random, {
+    moves += anneal(state, {
       startTemperature,
       endTemperature,
-      sizes,
+      sizes: movableSizes,
       priceAt: (temperature) => Math.min(HARD_PRICE, PRICE_AT_MEAN_SIZE * (meanSize / temperature) ** PRICE_POWER),
       progress: (walked) => (progressAt(budget, before + walked) - from) / (until - from),
     });
-    incumbent.restore();
+    state.restore();
   };
   const bound = lowerBound(model);
   for (let step = 1; step <= MOST_DESCENTS; step += 1) {
-    const before = incumbent.cost;
+    const before = state.bestCost;
     walk(coldest, coldest, step * DESCENT_SHARE);
-    if (before - incumbent.cost < (incumbent.cost - bound) * DESCENT_PACE) break;
+    if (before - state.bestCost < (state.bestCost - bound) * DESCENT_PACE) break;
   }
   const descended = progressAt(budget, moves);
   // The hotter, the more the descent left over what cannot be avoided, a machine.
-  const left = (incumbent.cost - bound) / model.machineCount;
+  const left = (state.bestCost - bound) / model.machineCount;
   const movesPerProcess = moves / Math.max(descended, Number.EPSILON) / model.processCount;
   const patience = Math.min(1, movesPerProcess / MOVES_FOR_HOTTEST);
   const hottest = Math.max(coldest, Math.min(meanSize * HOTTEST * patience, left));
   const settled = Math.max(coldest, hottest * SETTLED);
   walk(hottest, settled, HOT_SHARE);
-  if (exchange !== undefined) meet(incumbent, exchange);
+  if (exchange !== undefined) meet(state, exchange);
   const middle = Math.sqrt(settled * coldest);
   walk(settled, middle, (HOT_SHARE + COLD_SHARE) / 2);
-  if (exchange !== undefined) meet(incumbent, exchange);
+  if (exchange !== undefined) meet(state, exchange);
   walk(middle, coldest, COLD_SHARE);
-  if (exchange !== undefined) meet(incumbent, exchange);
+  if (exchange !== undefined) meet(state, exchange);
   walk(coldest * LUKEWARM, Math.min(coldest, FROZEN * meanMoveCost(model) || coldest), 1);
   return moves;
 }
 
 /** Goes on from the best of all searches. */
-function meet(incumbent: Incumbent, exchange: SearchExchange): void {
-  exchange.publish(incumbent.cost, incumbent.assignment);
+function meet(state: SearchState, exchange: SearchExchange): void {
+  exchange.publish(state.bestCost, state.best);
   // Costs may be infinite on both sides: nothing feasible yet.
   const best = exchange.best();
-  if (best !== undefined && best.cost < incumbent.cost) incumbent.take(best.assignment);
+  if (best === undefined || best.cost >= state.bestCost) return;
+  best.assignment.forEach((machine, process) => {
+    state.move(process, machine);
+  });
+  state.takePresent();
 }
 
 function progressAt(budget: SearchBudget, moves: number): number {

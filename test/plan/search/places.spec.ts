@@ -6,6 +6,7 @@ import { findBrokenRules } from "../../../providers/plan/search/evaluate";
 import { createModel } from "../../../providers/plan/search/model";
 import { Places } from "../../../providers/plan/search/places";
 import { FastRandom } from "../../../providers/plan/search/random";
+import { SearchState } from "../../../providers/plan/search/search-state";
 import { modelArbitrary } from "./random-models";
 
 const WALKS = 300;
@@ -34,11 +35,11 @@ describe("plan/search/places", () => {
   it("draws places only, and every one of them", () => {
     fc.assert(
       fc.property(modelArbitrary, fc.integer(), (model, seed) => {
-        const random = new FastRandom(seed);
-        const places = new Places(model);
+        const state = new SearchState(model, model.origin);
+        state.seed(new FastRandom(seed));
         for (let process = 0; process < model.processCount; process += 1) {
-          const allowed = machinesOf(model.machineCount).filter((machine) => places.allows(process, machine));
-          const drawn = new Set(Array.from({ length: 200 }, () => places.draw(process, random)));
+          const allowed = allowedOf(state.places, process, model.machineCount);
+          const drawn = new Set(Array.from({ length: 200 }, () => state.drawPlace(process)));
           if (allowed.length > 0) assert.deepEqual([...drawn].sort(), allowed);
         }
       }),

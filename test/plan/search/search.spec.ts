@@ -28,7 +28,7 @@ describe("placement search", () => {
             state.excess > 0,
             broken.some(({ kind }) => kind === "capacity"),
           );
-          assert.equal(state.services.missing, broken.filter(({ kind }) => kind === "dependency").length);
+          assert.equal(state.missing, broken.filter(({ kind }) => kind === "dependency").length);
         }
       }),
       { numRuns: 200 },

@@ -1,7 +1,7 @@
 /**
  * An LSTM layer with a linear head: forward, backward through time and Adam, four numbers at a time.
  *
- * AssemblyScript, compiled to ../kernel-binary.ts by `npm run build:lstm`. Not for: choosing windows, epochs and rates
+ * AssemblyScript, compiled to ../kernel-binary.ts by `npm run build:kernels`. Not for: choosing windows, epochs and rates
  * (../train.ts), and what the numbers mean (../residual-lstm.ts).
  *
  * Invariants

@@ -1,0 +1,366 @@
+/**
+ * Where processes are while the search moves them, with all that makes a move cheap to judge: what machines have left,
+ * what each machine costs, and which processes are on it.
+ *
+ * Capacity and dependencies are soft in here: what breaks them is priced, so that a search can pass through states that
+ * are not feasible. All other rules are hard: callers ask `canPlace` or `canSwap`, and leave out moves whose `shiftPrice`
+ * or `swapPrice` is Infinity.
+ *
+ * Not for: which moves to make (walk.ts).
+ *
+ * Invariants
+ * 1. `cost` is that of ../evaluate.ts on the present assignment, exactly where the model has whole numbers; processes
+ *    that are on no machine count nothing.
+ * 2. `excess` is 0 if and only if no capacity is exceeded.
+ */
+import { balanceChangeBy, balanceChangeByReplacing, balanceCostOf, changeBalance } from "./balances";
+import { real, setReal, setWhole, whole } from "./memory";
+import { countMove, totalMoveCost } from "./move-costs";
+import { randomBelow } from "./random";
+import { countService, isFull, missing, missingByShift, missingBySwap } from "./services";
+import {
+  balances,
+  excessWeight,
+  hasForbidden,
+  hasPins,
+  loadWeight,
+  machineClass,
+  machineClasses,
+  machines,
+  missingWeight,
+  need,
+  openCost,
+  origin,
+  pinned,
+  placeBits,
+  placeItems,
+  placementCost,
+  placementGroup,
+  placeRow,
+  placeStart,
+  resources,
+  service,
+} from "./tables";
+
+/** Machines with at most so many resources over safety or capacity have the gains of processes computed each time. */
+const FEW_OVER: i32 = 3;
+const FIRST_LIST: i32 = 8;
+
+/** `i32[p]` machine, -1 for none. */
+export let assignment: usize = 0;
+/** `f64[(m * R + r) * 2]` safety minus use, and behind it capacity minus use on both ends. */
+export let slack: usize = 0;
+/** `i32[m]` processes on it. */
+export let counts: usize = 0;
+/** `u32[m]` where the list of them begins, and its room. */
+export let lists: usize = 0;
+export let listRoom: usize = 0;
+/** `i32[p]` in the list of its machine. */
+export let slot: usize = 0;
+/** `f64[m]` load, balance and opening cost. */
+export let machineCost: usize = 0;
+/** `f64[m]` use above capacity, in units of mean requirements. */
+export let excessOf: usize = 0;
+/** `i32[m * R]` resources that are over safety or capacity, the first `overCounts[m]` of each row. */
+export let over: usize = 0;
+export let overCounts: usize = 0;
+/** `f64[r]` price of a unit of excess. */
+export let price: usize = 0;
+/** Of each process, the last `gainOf`, and the stamp of its machine then: a machine gets a new one as it changes. */
+export let gains: usize = 0;
+export let gainStamps: usize = 0;
+export let stamps: usize = 0;
+let nextStamp: i32 = 1;
+
+/** Sum of `excessOf`. */
+export let excess: f64 = 0;
+let machineCosts: f64 = 0;
+let machinesOver: i32 = 0;
+let pricePerExcess: f64 = 0;
+let missingPrice: f64 = 0;
+
+/** Rates all machines; before it nothing is placed. */
+export function begin(pricePerUnit: f64): void {
+  setPrice(pricePerUnit);
+  for (let machine = 0; machine < machines; machine += 1) rate(machine);
+}
+
+/** Cost of all that is placed, without the price of excess. */
+export function cost(): f64 {
+  return machineCosts + totalMoveCost();
+}
+
+/** Cost with the price of excess and missing dependencies. */
+export function ratedCost(): f64 {
+  return cost() + excess * pricePerExcess + (missing as f64) * missingPrice;
+}
+
+/** Whether capacities and dependencies hold; the other rules do wherever moves keep them. */
+export function isFeasible(): bool {
+  return excess === 0 && missing === 0;
+}
+
+/** What one unit of excess (a mean requirement of a resource) costs from now on. */
+export function setPrice(pricePerUnit: f64): void {
+  pricePerExcess = pricePerUnit;
+  missingPrice = pricePerUnit * missingWeight;
+  for (let r = 0; r < resources; r += 1) setReal(price, r, real(excessWeight, r) * pricePerUnit);
+  for (let machine = 0; machine < machines; machine += 1) stamp(machine);
+}
+
+/** What the rated cost of a machine falls by when a process that is there leaves it. */
+export function gainOf(process: i32, machine: i32): f64 {
+  // Looking up what is kept costs more than a few resources do.
+  if (whole(overCounts, machine) <= FEW_OVER) return computeGain(process, machine);
+  const stamped = whole(stamps, machine);
+  if (whole(gainStamps, process) === stamped) return real(gains, process);
+  const gain = computeGain(process, machine);
+  setReal(gains, process, gain);
+  setWhole(gainStamps, process, stamped);
+  return gain;
+}
+
+/**
+ * What a machine's rated cost grows by when a process that is elsewhere comes; some number above `limit` when it
+ * grows by more than that.
+ */
+export function costOfPlacing(machine: i32, process: i32, limit: f64): f64 {
+  let grown: f64 = whole(counts, machine) === 0 ? real(openCost, machine) : 0;
+  if (balances > 0) grown += balanceChangeBy(machine, process, -1);
+  let needed = need + ((process * 2 * resources) as usize) * 8;
+  let capacityNeeded = needed + (whole(origin, process) === machine ? (resources as usize) * 8 : 0);
+  let free = slack + ((machine * resources * 2) as usize) * 8;
+  for (let r = 0; r < resources; r += 1) {
+    const amount = load<f64>(needed);
+    const lacking = amount - load<f64>(free);
+    if (lacking > 0) grown += min<f64>(lacking, amount) * real(loadWeight, r);
+    const capacityAmount = load<f64>(capacityNeeded);
+    const above = capacityAmount - load<f64>(free, 8);
+    if (above > 0) grown += min<f64>(above, capacityAmount) * real(price, r);
+    if (grown > limit) return grown;
+    needed += 8;
+    capacityNeeded += 8;
+    free += 16;
+  }
+  return grown;
+}
+
+/** As `costOfPlacing`, on the machine as it is once its process `leaving` has left, whose gain is counted apart. */
+export function costOfReplacing(machine: i32, leaving: i32, process: i32, limit: f64): f64 {
+  let grown: f64 = whole(counts, machine) === 1 ? real(openCost, machine) : 0;
+  if (balances > 0) grown += balanceChangeByReplacing(machine, leaving, process);
+  const row = (resources as usize) * 8;
+  let needed = need + ((process * 2) as usize) * row;
+  let capacityNeeded = needed + (whole(origin, process) === machine ? row : 0);
+  let given = need + ((leaving * 2) as usize) * row;
+  let capacityGiven = given + (whole(origin, leaving) === machine ? row : 0);
+  let free = slack + ((machine * 2) as usize) * row;
+  for (let r = 0; r < resources; r += 1) {
+    const amount = load<f64>(needed);
+    const lacking = amount - load<f64>(free) - load<f64>(given);
+    if (lacking > 0) grown += min<f64>(lacking, amount) * real(loadWeight, r);
+    const capacityAmount = load<f64>(capacityNeeded);
+    const above = capacityAmount - load<f64>(free, 8) - load<f64>(capacityGiven);
+    if (above > 0) grown += min<f64>(above, capacityAmount) * real(price, r);
+    if (grown > limit) return grown;
+    needed += 8;
+    capacityNeeded += 8;
+    given += 8;
+    capacityGiven += 8;
+    free += 16;
+  }
+  return grown;
+}
+
+export function isPinned(process: i32): bool {
+  return hasPins !== 0 && load<u8>(pinned + (process as usize)) === 1;
+}
+
+/**
+ * Whether pins, forbidden machines and the limit per machine let a process be on a machine where it is not, and that
+ * machine could have room for it once others have moved.
+ */
+export function canPlace(process: i32, machine: i32): bool {
+  if (isPinned(process) && whole(origin, process) !== machine) return false;
+  if (isFull(process, machine)) return false;
+  return isAllowed(process, machine);
+}
+
+/** As `canPlace`, for exchanging two processes on different machines. */
+export function canSwap(process: i32, other: i32): bool {
+  const machine = whole(assignment, process);
+  const otherMachine = whole(assignment, other);
+  if (whole(service, process) === whole(service, other)) {
+    if (!isAllowed(process, otherMachine) || !isAllowed(other, machine)) return false;
+    return !isPinned(process) && !isPinned(other);
+  }
+  return canPlace(process, otherMachine) && canPlace(other, machine);
+}
+
+/** Whether a machine has the capacity for a process that is elsewhere. */
+export function hasRoom(process: i32, machine: i32): bool {
+  const needAt = process * 2 * resources + (whole(origin, process) === machine ? resources : 0);
+  const slackAt = machine * resources * 2 + 1;
+  for (let r = 0; r < resources; r += 1) {
+    if (real(slack, slackAt + r * 2) < real(need, needAt + r)) return false;
+  }
+  return true;
+}
+
+/** Price of the dependencies that moving a process, placed or not, breaks or mends; Infinity where spread is lost. */
+export function shiftPrice(process: i32, machine: i32): f64 {
+  return missingPrice * missingByShift(process, whole(assignment, process), machine);
+}
+
+/** As `shiftPrice`, for exchanging two processes. */
+export function swapPrice(process: i32, other: i32): f64 {
+  return missingPrice * missingBySwap(process, whole(assignment, process), other, whole(assignment, other));
+}
+
+/** Puts a process on a machine, or on none (-1), whatever the rules say. */
+export function move(process: i32, machine: i32): void {
+  const from = whole(assignment, process);
+  if (from === machine) return;
+  countMove(process, from, machine);
+  if (from >= 0) {
+    takeOff(process, from);
+    rate(from);
+  }
+  setWhole(assignment, process, machine);
+  if (machine >= 0) {
+    putOn(process, machine);
+    rate(machine);
+  }
+}
+
+/** Exchanges two processes, whatever the rules say. */
+export function swap(process: i32, other: i32): void {
+  const machine = whole(assignment, process);
+  move(process, whole(assignment, other));
+  move(other, machine);
+}
+
+/** One of the processes on a machine. */
+export function processOn(machine: i32, index: i32): i32 {
+  return load<i32>((whole(lists, machine) as usize) + ((index as usize) << 2));
+}
+
+export function countOf(machine: i32): i32 {
+  return whole(counts, machine);
+}
+
+/** Use above capacity on a machine, in units of mean requirements. */
+export function excessOn(machine: i32): f64 {
+  return real(excessOf, machine);
+}
+
+/** A machine where a process could be, each with the same probability; any machine where most are possible. */
+export function drawPlace(process: i32): i32 {
+  const first = whole(placeStart, process);
+  const count = whole(placeStart, process + 1) - first;
+  return count === 0 ? randomBelow(machines) : whole(placeItems, first + randomBelow(count));
+}
+
+function computeGain(process: i32, machine: i32): f64 {
+  const needAt = process * 2 * resources;
+  const capacityAt = whole(origin, process) === machine ? needAt + resources : needAt;
+  const slackAt = machine * resources * 2;
+  const overAt = machine * resources;
+  let gain: f64 = 0;
+  for (let index = overAt + whole(overCounts, machine) - 1; index >= overAt; index -= 1) {
+    const r = whole(over, index);
+    const toSafety = real(slack, slackAt + r * 2);
+    const toCapacity = real(slack, slackAt + r * 2 + 1);
+    if (toSafety < 0) gain += min<f64>(real(need, needAt + r), -toSafety) * real(loadWeight, r);
+    if (toCapacity < 0) gain += min<f64>(real(need, capacityAt + r), -toCapacity) * real(price, r);
+  }
+  if (balances > 0) gain -= balanceChangeBy(machine, process, 1);
+  if (whole(counts, machine) === 1) gain += real(openCost, machine);
+  return gain;
+}
+
+function takeOff(process: i32, machine: i32): void {
+  changeSlack(process, machine, 1);
+  countService(process, machine, -1);
+  const list = whole(lists, machine) as usize;
+  const last = whole(counts, machine) - 1;
+  const moved = whole(list, last);
+  const at = whole(slot, process);
+  setWhole(list, at, moved);
+  setWhole(slot, moved, at);
+  setWhole(counts, machine, last);
+}
+
+function putOn(process: i32, machine: i32): void {
+  changeSlack(process, machine, -1);
+  countService(process, machine, 1);
+  const count = whole(counts, machine);
+  if (count === whole(listRoom, machine)) lengthen(machine, count);
+  setWhole(whole(lists, machine) as usize, count, process);
+  setWhole(slot, process, count);
+  setWhole(counts, machine, count + 1);
+}
+
+/** Doubles the room of a list; what it leaves is never more than what it has. */
+function lengthen(machine: i32, count: i32): void {
+  const room = max<i32>(FIRST_LIST, count * 2);
+  const longer = heap.alloc((room as usize) << 2);
+  memory.copy(longer, whole(lists, machine) as usize, (count as usize) << 2);
+  setWhole(lists, machine, longer as i32);
+  setWhole(listRoom, machine, room);
+}
+
+function changeSlack(process: i32, machine: i32, sign: f64): void {
+  if (balances > 0) changeBalance(machine, process, sign);
+  const needAt = process * 2 * resources;
+  const capacityAt = whole(origin, process) === machine ? needAt + resources : needAt;
+  const slackAt = machine * resources * 2;
+  for (let r = 0; r < resources; r += 1) {
+    const at = slackAt + r * 2;
+    setReal(slack, at, real(slack, at) + sign * real(need, needAt + r));
+    setReal(slack, at + 1, real(slack, at + 1) + sign * real(need, capacityAt + r));
+  }
+}
+
+function rate(machine: i32): void {
+  let costs: f64 = whole(counts, machine) > 0 ? real(openCost, machine) : 0;
+  let above: f64 = 0;
+  const overAt = machine * resources;
+  let overEnd = overAt;
+  for (let r = 0; r < resources; r += 1) {
+    const at = (machine * resources + r) * 2;
+    const toSafety = real(slack, at);
+    const toCapacity = real(slack, at + 1);
+    if (toSafety < 0) costs -= toSafety * real(loadWeight, r);
+    if (toCapacity < 0) above -= toCapacity * real(excessWeight, r);
+    if (toSafety < 0 || toCapacity < 0) {
+      setWhole(over, overEnd, r);
+      overEnd += 1;
+    }
+  }
+  setWhole(overCounts, machine, overEnd - overAt);
+  costs += balanceCostOf(machine);
+  machineCosts += costs - real(machineCost, machine);
+  setReal(machineCost, machine, costs);
+  const before = real(excessOf, machine);
+  // Sums of fractions drift: where nothing is over, nothing may be left of it.
+  if (above !== before) {
+    machinesOver += ((above > 0) as i32) - ((before > 0) as i32);
+    excess = machinesOver === 0 ? 0 : max<f64>(0, excess + above - before);
+    setReal(excessOf, machine, above);
+  }
+  stamp(machine);
+}
+
+function stamp(machine: i32): void {
+  setWhole(stamps, machine, nextStamp);
+  nextStamp += 1;
+}
+
+function isAllowed(process: i32, machine: i32): bool {
+  const row = whole(placeRow, process);
+  if (row >= 0 && ((whole(placeBits, row + (machine >> 5)) >>> (machine & 31)) & 1) === 0) return false;
+  if (hasForbidden === 0) return true;
+  const cell = whole(placementGroup, process) * machineClasses + whole(machineClass, machine);
+  return real(placementCost, cell) !== Infinity;
+}
