@@ -17,7 +17,15 @@ import { Kernel } from "./kernel";
 import type { PlacementModel } from "./model";
 import { Places } from "./places";
 import type { FastRandom } from "./random";
-import { createExcessWeight, createNeed, createSlack, meanRequirements, orderResources } from "./resource-layout";
+import {
+  createEndsAtHome,
+  createNeed,
+  createSlack,
+  createUnits,
+  dearestRequirement,
+  meanRequirements,
+  orderResources,
+} from "./resource-layout";
 import { countRows, machineRows, locationRows, neighbourhoodRows } from "./service-rows";
 
 /** A price that no gain makes up for: capacity is a hard rule. */
@@ -221,15 +229,14 @@ export class SearchState {
     const { model } = this;
     const means = meanRequirements(model);
     const order = orderResources(model, means);
-    const dearest = means.reduce((most, mean, r) => Math.max(most, mean * (model.loadWeight[r] as number)), 0);
-    this.kernel.set({ missingWeight: dearest === 0 ? 1 : dearest });
-    const need = createNeed(model, order);
+    this.kernel.set({ missingWeight: dearestRequirement(model, means) });
     this.kernel.put({
-      need,
-      slack: createSlack(model, order, need),
-      loadWeight: model.loadWeight.map((_, r) => model.loadWeight[order[r] as number] as number),
-      excessWeight: createExcessWeight(model, means, order),
-      price: new Float64Array(model.resourceCount),
+      need: createNeed(model, order),
+      slack: createSlack(model, order),
+      endsAway: new Float64Array(model.resourceCount * 2).fill(1),
+      endsAtHome: createEndsAtHome(model, order),
+      units: createUnits(model, means, order),
+      weights: new Float64Array(model.resourceCount * 2),
       openCost: model.openCost,
       origin: model.origin,
     });

@@ -20,10 +20,10 @@ import { randomBelow } from "./random";
 import { countService, isFull, missing, missingByShift, missingBySwap } from "./services";
 import {
   balances,
-  excessWeight,
+  endsAtHome,
+  endsAway,
   hasForbidden,
   hasPins,
-  loadWeight,
   machineClass,
   machineClasses,
   machines,
@@ -40,6 +40,7 @@ import {
   placeStart,
   resources,
   service,
+  units,
 } from "./tables";
 
 /** Machines with at most so many resources over safety or capacity have the gains of processes computed each time. */
@@ -64,8 +65,8 @@ export let excessOf: usize = 0;
 /** `i32[m * R]` resources that are over safety or capacity, the first `overCounts[m]` of each row. */
 export let over: usize = 0;
 export let overCounts: usize = 0;
-/** `f64[r]` price of a unit of excess. */
-export let price: usize = 0;
+/** `f64[r * 2]` what a unit above safety costs, and behind it the price of a unit above capacity. */
+export let weights: usize = 0;
 /** Of each process, the last `gainOf`, and the stamp of its machine then: a machine gets a new one as it changes. */
 export let gains: usize = 0;
 export let gainStamps: usize = 0;
@@ -104,7 +105,10 @@ export function isFeasible(): bool {
 export function setPrice(pricePerUnit: f64): void {
   pricePerExcess = pricePerUnit;
   missingPrice = pricePerUnit * missingWeight;
-  for (let r = 0; r < resources; r += 1) setReal(price, r, real(excessWeight, r) * pricePerUnit);
+  for (let r = 0; r < resources; r += 1) {
+    setReal(weights, r * 2, real(units, r * 2));
+    setReal(weights, r * 2 + 1, real(units, r * 2 + 1) * pricePerUnit);
+  }
   for (let machine = 0; machine < machines; machine += 1) stamp(machine);
 }
 
@@ -125,51 +129,55 @@ export function gainOf(process: i32, machine: i32): f64 {
  * grows by more than that.
  */
 export function costOfPlacing(machine: i32, process: i32, limit: f64): f64 {
-  let grown: f64 = whole(counts, machine) === 0 ? real(openCost, machine) : 0;
-  if (balances > 0) grown += balanceChangeBy(machine, process, -1);
-  let needed = need + ((process * 2 * resources) as usize) * 8;
-  let capacityNeeded = needed + (whole(origin, process) === machine ? (resources as usize) * 8 : 0);
-  let free = slack + ((machine * resources * 2) as usize) * 8;
-  for (let r = 0; r < resources; r += 1) {
-    const amount = load<f64>(needed);
-    const lacking = amount - load<f64>(free);
-    if (lacking > 0) grown += min<f64>(lacking, amount) * real(loadWeight, r);
-    const capacityAmount = load<f64>(capacityNeeded);
-    const above = capacityAmount - load<f64>(free, 8);
-    if (above > 0) grown += min<f64>(above, capacityAmount) * real(price, r);
-    if (grown > limit) return grown;
+  let base: f64 = whole(counts, machine) === 0 ? real(openCost, machine) : 0;
+  if (balances > 0) base += balanceChangeBy(machine, process, -1);
+  let needed = rowOf(process);
+  let ends = endsOf(process, machine);
+  let free = slackOf(machine);
+  let weight = weights;
+  let grown = f64x2.replace_lane(f64x2.splat(0), 0, base);
+  const until = free + ((resources as usize) << 4);
+  do {
+    const amount = f64x2.mul(v128.load64_splat(needed), v128.load(ends));
+    const lacking = f64x2.pmax(f64x2.sub(amount, v128.load(free)), f64x2.splat(0));
+    grown = f64x2.add(grown, f64x2.mul(f64x2.pmin(lacking, amount), v128.load(weight)));
+    const total = f64x2.extract_lane(grown, 0) + f64x2.extract_lane(grown, 1);
+    if (total > limit) return total;
     needed += 8;
-    capacityNeeded += 8;
+    ends += 16;
     free += 16;
-  }
-  return grown;
+    weight += 16;
+  } while (free < until);
+  return f64x2.extract_lane(grown, 0) + f64x2.extract_lane(grown, 1);
 }
 
 /** As `costOfPlacing`, on the machine as it is once its process `leaving` has left, whose gain is counted apart. */
 export function costOfReplacing(machine: i32, leaving: i32, process: i32, limit: f64): f64 {
-  let grown: f64 = whole(counts, machine) === 1 ? real(openCost, machine) : 0;
-  if (balances > 0) grown += balanceChangeByReplacing(machine, leaving, process);
-  const row = (resources as usize) * 8;
-  let needed = need + ((process * 2) as usize) * row;
-  let capacityNeeded = needed + (whole(origin, process) === machine ? row : 0);
-  let given = need + ((leaving * 2) as usize) * row;
-  let capacityGiven = given + (whole(origin, leaving) === machine ? row : 0);
-  let free = slack + ((machine * 2) as usize) * row;
-  for (let r = 0; r < resources; r += 1) {
-    const amount = load<f64>(needed);
-    const lacking = amount - load<f64>(free) - load<f64>(given);
-    if (lacking > 0) grown += min<f64>(lacking, amount) * real(loadWeight, r);
-    const capacityAmount = load<f64>(capacityNeeded);
-    const above = capacityAmount - load<f64>(free, 8) - load<f64>(capacityGiven);
-    if (above > 0) grown += min<f64>(above, capacityAmount) * real(price, r);
-    if (grown > limit) return grown;
+  let base: f64 = whole(counts, machine) === 1 ? real(openCost, machine) : 0;
+  if (balances > 0) base += balanceChangeByReplacing(machine, leaving, process);
+  let needed = rowOf(process);
+  let ends = endsOf(process, machine);
+  let given = rowOf(leaving);
+  let givenEnds = endsOf(leaving, machine);
+  let free = slackOf(machine);
+  let weight = weights;
+  let grown = f64x2.replace_lane(f64x2.splat(0), 0, base);
+  const until = free + ((resources as usize) << 4);
+  do {
+    const amount = f64x2.mul(v128.load64_splat(needed), v128.load(ends));
+    const leaves = f64x2.mul(v128.load64_splat(given), v128.load(givenEnds));
+    const lacking = f64x2.pmax(f64x2.sub(f64x2.sub(amount, v128.load(free)), leaves), f64x2.splat(0));
+    grown = f64x2.add(grown, f64x2.mul(f64x2.pmin(lacking, amount), v128.load(weight)));
+    const total = f64x2.extract_lane(grown, 0) + f64x2.extract_lane(grown, 1);
+    if (total > limit) return total;
     needed += 8;
-    capacityNeeded += 8;
+    ends += 16;
     given += 8;
-    capacityGiven += 8;
+    givenEnds += 16;
     free += 16;
-  }
-  return grown;
+    weight += 16;
+  } while (free < until);
+  return f64x2.extract_lane(grown, 0) + f64x2.extract_lane(grown, 1);
 }
 
 export function isPinned(process: i32): bool {
@@ -199,10 +207,11 @@ export function canSwap(process: i32, other: i32): bool {
 
 /** Whether a machine has the capacity for a process that is elsewhere. */
 export function hasRoom(process: i32, machine: i32): bool {
-  const needAt = process * 2 * resources + (whole(origin, process) === machine ? resources : 0);
-  const slackAt = machine * resources * 2 + 1;
+  const needed = rowOf(process);
+  const ends = endsOf(process, machine);
+  const free = slackOf(machine);
   for (let r = 0; r < resources; r += 1) {
-    if (real(slack, slackAt + r * 2) < real(need, needAt + r)) return false;
+    if (real(free, r * 2 + 1) < real(needed, r) * real(ends, r * 2 + 1)) return false;
   }
   return true;
 }
@@ -262,21 +271,21 @@ export function drawPlace(process: i32): i32 {
 }
 
 function computeGain(process: i32, machine: i32): f64 {
-  const needAt = process * 2 * resources;
-  const capacityAt = whole(origin, process) === machine ? needAt + resources : needAt;
-  const slackAt = machine * resources * 2;
+  const needed = rowOf(process);
+  const ends = endsOf(process, machine);
+  const free = slackOf(machine);
+  let gain = f64x2.splat(0);
   const overAt = machine * resources;
-  let gain: f64 = 0;
   for (let index = overAt + whole(overCounts, machine) - 1; index >= overAt; index -= 1) {
-    const r = whole(over, index);
-    const toSafety = real(slack, slackAt + r * 2);
-    const toCapacity = real(slack, slackAt + r * 2 + 1);
-    if (toSafety < 0) gain += min<f64>(real(need, needAt + r), -toSafety) * real(loadWeight, r);
-    if (toCapacity < 0) gain += min<f64>(real(need, capacityAt + r), -toCapacity) * real(price, r);
+    const r = whole(over, index) as usize;
+    const amount = f64x2.mul(v128.load64_splat(needed + (r << 3)), v128.load(ends + (r << 4)));
+    const above = f64x2.pmax(f64x2.neg(v128.load(free + (r << 4))), f64x2.splat(0));
+    gain = f64x2.add(gain, f64x2.mul(f64x2.pmin(above, amount), v128.load(weights + (r << 4))));
   }
-  if (balances > 0) gain -= balanceChangeBy(machine, process, 1);
-  if (whole(counts, machine) === 1) gain += real(openCost, machine);
-  return gain;
+  let total = f64x2.extract_lane(gain, 0) + f64x2.extract_lane(gain, 1);
+  if (balances > 0) total -= balanceChangeBy(machine, process, 1);
+  if (whole(counts, machine) === 1) total += real(openCost, machine);
+  return total;
 }
 
 function takeOff(process: i32, machine: i32): void {
@@ -312,36 +321,34 @@ function lengthen(machine: i32, count: i32): void {
 
 function changeSlack(process: i32, machine: i32, sign: f64): void {
   if (balances > 0) changeBalance(machine, process, sign);
-  const needAt = process * 2 * resources;
-  const capacityAt = whole(origin, process) === machine ? needAt + resources : needAt;
-  const slackAt = machine * resources * 2;
-  for (let r = 0; r < resources; r += 1) {
-    const at = slackAt + r * 2;
-    setReal(slack, at, real(slack, at) + sign * real(need, needAt + r));
-    setReal(slack, at + 1, real(slack, at + 1) + sign * real(need, capacityAt + r));
+  const needed = rowOf(process);
+  const ends = endsOf(process, machine);
+  const free = slackOf(machine);
+  for (let r: usize = 0; r < (resources as usize); r += 1) {
+    const amount = f64x2.mul(v128.load64_splat(needed + (r << 3)), v128.load(ends + (r << 4)));
+    const at = free + (r << 4);
+    v128.store(at, f64x2.add(v128.load(at), f64x2.mul(amount, f64x2.splat(sign))));
   }
 }
 
 function rate(machine: i32): void {
-  let costs: f64 = whole(counts, machine) > 0 ? real(openCost, machine) : 0;
-  let above: f64 = 0;
-  const overAt = machine * resources;
+  const free = slackOf(machine);
+  const overAt = over + ((machine * resources) as usize) * 4;
   let overEnd = overAt;
-  for (let r = 0; r < resources; r += 1) {
-    const at = (machine * resources + r) * 2;
-    const toSafety = real(slack, at);
-    const toCapacity = real(slack, at + 1);
-    if (toSafety < 0) costs -= toSafety * real(loadWeight, r);
-    if (toCapacity < 0) above -= toCapacity * real(excessWeight, r);
-    if (toSafety < 0 || toCapacity < 0) {
-      setWhole(over, overEnd, r);
-      overEnd += 1;
-    }
+  let sums = f64x2.splat(0);
+  for (let r: usize = 0; r < (resources as usize); r += 1) {
+    const left = v128.load(free + (r << 4));
+    if (!v128.any_true(f64x2.lt(left, f64x2.splat(0)))) continue;
+    sums = f64x2.sub(sums, f64x2.mul(f64x2.pmin(left, f64x2.splat(0)), v128.load(units + (r << 4))));
+    store<i32>(overEnd, r as i32);
+    overEnd += 4;
   }
-  setWhole(overCounts, machine, overEnd - overAt);
-  costs += balanceCostOf(machine);
+  setWhole(overCounts, machine, ((overEnd - overAt) >> 2) as i32);
+  const opening: f64 = whole(counts, machine) > 0 ? real(openCost, machine) : 0;
+  const costs = f64x2.extract_lane(sums, 0) + opening + balanceCostOf(machine);
   machineCosts += costs - real(machineCost, machine);
   setReal(machineCost, machine, costs);
+  const above = f64x2.extract_lane(sums, 1);
   const before = real(excessOf, machine);
   // Sums of fractions drift: where nothing is over, nothing may be left of it.
   if (above !== before) {
@@ -350,6 +357,27 @@ function rate(machine: i32): void {
     setReal(excessOf, machine, above);
   }
   stamp(machine);
+}
+
+/** `f64[r]` requirement of a process. */
+// @ts-ignore: decorator
+@inline
+function rowOf(process: i32): usize {
+  return need + ((process * resources) as usize) * 8;
+}
+
+/** `f64[r * 2]` shares of a process's requirement that its coming or going changes on a machine's safety and capacity. */
+// @ts-ignore: decorator
+@inline
+function endsOf(process: i32, machine: i32): usize {
+  return whole(origin, process) === machine ? endsAtHome : endsAway;
+}
+
+/** `f64[r * 2]` of a machine. */
+// @ts-ignore: decorator
+@inline
+function slackOf(machine: i32): usize {
+  return slack + ((machine * resources) as usize) * 16;
 }
 
 function stamp(machine: i32): void {

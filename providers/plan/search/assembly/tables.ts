@@ -19,12 +19,19 @@ export let serviceMoveWeight: f64 = 0;
 /** A missing dependency weighs as much as a mean requirement above capacity. */
 export let missingWeight: f64 = 0;
 
-/** `f64[p * 2R + r]` requirement, and R further on what its coming and going changes on its origin's capacity. */
+/** `f64[p * R + r]` requirement. */
 export let need: usize = 0;
-/** `f64[r]`. */
-export let loadWeight: usize = 0;
-/** `f64[r]` excess of one unit: one mean requirement of any resource weighs the same. */
-export let excessWeight: usize = 0;
+/**
+ * `f64[r * 2]` share of a requirement that a process's coming and going changes on a machine's safety, and behind it on
+ * its capacity: all of it, but nothing on the capacity of its origin where the resource is transient.
+ */
+export let endsAway: usize = 0;
+export let endsAtHome: usize = 0;
+/**
+ * `f64[r * 2]` what a unit above safety costs, and behind it the excess of a unit above capacity: one mean requirement of
+ * any resource weighs the same.
+ */
+export let units: usize = 0;
 /** `f64[m]`. */
 export let openCost: usize = 0;
 /** `i32[m]`. */
