@@ -24,7 +24,7 @@ interface KernelFunctions {
   setPrice(pricePerUnit: number): void;
   gainOf(process: number, machine: number): number;
   costOfPlacing(machine: number, process: number, limit: number): number;
-  costOfReplacing(machine: number, leaving: number, process: number, limit: number): number;
+  changeByReplacing(machine: number, leaving: number, process: number, limit: number): number;
   canPlace(process: number, machine: number): number;
   canSwap(process: number, other: number): number;
   hasRoom(process: number, machine: number): number;

@@ -110,9 +110,12 @@ export class SearchState {
     return this.kernel.functions.costOfPlacing(machine, process, limit);
   }
 
-  /** As `costOfPlacing`, on the machine as it is once its process `leaving` has left, whose gain is counted apart. */
-  costOfReplacing(machine: number, leaving: number, process: number, limit: number): number {
-    return this.kernel.functions.costOfReplacing(machine, leaving, process, limit);
+  /**
+   * What a machine's rated cost changes by when a process that is elsewhere takes the place of `leaving`; some number
+   * above `limit` when it grows by more than that.
+   */
+  changeByReplacing(machine: number, leaving: number, process: number, limit: number): number {
+    return this.kernel.functions.changeByReplacing(machine, leaving, process, limit);
   }
 
   /** What moving a process changes in move and placement costs; `from` or `to` may be -1. */
@@ -317,11 +320,8 @@ export class SearchState {
       listRoom: new Int32Array(machineCount),
       machineCost: new Float64Array(machineCount),
       excessOf: new Float64Array(machineCount),
-      over: new Int32Array(machineCount * resourceCount),
+      order: new Uint8Array(machineCount * resourceCount),
       overCounts: new Int32Array(machineCount),
-      gains: new Float64Array(processCount),
-      gainStamps: new Int32Array(processCount),
-      stamps: new Int32Array(machineCount),
       best: new Int32Array(processCount),
       changed: new Int32Array(processCount),
       isChanged: new Uint8Array(processCount),

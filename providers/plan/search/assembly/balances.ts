@@ -27,13 +27,13 @@ export function balanceChangeBy(machine: i32, process: i32, sign: f64): f64 {
   return change;
 }
 
-/** What its cost changes by when a process comes after `leaving` has left. */
+/** What its cost changes by when a process takes the place of `leaving`. */
 export function balanceChangeByReplacing(machine: i32, leaving: i32, process: i32): f64 {
   const at = machine * balances;
   let change: f64 = 0;
   for (let b = 0; b < balances; b += 1) {
-    const before = real(lack, at + b) + real(balanceShare, leaving * balances + b);
-    const after = before - real(balanceShare, process * balances + b);
+    const before = real(lack, at + b);
+    const after = before + real(balanceShare, leaving * balances + b) - real(balanceShare, process * balances + b);
     change += (max<f64>(after, 0) - max<f64>(before, 0)) * real(balanceWeight, b);
   }
   return change;

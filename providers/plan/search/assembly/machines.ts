@@ -43,8 +43,6 @@ import {
   units,
 } from "./tables";
 
-/** Machines with at most so many resources over safety or capacity have the gains of processes computed each time. */
-const FEW_OVER: i32 = 3;
 const FIRST_LIST: i32 = 8;
 
 /** `i32[p]` machine, -1 for none. */
@@ -62,17 +60,11 @@ export let slot: usize = 0;
 export let machineCost: usize = 0;
 /** `f64[m]` use above capacity, in units of mean requirements. */
 export let excessOf: usize = 0;
-/** `i32[m * R]` resources that are over safety or capacity, the first `overCounts[m]` of each row. */
-export let over: usize = 0;
+/** `u8[m * R]` its resources, the first `overCounts[m]` of each row over safety or capacity: these refuse most. */
+export let order: usize = 0;
 export let overCounts: usize = 0;
 /** `f64[r * 2]` what a unit above safety costs, and behind it the price of a unit above capacity. */
 export let weights: usize = 0;
-/** Of each process, the last `gainOf`, and the stamp of its machine then: a machine gets a new one as it changes. */
-export let gains: usize = 0;
-export let gainStamps: usize = 0;
-export let stamps: usize = 0;
-let nextStamp: i32 = 1;
-
 /** Sum of `excessOf`. */
 export let excess: f64 = 0;
 let machineCosts: f64 = 0;
@@ -109,19 +101,25 @@ export function setPrice(pricePerUnit: f64): void {
     setReal(weights, r * 2, real(units, r * 2));
     setReal(weights, r * 2 + 1, real(units, r * 2 + 1) * pricePerUnit);
   }
-  for (let machine = 0; machine < machines; machine += 1) stamp(machine);
 }
 
 /** What the rated cost of a machine falls by when a process that is there leaves it. */
 export function gainOf(process: i32, machine: i32): f64 {
-  // Looking up what is kept costs more than a few resources do.
-  if (whole(overCounts, machine) <= FEW_OVER) return computeGain(process, machine);
-  const stamped = whole(stamps, machine);
-  if (whole(gainStamps, process) === stamped) return real(gains, process);
-  const gain = computeGain(process, machine);
-  setReal(gains, process, gain);
-  setWhole(gainStamps, process, stamped);
-  return gain;
+  const needed = rowOf(process);
+  const ends = endsOf(process, machine);
+  const free = slackOf(machine);
+  let at = orderOf(machine);
+  const until = at + (whole(overCounts, machine) as usize);
+  let gain = f64x2.splat(0);
+  for (; at < until; at += 1) {
+    const r = load<u8>(at) as usize;
+    const above = f64x2.pmax(f64x2.neg(v128.load(free + (r << 4))), f64x2.splat(0));
+    gain = f64x2.add(gain, f64x2.mul(f64x2.pmin(above, amountOf(needed, ends, r)), v128.load(weights + (r << 4))));
+  }
+  let total = sumOf(gain);
+  if (balances > 0) total -= balanceChangeBy(machine, process, 1);
+  if (whole(counts, machine) === 1) total += real(openCost, machine);
+  return total;
 }
 
 /**
@@ -131,53 +129,54 @@ export function gainOf(process: i32, machine: i32): f64 {
 export function costOfPlacing(machine: i32, process: i32, limit: f64): f64 {
   let base: f64 = whole(counts, machine) === 0 ? real(openCost, machine) : 0;
   if (balances > 0) base += balanceChangeBy(machine, process, -1);
-  let needed = rowOf(process);
-  let ends = endsOf(process, machine);
-  let free = slackOf(machine);
-  let weight = weights;
+  const needed = rowOf(process);
+  const ends = endsOf(process, machine);
+  const free = slackOf(machine);
+  let at = orderOf(machine);
+  const until = at + (resources as usize);
   let grown = f64x2.replace_lane(f64x2.splat(0), 0, base);
-  const until = free + ((resources as usize) << 4);
-  do {
-    const amount = f64x2.mul(v128.load64_splat(needed), v128.load(ends));
-    const lacking = f64x2.pmax(f64x2.sub(amount, v128.load(free)), f64x2.splat(0));
-    grown = f64x2.add(grown, f64x2.mul(f64x2.pmin(lacking, amount), v128.load(weight)));
-    const total = f64x2.extract_lane(grown, 0) + f64x2.extract_lane(grown, 1);
-    if (total > limit) return total;
-    needed += 8;
-    ends += 16;
-    free += 16;
-    weight += 16;
-  } while (free < until);
-  return f64x2.extract_lane(grown, 0) + f64x2.extract_lane(grown, 1);
+  for (; at < until; at += 1) {
+    const r = load<u8>(at) as usize;
+    const amount = amountOf(needed, ends, r);
+    const lacking = f64x2.pmax(f64x2.sub(amount, v128.load(free + (r << 4))), f64x2.splat(0));
+    grown = f64x2.add(grown, f64x2.mul(f64x2.pmin(lacking, amount), v128.load(weights + (r << 4))));
+    if (sumOf(grown) > limit) break;
+  }
+  return sumOf(grown);
 }
 
-/** As `costOfPlacing`, on the machine as it is once its process `leaving` has left, whose gain is counted apart. */
-export function costOfReplacing(machine: i32, leaving: i32, process: i32, limit: f64): f64 {
-  let base: f64 = whole(counts, machine) === 1 ? real(openCost, machine) : 0;
-  if (balances > 0) base += balanceChangeByReplacing(machine, leaving, process);
-  let needed = rowOf(process);
-  let ends = endsOf(process, machine);
-  let given = rowOf(leaving);
-  let givenEnds = endsOf(leaving, machine);
-  let free = slackOf(machine);
-  let weight = weights;
-  let grown = f64x2.replace_lane(f64x2.splat(0), 0, base);
-  const until = free + ((resources as usize) << 4);
-  do {
-    const amount = f64x2.mul(v128.load64_splat(needed), v128.load(ends));
-    const leaves = f64x2.mul(v128.load64_splat(given), v128.load(givenEnds));
-    const lacking = f64x2.pmax(f64x2.sub(f64x2.sub(amount, v128.load(free)), leaves), f64x2.splat(0));
-    grown = f64x2.add(grown, f64x2.mul(f64x2.pmin(lacking, amount), v128.load(weight)));
-    const total = f64x2.extract_lane(grown, 0) + f64x2.extract_lane(grown, 1);
-    if (total > limit) return total;
-    needed += 8;
-    ends += 16;
-    given += 8;
-    givenEnds += 16;
-    free += 16;
-    weight += 16;
-  } while (free < until);
-  return f64x2.extract_lane(grown, 0) + f64x2.extract_lane(grown, 1);
+/**
+ * What a machine's rated cost changes by when a process that is elsewhere takes the place of `leaving`; some number
+ * above `limit` when it grows by more than that.
+ */
+export function changeByReplacing(machine: i32, leaving: i32, process: i32, limit: f64): f64 {
+  const needed = rowOf(process);
+  const ends = endsOf(process, machine);
+  const given = rowOf(leaving);
+  const givenEnds = endsOf(leaving, machine);
+  const free = slackOf(machine);
+  let at = orderOf(machine);
+  const until = at + (resources as usize);
+  const overUntil = at + (whole(overCounts, machine) as usize);
+  const base = balances > 0 ? balanceChangeByReplacing(machine, leaving, process) : 0;
+  let change = f64x2.replace_lane(f64x2.splat(0), 0, base);
+  // Only these can get cheaper: behind them, what is above the limit stays there.
+  for (; at < overUntil; at += 1) {
+    const r = load<u8>(at) as usize;
+    const left = v128.load(free + (r << 4));
+    const missed = f64x2.sub(f64x2.sub(amountOf(needed, ends, r), amountOf(given, givenEnds, r)), left);
+    const before = f64x2.pmax(f64x2.neg(left), f64x2.splat(0));
+    const after = f64x2.pmax(missed, f64x2.splat(0));
+    change = f64x2.add(change, f64x2.mul(f64x2.sub(after, before), v128.load(weights + (r << 4))));
+  }
+  for (; sumOf(change) <= limit && at < until; at += 1) {
+    const r = load<u8>(at) as usize;
+    const left = v128.load(free + (r << 4));
+    const missed = f64x2.sub(f64x2.sub(amountOf(needed, ends, r), amountOf(given, givenEnds, r)), left);
+    const after = f64x2.pmax(missed, f64x2.splat(0));
+    change = f64x2.add(change, f64x2.mul(after, v128.load(weights + (r << 4))));
+  }
+  return sumOf(change);
 }
 
 export function isPinned(process: i32): bool {
@@ -270,24 +269,6 @@ export function drawPlace(process: i32): i32 {
   return count === 0 ? randomBelow(machines) : whole(placeItems, first + randomBelow(count));
 }
 
-function computeGain(process: i32, machine: i32): f64 {
-  const needed = rowOf(process);
-  const ends = endsOf(process, machine);
-  const free = slackOf(machine);
-  let gain = f64x2.splat(0);
-  const overAt = machine * resources;
-  for (let index = overAt + whole(overCounts, machine) - 1; index >= overAt; index -= 1) {
-    const r = whole(over, index) as usize;
-    const amount = f64x2.mul(v128.load64_splat(needed + (r << 3)), v128.load(ends + (r << 4)));
-    const above = f64x2.pmax(f64x2.neg(v128.load(free + (r << 4))), f64x2.splat(0));
-    gain = f64x2.add(gain, f64x2.mul(f64x2.pmin(above, amount), v128.load(weights + (r << 4))));
-  }
-  let total = f64x2.extract_lane(gain, 0) + f64x2.extract_lane(gain, 1);
-  if (balances > 0) total -= balanceChangeBy(machine, process, 1);
-  if (whole(counts, machine) === 1) total += real(openCost, machine);
-  return total;
-}
-
 function takeOff(process: i32, machine: i32): void {
   changeSlack(process, machine, 1);
   countService(process, machine, -1);
@@ -333,17 +314,21 @@ function changeSlack(process: i32, machine: i32, sign: f64): void {
 
 function rate(machine: i32): void {
   const free = slackOf(machine);
-  const overAt = over + ((machine * resources) as usize) * 4;
-  let overEnd = overAt;
+  let overEnd = orderOf(machine);
   let sums = f64x2.splat(0);
   for (let r: usize = 0; r < (resources as usize); r += 1) {
     const left = v128.load(free + (r << 4));
     if (!v128.any_true(f64x2.lt(left, f64x2.splat(0)))) continue;
     sums = f64x2.sub(sums, f64x2.mul(f64x2.pmin(left, f64x2.splat(0)), v128.load(units + (r << 4))));
-    store<i32>(overEnd, r as i32);
-    overEnd += 4;
+    store<u8>(overEnd, r as u8);
+    overEnd += 1;
   }
-  setWhole(overCounts, machine, ((overEnd - overAt) >> 2) as i32);
+  setWhole(overCounts, machine, (overEnd - orderOf(machine)) as i32);
+  for (let r: usize = 0; r < (resources as usize); r += 1) {
+    if (v128.any_true(f64x2.lt(v128.load(free + (r << 4)), f64x2.splat(0)))) continue;
+    store<u8>(overEnd, r as u8);
+    overEnd += 1;
+  }
   const opening: f64 = whole(counts, machine) > 0 ? real(openCost, machine) : 0;
   const costs = f64x2.extract_lane(sums, 0) + opening + balanceCostOf(machine);
   machineCosts += costs - real(machineCost, machine);
@@ -356,7 +341,25 @@ function rate(machine: i32): void {
     excess = machinesOver === 0 ? 0 : max<f64>(0, excess + above - before);
     setReal(excessOf, machine, above);
   }
-  stamp(machine);
+}
+
+/** Its resources. */
+// @ts-ignore: decorator
+@inline
+function orderOf(machine: i32): usize {
+  return order + ((machine * resources) as usize);
+}
+
+// @ts-ignore: decorator
+@inline
+function amountOf(needed: usize, ends: usize, r: usize): v128 {
+  return f64x2.mul(v128.load64_splat(needed + (r << 3)), v128.load(ends + (r << 4)));
+}
+
+// @ts-ignore: decorator
+@inline
+function sumOf(lanes: v128): f64 {
+  return f64x2.extract_lane(lanes, 0) + f64x2.extract_lane(lanes, 1);
 }
 
 /** `f64[r]` requirement of a process. */
@@ -378,11 +381,6 @@ function endsOf(process: i32, machine: i32): usize {
 @inline
 function slackOf(machine: i32): usize {
   return slack + ((machine * resources) as usize) * 16;
-}
-
-function stamp(machine: i32): void {
-  setWhole(stamps, machine, nextStamp);
-  nextStamp += 1;
 }
 
 function isAllowed(process: i32, machine: i32): bool {

@@ -19,7 +19,7 @@ import {
   canPlace,
   canSwap,
   costOfPlacing,
-  costOfReplacing,
+  changeByReplacing,
   counts,
   drawPlace,
   gainOf,
@@ -139,11 +139,11 @@ function tryShift(process: i32, to: i32, gain: f64, moveCost: f64): bool {
 /** Puts a process into another one's place, which goes to where the first was, to its origin or to a third machine. */
 function tryReplacing(process: i32, from: i32, other: i32, to: i32, gain: f64, moveCost: f64): bool {
   moves += 1;
-  let limit = threshold() + gain + gainOf(other, to) - moveCost;
-  if (limit < 0 || isPinned(other)) return false;
-  limit -= costOfReplacing(to, other, process, limit);
+  let limit = threshold() + gain - moveCost;
+  if (isPinned(other)) return false;
+  limit -= changeByReplacing(to, other, process, limit);
   if (limit < 0) return false;
-  if (trySwap(process, from, other, to, limit)) return true;
+  if (trySwap(process, from, other, to, limit - gain)) return true;
   const home = whole(origin, other);
   if (home >= 0 && home !== to && home !== from && tryEjecting(process, other, to, home, limit)) return true;
   for (let tries = MOST_THIRDS; tries > 0; tries -= 1) {
@@ -209,9 +209,8 @@ function tryForcing(process: i32, to: i32): bool {
 
 function trySwap(process: i32, from: i32, other: i32, to: i32, budget: f64): bool {
   const limit = budget - moveCostChange(other, to, from);
-  if (limit < 0) return false;
-  const grown = costOfReplacing(from, process, other, limit);
-  if (grown > limit || !canSwap(process, other) || grown + swapPrice(process, other) > limit) return false;
+  const change = changeByReplacing(from, process, other, limit);
+  if (change > limit || !canSwap(process, other) || change + swapPrice(process, other) > limit) return false;
   keep();
   note(process);
   note(other);
