@@ -1,8 +1,5 @@
 import { strict as assert } from "node:assert";
-import * as path from "node:path";
-import { pathToFileURL } from "node:url";
 import { describe, it } from "mocha";
-import { KERNEL_BASE64 } from "../../../providers/forecast/lstm/kernel-binary";
 import { LstmNetwork } from "../../../providers/forecast/lstm/network";
 import { trainNetwork } from "../../../providers/forecast/lstm/train";
 import { createRandom } from "../../../providers/forecast/random";
@@ -22,14 +19,6 @@ function createNetwork(seed: number): LstmNetwork {
 }
 
 describe("the LSTM network", () => {
-  it("is compiled from the source beside it", async function () {
-    this.timeout(60_000);
-    const script = pathToFileURL(path.join(process.cwd(), "scripts", "kernels.mjs")).href;
-    const { compileKernel } = (await import(script)) as { compileKernel: (name: string) => Promise<Uint8Array> };
-    const compiled = Buffer.from(await compileKernel("lstm")).toString("base64");
-    assert.ok(compiled === KERNEL_BASE64, "kernel-binary.ts is stale; run npm run build:kernels");
-  });
-
   it("has the gradients that finite differences give, for every parameter", () => {
     const network = createNetwork(3);
     const rows = [10, 25, 39];

@@ -344,41 +344,29 @@ function rate(machine: i32): void {
 }
 
 /** Its resources. */
-// @ts-ignore: decorator
-@inline
 function orderOf(machine: i32): usize {
   return order + ((machine * resources) as usize);
 }
 
-// @ts-ignore: decorator
-@inline
 function amountOf(needed: usize, ends: usize, r: usize): v128 {
   return f64x2.mul(v128.load64_splat(needed + (r << 3)), v128.load(ends + (r << 4)));
 }
 
-// @ts-ignore: decorator
-@inline
 function sumOf(lanes: v128): f64 {
   return f64x2.extract_lane(lanes, 0) + f64x2.extract_lane(lanes, 1);
 }
 
 /** `f64[r]` requirement of a process. */
-// @ts-ignore: decorator
-@inline
 function rowOf(process: i32): usize {
   return need + ((process * resources) as usize) * 8;
 }
 
 /** `f64[r * 2]` shares of a process's requirement that its coming or going changes on a machine's safety and capacity. */
-// @ts-ignore: decorator
-@inline
 function endsOf(process: i32, machine: i32): usize {
   return whole(origin, process) === machine ? endsAtHome : endsAway;
 }
 
 /** `f64[r * 2]` of a machine. */
-// @ts-ignore: decorator
-@inline
 function slackOf(machine: i32): usize {
   return slack + ((machine * resources) as usize) * 16;
 }

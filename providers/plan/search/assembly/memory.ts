@@ -4,32 +4,22 @@
  * Not for: bounds; the callers' indexes come from tables whose content was checked when the model was made.
  */
 
-// @ts-ignore: decorator
-@inline
 export function real(array: usize, index: i32): f64 {
   return load<f64>(array + ((index as usize) << 3));
 }
 
-// @ts-ignore: decorator
-@inline
 export function setReal(array: usize, index: i32, value: f64): void {
   store<f64>(array + ((index as usize) << 3), value);
 }
 
-// @ts-ignore: decorator
-@inline
 export function whole(array: usize, index: i32): i32 {
   return load<i32>(array + ((index as usize) << 2));
 }
 
-// @ts-ignore: decorator
-@inline
 export function setWhole(array: usize, index: i32, value: i32): void {
   store<i32>(array + ((index as usize) << 2), value);
 }
 
-// @ts-ignore: decorator
-@inline
 export function addWhole(array: usize, index: i32, value: i32): void {
   setWhole(array, index, whole(array, index) + value);
 }
