@@ -10,7 +10,7 @@
  */
 import { Agent, request as httpsRequest } from "node:https";
 import type { IncomingMessage } from "node:http";
-import { checkServerIdentity } from "node:tls";
+import { checkServerIdentity, createSecureContext, type SecureContext } from "node:tls";
 import { DriverError, messageOf, type Json } from "../../sdk/model";
 import {
   errorFromBody,
@@ -20,7 +20,7 @@ import {
   versionError,
   type MutationBody,
 } from "../agent/control-protocol";
-import { certificateRemedy, readTls, refuseRevoked, stampOf } from "../agent/tls-files";
+import { certificateRemedy, readTls, refuseRevoked, stampOf, type TlsMaterial } from "../agent/tls-files";
 import { systemClock, type Clock } from "../clock";
 import type { TlsFiles } from "./certificates";
 import { ConnectionGate } from "./connection-gate";
@@ -102,12 +102,9 @@ export function createControlClient(options: ControlClientOptions): ControlClien
     });
     usedStamp = stamp;
     return new Agent({
-      ca,
-      cert,
-      key,
+      secureContext: contextOf(options.tls, { ca, cert, key, stamp }),
       keepAlive: true,
       maxSockets: MAX_SOCKETS,
-      minVersion: "TLSv1.3",
       checkServerIdentity: (host, certificate) => {
         const mismatch = checkServerIdentity(host, certificate);
         if (mismatch) return mismatch;
@@ -204,6 +201,18 @@ export function createControlClient(options: ControlClientOptions): ControlClien
       agent = undefined;
     },
   };
+}
+
+/** By paths: the hundreds of clients of one caller share one, which is work for a CPU to make. */
+const contexts = new Map<string, { readonly stamp: string; readonly context: SecureContext }>();
+
+function contextOf(files: TlsFiles, { ca, cert, key, stamp }: Omit<TlsMaterial, "revocations">): SecureContext {
+  const name = JSON.stringify([files.ca, files.certificate, files.key]);
+  const known = contexts.get(name);
+  if (known?.stamp === stamp) return known.context;
+  const context = createSecureContext({ ca, cert, key, minVersion: "TLSv1.3" });
+  contexts.set(name, { stamp, context });
+  return context;
 }
 
 interface Exchange {

@@ -113,13 +113,14 @@ async function observePlatform(
   const hosts = listed.map((host) => noteSilence(host, silent));
   const discovered = new Map(groupReplicas(replicas));
   const pinned = pinnedCores(replicas.filter(({ state }) => state !== "stopped"));
+  const findService = createServiceFinder(services);
   const known = new Map(baseline?.workloads.map((workload) => [workload.name, workload]));
   const workloads = await Promise.all(
-    listPolicies(islands, discovered, services).map(async ({ island, policy }) => {
+    listPolicies(islands, discovered, findService).map(async ({ island, policy }) => {
       const copies = discovered.get(policy.name) ?? [];
       const earlier = known.get(policy.name);
       const request = policy.request ?? earlier?.request ?? (await describeRequest(platform, copies, signal));
-      return createWorkload(island, policy, copies, services, request, earlier, pinned.get(policy.name));
+      return createWorkload(island, policy, copies, findService, request, earlier, pinned.get(policy.name));
     }),
   );
   const members = hosts.filter((host) => host.role === "member");
@@ -199,7 +200,7 @@ function groupReplicas(replicas: readonly Replica[]): ReadonlyMap<string, readon
 function listPolicies(
   islands: readonly IslandSpec[],
   discovered: ReadonlyMap<string, readonly Replica[]>,
-  services: readonly Service[],
+  findService: FindService,
 ): readonly { readonly island: string; readonly policy: WorkloadPolicy }[] {
   const declared = islands.flatMap((island) => island.workloads.map((policy) => ({ island: island.name, policy })));
   const names = new Set(declared.map(({ policy }) => policy.name));
@@ -212,7 +213,7 @@ function listPolicies(
       policy: {
         name,
         criticality: "normal" as const,
-        exclusive: serviceOf(name, discovered.get(name) ?? [], services)?.exclusive ?? false,
+        exclusive: findService(name, discovered.get(name) ?? [])?.exclusive ?? false,
         maxPauseMs: UNDECLARED_MAX_PAUSE_MS,
         hooks: {},
       },
@@ -224,13 +225,13 @@ function createWorkload(
   island: string,
   policy: WorkloadPolicy,
   replicas: readonly Replica[],
-  services: readonly Service[],
+  findService: FindService,
   request: Resources,
   earlier: Workload | undefined,
   pinned: number | undefined,
 ): Workload {
   const copies = policy.exclusive ? 1 : (policy.copies ?? earlier?.copies ?? replicas.length);
-  const service = serviceOf(policy.name, replicas, services)?.name ?? earlier?.service;
+  const service = findService(policy.name, replicas)?.name ?? earlier?.service;
   const devices = devicesOf(policy, pinned, earlier);
   return {
     name: policy.name,
@@ -290,13 +291,21 @@ function pinnedCores(replicas: readonly Replica[]): ReadonlyMap<string, number> 
   return found;
 }
 
-/** The service that sends to one of the replicas; else the one of the workload's name, which may be empty yet. */
-function serviceOf(workload: string, replicas: readonly Replica[], services: readonly Service[]): Service | undefined {
-  const ids = new Set(replicas.map((replica) => replica.id));
-  return (
-    services.find((service) => service.backends.some((backend) => ids.has(backend.replica))) ??
-    services.find((service) => service.name === workload)
-  );
+/** Finds the service of a workload. */
+type FindService = (workload: string, replicas: readonly Replica[]) => Service | undefined;
+
+/** The first service that sends to one of the replicas; else the one of the workload's name, which may be empty yet. */
+function createServiceFinder(services: readonly Service[]): FindService {
+  const byReplica = new Map<string, number>();
+  const byName = new Map<string, Service>();
+  services.forEach((service, index) => {
+    for (const { replica } of service.backends) if (!byReplica.has(replica)) byReplica.set(replica, index);
+    if (!byName.has(service.name)) byName.set(service.name, service);
+  });
+  return (workload, replicas) => {
+    const first = Math.min(...replicas.map(({ id }) => byReplica.get(id) ?? Infinity));
+    return services[first] ?? byName.get(workload);
+  };
 }
 
 /** What one copy holds, as its platform knows it; the first copy that answers speaks for its siblings. */
