@@ -8,7 +8,8 @@
  * 1. Who must have a called workload near goes only where that one has copies at the problem's beginning, and its
  *    copies leave their rack or zone in no move, nor does the last one there pause: so there is one near at every moment,
  *    in every order of steps.
- * 2. Who must be in so many zones or racks keeps its copies in as many of those where it is: they move within theirs.
+ * 2. Who must be in so many zones or racks keeps its copies in as many of those where it is: they move within theirs. Which
+ *    those are is chosen by spread-choice.ts.
  * 3. A copy that stands where it may not is left there; it is only never put there.
  */
 import { matchesHost, type CallReach, type Fleet, type MoveReach, type Workload } from "../../sdk/model";
@@ -25,7 +26,23 @@ export interface PlaceRules {
   readonly apart: readonly (readonly number[])[];
   /** Each by site: number of the part in which a copy has to serve at every moment, -1 where none has to. */
   readonly neededIn: readonly (readonly Int32Array[])[];
+  /** Which parts a workload stays in that has to be in so many. Undefined: it need not be. */
+  readonly spreads: readonly (SpreadParts | undefined)[];
 }
+
+/** The parts that a workload stays in, of those in which it is. */
+interface SpreadParts {
+  /** Number of each site's part. */
+  readonly partOf: Int32Array;
+  readonly kept: ReadonlySet<number>;
+  /** How many more it is in than it has to be. */
+  readonly spare: number;
+}
+
+/** By workload: parts that it stays in only where too few others are left. */
+export type LeftParts = ReadonlyMap<number, ReadonlySet<number>>;
+
+const NO_PARTS: ReadonlySet<number> = new Set();
 
 /** Reaches from wide to narrow: the narrowest of several holds. */
 const REACHES: readonly MoveReach[] = ["zone", "rack", "nowhere"];
@@ -35,6 +52,7 @@ export function createPlaceRules(
   fleet: Pick<Fleet, "workloads">,
   sites: readonly Site[],
   copies: readonly Pick<Copy, "work" | "site">[],
+  left: LeftParts = new Map(),
 ): PlaceRules {
   const { workloads } = fleet;
   const indexOf = new Map(workloads.map(({ name }, work) => [name, work]));
@@ -65,17 +83,34 @@ export function createPlaceRules(
     const before = allowed[caller];
     allowed[caller] = Uint8Array.from(sites, (_, site) => (before?.[site] !== 0 && served.has(parts[site]) ? 1 : 0));
   }
-  const kept = workloads.map(({ spread }, work) => {
-    if (spread === undefined) return [];
+  const spreads = workloads.map(({ spread }, work): SpreadParts | undefined => {
+    if (spread === undefined) return undefined;
     const own = copies.filter((copy) => copy.work === work).map(({ site }) => site);
-    return [keptParts(partOf(spread.over), own, spread.atLeast, allowed[work])];
+    return keepParts(partOf(spread.over), own, spread.atLeast, allowed[work], left.get(work) ?? NO_PARTS);
   });
+  const kept = spreads.map((spread) =>
+    spread ? [spread.partOf.map((part) => (spread.kept.has(part) ? part : -1))] : [],
+  );
   return {
     allowed,
     regions: reaches.map((reach, work) => [...(reach === undefined ? [] : [partOf(reach)]), ...(kept[work] ?? [])]),
     apart: apartOf(workloads, indexOf),
     neededIn: needed.map((reach, work) => [...(reach === undefined ? [] : [partOf(reach)]), ...(kept[work] ?? [])]),
+    spreads,
   };
+}
+
+/** The same with the part of a copy left that is in more parts than it has to be; undefined where it is in none to leave. */
+export function leavePart(
+  { spreads }: PlaceRules,
+  left: LeftParts,
+  { work, site }: Pick<Copy, "work" | "site">,
+): LeftParts | undefined {
+  const spread = spreads[work];
+  const before = left.get(work) ?? NO_PARTS;
+  const part = spread?.partOf[site];
+  if (!spread || part === undefined || !spread.kept.has(part) || before.size >= spread.spare) return undefined;
+  return new Map([...left, [work, new Set([...before, part])]]);
 }
 
 /** True when the rules let a copy go to a host. */
@@ -100,20 +135,21 @@ function narrowest(a: MoveReach | undefined, b: MoveReach): MoveReach {
   return a !== undefined && REACHES.indexOf(a) > REACHES.indexOf(b) ? a : b;
 }
 
-/** The parts that copies stay in, of those in which they are: so many with the most hosts; -1 for the others. */
-function keptParts(
-  parts: Int32Array,
+/** The parts that copies stay in, of those in which they are: so many with the most hosts, those in `left` last. */
+function keepParts(
+  partOf: Int32Array,
   copySites: readonly number[],
   atLeast: number,
   allowed: Uint8Array | undefined,
-): Int32Array {
+  left: ReadonlySet<number>,
+): SpreadParts {
   const hosts = new Map<number, number>();
-  parts.forEach((part, site) => hosts.set(part, (hosts.get(part) ?? 0) + (allowed?.[site] === 0 ? 0 : 1)));
-  const present = new Set(copySites.map((site) => parts[site] as number));
-  const kept = new Set(
-    [...present].sort((a, b) => (hosts.get(b) ?? 0) - (hosts.get(a) ?? 0) || a - b).slice(0, atLeast),
+  partOf.forEach((part, site) => hosts.set(part, (hosts.get(part) ?? 0) + (allowed?.[site] === 0 ? 0 : 1)));
+  const present = new Set(copySites.map((site) => partOf[site] as number));
+  const order = [...present].sort(
+    (a, b) => Number(left.has(a)) - Number(left.has(b)) || (hosts.get(b) ?? 0) - (hosts.get(a) ?? 0) || a - b,
   );
-  return parts.map((part) => (kept.has(part) ? part : -1));
+  return { partOf, kept: new Set(order.slice(0, atLeast)), spare: Math.max(0, present.size - atLeast) };
 }
 
 /** Numbers of the parts that each reach cuts the hosts into; made once for each. */

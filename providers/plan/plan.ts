@@ -51,6 +51,7 @@ import { decideHosts, type HostsDecided } from "./host-decisions";
 import { findHostsToUpdate, type HostsToUpdate } from "./hosts-to-update";
 import { inputIn } from "./opening-limits";
 import { impactWarnings } from "./impact-warnings";
+import type { LeftParts } from "./place-rules";
 import type { PlanInput } from "./plan-input";
 import { createProblem, type Problem } from "./problem";
 import { deferForEvents, deferralBlocker, eventWarnings } from "./provider-events";
@@ -66,6 +67,7 @@ import {
   type ScheduleFailure,
 } from "./schedule";
 import { decideUnits, type JudgeStay } from "./scores/unit-decisions";
+import { chooseSpread } from "./spread-choice";
 import { stageBlockers } from "./stages";
 import { isTooCostly, isWorthMoving } from "./stay";
 import { findTimeFixes } from "./time-fixes";
@@ -283,9 +285,25 @@ function draftHosts(
   durations: StepDurations,
   effort: Effort = {},
 ): Draft {
+  // What was tried before was tried with the usual choice.
+  const { tried: _, ...anew } = effort;
+  return chooseSpread((left) =>
+    draftWith(input, hosts, deferred, opening, durations, left.size === 0 ? effort : anew, left),
+  );
+}
+
+function draftWith(
+  input: PlanInput,
+  hosts: readonly string[],
+  deferred: readonly SkippedHost[],
+  opening: Opening | undefined,
+  durations: StepDurations,
+  effort: Effort,
+  left: LeftParts,
+): Draft {
   const startMs = startIn(opening, input);
   const endMs = Math.max(startMs + 1, opening?.endMs ?? startMs + 1);
-  const problem = createProblem(input, hosts, startMs, endMs);
+  const problem = createProblem(input, hosts, startMs, endMs, left);
   const context = { ...createScheduleContext(input, problem, durations, startMs), ...effort };
   const around = { opening, problem, deferred, stays: context.stays };
   const draftFrom = (waitMs: number): Draft => {

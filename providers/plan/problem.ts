@@ -23,7 +23,7 @@ import { matchesHost } from "../../sdk/model";
 import { resolveBurst, type Burst } from "./bursts";
 import { refusableOf } from "./refusals";
 import { createColumns, type Columns } from "./columns";
-import { createPlaceRules, type PlaceRules } from "./place-rules";
+import { createPlaceRules, type LeftParts, type PlaceRules } from "./place-rules";
 import type { PlanInput } from "./plan-input";
 import { createScoringFacts, type ScoringFacts } from "./scores/migration-score";
 import { describeEvent, eventOn } from "./provider-events";
@@ -123,12 +123,16 @@ export interface DemandGrid {
   readonly stepMs: number;
 }
 
-/** Makes the problem for the time from `fromMs` to `toMs`. */
+/**
+ * Makes the problem for the time from `fromMs` to `toMs`.
+ * @param left parts of the fleet that workloads stay in only where too few others are left. @default none
+ */
 export function createProblem(
   input: PlanInput,
   hostsToUpdate: readonly string[],
   fromMs: number,
   toMs: number,
+  left?: LeftParts,
 ): Problem {
   const { fleet, forecast } = input;
   const sites = createSites(input, hostsToUpdate, { startMs: fromMs, endMs: toMs });
@@ -157,7 +161,7 @@ export function createProblem(
     rackMates: groupByRack(sites),
     demand: createDemandGrid(forecast, fromMs, toMs),
     columns: createColumns(sites, cells),
-    rules: createPlaceRules(fleet, sites, copies),
+    rules: createPlaceRules(fleet, sites, copies, left),
     scoring: createScoringFacts(input.spec, fleet, forecast),
     standby: orderStandby(
       sites.flatMap((site, index) => (isReservable(site, held) && !inUse.has(index) ? [[index, site] as const] : [])),

@@ -73,8 +73,8 @@ export interface WorkloadArgs {
    */
   moves?: "anywhere" | "zone" | "rack" | "nowhere";
   /**
-   * In how many zones or racks there is a copy at every moment. Copies in so many of them move within theirs, in those
-   * with the most hosts. @default one is enough
+   * In how many zones or racks there is a copy at every moment. Copies in so many of them move within theirs: in those
+   * with the most hosts, or in others where a copy finds no host so. @default one is enough
    */
   spread?: { over: "zone" | "rack"; atLeast: number };
   /** Workloads of the same update that no host may run beside it. @default none */

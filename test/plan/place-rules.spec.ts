@@ -133,6 +133,40 @@ describe("places of copies", () => {
     assert.equal(stuck.decision, "blocked", "zone c has one host, which cannot be emptied");
   });
 
+  it("are in other zones than those with the most hosts where a copy is stuck in one of these", () => {
+    const asWanted = { probe: { output: "v2", matches: true } } as const;
+    const hosts = [
+      { id: "host-1", zone: "a" },
+      { id: "host-2", zone: "a", host: asWanted },
+      { id: "host-3", zone: "b" },
+      { id: "host-4", zone: "b", host: asWanted },
+      { id: "host-5", zone: "c", host: asWanted },
+      { id: "host-6", zone: "a", host: asWanted },
+    ];
+    const spread = { over: "zone", atLeast: 2 } as const;
+    const front = { name: "front", on: ["host-1", "host-3", "host-5"], workload: { spread } };
+    // The only other host of zone b has no room: the copy there has to leave it, so zone c is the second one that counts.
+    const filler = {
+      name: "filler",
+      on: ["host-4"],
+      memoryBytes: 8 * 2 ** 30,
+      workload: { moves: "nowhere" },
+    } as const;
+    const input = sampleInput({ hosts, workloads: [front, filler] });
+    const result = plan(input);
+    assert.equal(result.decision, "run", JSON.stringify(result.blockers));
+    const moves = result.waves.flatMap((wave) => wave.moves);
+    const targetOf = (host: string): string | undefined => moves.find(({ from }) => from === host)?.to;
+    assert.match(targetOf("host-1") ?? "", /host-[26]/);
+    assert.match(targetOf("host-3") ?? "", /host-[126]/);
+    assert.ok(moves.every(({ from }) => from !== "host-5"));
+    simulate(input, result, () => 0);
+
+    const two = { ...front, on: ["host-1", "host-3"] };
+    const stuck = plan(sampleInput({ hosts, workloads: [two, filler] }));
+    assert.equal(stuck.decision, "blocked", "there is no third zone to stay in instead");
+  });
+
   it("are none beside a workload that a copy has to be apart from, whoever says so", () => {
     const web = { name: "web", on: ["host-1"], workload: { apartFrom: ["batch"] } };
     const batch = { name: "batch", on: ["host-2", "host-3"] };

@@ -1,9 +1,10 @@
 import { strict as assert } from "node:assert";
 
-import type { HostUpdateSpec } from "../../sdk/model";
+import type { HostUpdateSpec, PlanStep } from "../../sdk/model";
+import { checkRun } from "../../providers/guard/checker";
 import { sampleForecast, type MemoryFleetSpec } from "../../providers/testing";
 import { assertSurvivesCrashes } from "./crashes";
-import { assertKept, createRunFixture, quickFleet, quickSpec, type RunFixture } from "./run-fixture";
+import { assertKept, createRunFixture, quickFleet, quickSpec, RUN, type RunFixture } from "./run-fixture";
 
 const GIB = 2 ** 30;
 const COMMON = { criticality: "normal", copies: 1, exclusive: false, maxPauseMs: 2000, maxUnavailable: 0, hooks: {} };
@@ -70,6 +71,24 @@ describe("a run that makes room", () => {
     assert.match(state.waves[0]?.moves[0]?.reason ?? "", /^makes room on host-02 for large-0, /);
     assert.deepEqual(fixture.fleet.placements(), { large: ["host-02"], small: ["host-03"], other: ["host-03"] });
     assert.equal(fixture.fleet.versions()["host-01"], "v2");
+  });
+
+  it("would be found by the checker if the large copy came before the small one has gone", async () => {
+    const fixture = fixtureOf();
+    await fixture.run();
+    const entries = fixture.store.entriesOf(RUN);
+    const isStop = ({ kind, replica }: PlanStep & { readonly replica?: string }): boolean =>
+      kind === "stop-copy" && replica === "small-0";
+    const stop = entries.flatMap((entry) =>
+      entry.kind === "step-intent" && isStop(entry.step) ? [entry.step.id] : [],
+    );
+    assert.equal(stop.length, 1);
+    const kept = entries.filter((entry) => !("id" in entry && entry.id === stop[0]));
+    const found = checkRun({ entries: kept, observations: fixture.fleet.observations() });
+    assert.ok(
+      found.some(({ text }) => text.includes("host-02 has 8192 MiB of memory taken up of shop, 7373 are allowed")),
+      JSON.stringify(found),
+    );
   });
 
   it("takes the large copy back when the update fails, to a host that was kept for it", async () => {
