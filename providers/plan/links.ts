@@ -154,10 +154,11 @@ function linkLoads(
     const [from, to] = [sites[gone.site]?.host, sites[arrived.site]?.host];
     const bytes = works[gone.work]?.workload.transferBytes ?? 0;
     if (!from || !to || bytes === 0) continue;
-    for (const { name, bytesPerSecond } of linksBetween(network, from, to)) {
+    // The host's own link comes first, where its bandwidth is known.
+    for (const [place, { name, bytesPerSecond }] of linksBetween(network, from, to).entries()) {
       const load = loads.get(name);
       if (load) load.bytes += bytes;
-      else loads.set(name, { bytes, bytesPerSecond, isOwn: name === `from ${from.id}` });
+      else loads.set(name, { bytes, bytesPerSecond, isOwn: place === 0 && from.linkBytesPerSecond !== undefined });
     }
   }
   return loads;

@@ -398,8 +398,7 @@ function inverse(weight: number): number {
  * The shares are those that {@link Placement.assess} would tell.
  */
 export class Glance {
-  /** Of the host that was looked at last, where it is possible. */
-  cpuShare = 0;
+  /** Memory of the cell with the copy, as a share of it: of the host that was looked at last, where it is possible. */
   memoryShare = 0;
   private readonly island: number;
   private readonly demand: WorkDemand;
@@ -436,6 +435,16 @@ export class Glance {
     return cell >= 0 && columns.isOpen[cell] === 1;
   }
 
+  /** CPU of an open cell with the copy at the quantile, as a share of it. */
+  cpuShareAt(site: number): number {
+    const { cellAt, islands, columns } = this.problem;
+    const cell = cellAt[site * islands.length + this.island] as number;
+    return (
+      ((this.loads.highs[cell] as number) + this.factor * this.demand.high) /
+      ((columns.cpuMillis[cell] as number) || Number.MIN_VALUE)
+    );
+  }
+
   /** False where a copy is impossible whatever the paths say; of hosts with an open cell. */
   at(site: number): boolean {
     if (!this.states.takesCopies(site)) return false;
@@ -448,9 +457,6 @@ export class Glance {
     const count = this.hosts.get(site);
     if (count !== undefined && count >= this.copiesPerHost) return false;
     if (this.isParticular && !this.suitsAt(site)) return false;
-    this.cpuShare =
-      ((this.loads.highs[cell] as number) + this.factor * this.demand.high) /
-      ((columns.cpuMillis[cell] as number) || Number.MIN_VALUE);
     this.memoryShare = memoryAfter === 0 ? 0 : memoryAfter / (memoryBytes || Number.MIN_VALUE);
     return true;
   }

@@ -182,12 +182,10 @@ function shortlist(
     // What all the room in the world would not bring onto the list is not looked at more closely.
     const least = count === SHORTLISTED ? (scores[count - 1] as number) : Number.NEGATIVE_INFINITY;
     if (least >= known + weights.cpu + weights.memory + ofRack) continue;
+    const withCpu = known + weights.cpu * roomScore(glance.cpuShareAt(site), query.style);
+    if (least >= withCpu + weights.memory + ofRack) continue;
     if (!mayReach(problem.rules, copy, site) || !glance.at(site)) continue;
-    const score =
-      known +
-      weights.cpu * roomScore(glance.cpuShare, query.style) +
-      weights.memory * roomScore(glance.memoryShare, query.style) +
-      ofRack;
+    const score = withCpu + weights.memory * roomScore(glance.memoryShare, query.style) + ofRack;
     if (least >= score || has(sites, count, site)) continue;
     if (isSure && !glance.isSureAt(site)) continue;
     let at = count < SHORTLISTED ? count++ : count - 1;
@@ -291,19 +289,19 @@ function scoreParts(
   query: TargetQuery,
   zones: ZoneCounts,
 ): ScoreParts {
-  const host = problem.sites[site]?.host;
+  const { rackOf, zoneOf, isStandby } = problem.columns;
   const weights = SCORE_WEIGHTS;
   const style = query.style;
-  const shared = shareOfZone(zones, problem.columns.zoneOf[site] as number);
+  const shared = shareOfZone(zones, zoneOf[site] as number);
   const risk = assessment.newOverPaths / Math.max(1, problem.demand.paths.length);
   return {
     home: site === query.home ? weights.home : 0,
-    updated: round(weights.updated * (pending ? 0 : host?.role === "standby" ? STANDBY_SHARE : 1)),
+    updated: round(weights.updated * (pending ? 0 : isStandby[site] === 1 ? STANDBY_SHARE : 1)),
     turn: pending ? round(weights.turn * (query.turnOf?.(site) ?? 0)) : 0,
     zone: round(weights.zone * (1 - shared)),
     cpu: round(weights.cpu * roomScore(assessment.cpuShare, style)),
     memory: round(weights.memory * roomScore(assessment.memoryShare, style)),
-    rack: host?.rack === problem.sites[query.copy.site]?.host.rack ? weights.rack : 0,
+    rack: rackOf[site] === rackOf[query.copy.site] ? weights.rack : 0,
     risk: risk === 0 ? 0 : round(weights.risk * (1 + risk)),
   };
 }
