@@ -10,7 +10,7 @@
  *    whole run.
  * 3. Changes are taken back in the reverse order, the last one first, and none after `commit`.
  */
-import { constantDemand, demandAt, limitOf, pathCount, pathPeaks, quantileOf, type StepRange } from "./capacity";
+import { constantDemand, demandAt, limitOf, pathCount, quantileOf, type StepRange } from "./capacity";
 import type { Problem } from "./problem";
 import { StepLoads } from "./step-loads";
 
@@ -25,8 +25,9 @@ export type Undo = () => void;
 
 /** Demand of one workload in a range of steps: highest on each path, of all of them, their quantile and moments. */
 export interface WorkDemand {
-  /** Single precision, as demand is. */
+  /** `peaks[from + path]`, single precision, as demand is. */
   readonly peaks: Float32Array;
+  readonly from: number;
   readonly peak: number;
   readonly high: number;
   readonly mean: number;
@@ -224,7 +225,8 @@ export class CellLoads {
     for (let path = 0; path < paths && count <= allowed; path++) {
       // Peaks need not fall on the same step; only where their sum is too much, every step is looked at.
       if (marks?.[path] === 1) continue;
-      if ((this.pathPeaks[base + path] as number) + factor * (demand.peaks[path] as number) <= limit) continue;
+      if ((this.pathPeaks[base + path] as number) + factor * (demand.peaks[demand.from + path] as number) <= limit)
+        continue;
       for (let step = this.range.from; step < this.range.to; step++) {
         const more = factor * demandAt(this.problem, work, path, step);
         if (this.loads.at(cell, path, step) + more > limit) {
@@ -339,7 +341,7 @@ export class CellLoads {
     let sum = 0;
     let squares = 0;
     for (let path = 0; path < paths; path++) {
-      const value = (this.pathPeaks[base + path] as number) + factor * (demand.peaks[path] as number);
+      const value = (this.pathPeaks[base + path] as number) + factor * (demand.peaks[demand.from + path] as number);
       sum += value;
       squares += value * value;
     }
@@ -352,41 +354,44 @@ export class CellLoads {
     // One workload's demand lies apart in each path: where many are asked for, all are gathered together.
     if (++this.asked > demands.length * ASKED_FOR_ALL) {
       const all = new Float32Array(demands.length * paths);
-      this.loads.demand.forEach((other, block) => {
-        if (demands[other]) return;
-        demands[other] = this.describeDemand(
-          this.peaksOf(other, block, all.subarray(other * paths, (other + 1) * paths)),
-        );
+      this.loads.demand.forEach((other, place) => {
+        demands[other] ??= this.describeDemand(other, place, all, other * paths);
       });
       return demands[work] as WorkDemand;
     }
-    const peaks = this.peaksOf(work, this.loads.demand.of(work), new Float32Array(paths));
-    return (demands[work] = this.describeDemand(peaks));
+    return (demands[work] = this.describeDemand(work, this.loads.demand.placeOf(work), new Float32Array(paths), 0));
   }
 
-  /** Highest demand of a workload on each path in the range, written to `peaks`. */
-  private peaksOf(work: number, block: Float32Array | undefined, peaks: Float32Array): Float32Array {
-    const from = this.loads.demand.numberOf(this.range.from);
-    if (block) pathPeaks(block, { from, to: from + this.range.to - this.range.from }, peaks);
-    else peaks.fill(constantDemand(this.problem, work));
-    return peaks;
-  }
-
-  private describeDemand(peaks: Float32Array): WorkDemand {
-    const { paths } = this;
+  /** @param place of its block in the demand @param peaks gets its peaks from `from` on */
+  private describeDemand(work: number, place: number, peaks: Float32Array, from: number): WorkDemand {
+    const { paths, range, scratch } = this;
+    const { values } = this.loads.demand;
+    if (place < 0) scratch.fill(constantDemand(this.problem, work));
+    else {
+      const first = this.loads.demand.numberOf(range.from);
+      scratch.fill(0);
+      for (let step = first, at = place + first * paths; step < first + range.to - range.from; step++) {
+        for (let path = 0; path < paths; path++, at++) {
+          const value = values[at] as number;
+          if (value > (scratch[path] as number)) scratch[path] = value;
+        }
+      }
+    }
     let peak = 0;
     let sum = 0;
     let squares = 0;
     for (let path = 0; path < paths; path++) {
-      const value = peaks[path] as number;
+      const value = scratch[path] as number;
+      peaks[from + path] = value;
       if (value > peak) peak = value;
       sum += value;
       squares += value * value;
     }
     return {
       peaks,
+      from,
       peak,
-      high: quantileOf(peaks, this.options.quantile),
+      high: quantileOf(scratch, this.options.quantile),
       mean: sum / paths,
       deviation: deviationOf(sum, squares, paths),
     };

@@ -14,10 +14,12 @@ const MOST_VALUES = 4_000_000;
 /** Workloads whose blocks are gathered together: what they have on one path lies side by side. */
 const GATHERED_TOGETHER = 64;
 
-/** Blocks of the workloads that were asked for last, `block[(step - range.from) * paths + path]`, millicores. */
+/** Blocks of the workloads that were asked for last, one after the other in `values`. */
 export class DemandBlocks {
+  /** A block is `values[place + (step - range.from) * paths + path]`, millicores. */
+  readonly values: Float32Array;
+  /** By block: the workload that it is of; -1: none so far. */
   private readonly works: Int32Array;
-  private readonly blocks: (Float32Array | undefined)[];
   private readonly size: number;
 
   constructor(
@@ -25,21 +27,21 @@ export class DemandBlocks {
     private readonly range: StepRange,
   ) {
     this.size = problem.demand.paths.length * (range.to - range.from);
-    const slots = Math.max(1, Math.min(problem.works.length, Math.floor(MOST_VALUES / Math.max(1, this.size))));
-    this.works = new Int32Array(slots).fill(-1);
-    this.blocks = new Array<Float32Array | undefined>(slots);
+    const blocks = Math.max(1, Math.min(problem.works.length, Math.floor(MOST_VALUES / Math.max(1, this.size))));
+    this.works = new Int32Array(blocks).fill(-1);
+    this.values = new Float32Array(blocks * this.size);
   }
 
-  /** Of one workload, good until the next one is asked for; undefined where it has no forecast. */
-  of(work: number): Float32Array | undefined {
-    const slot = work % this.works.length;
-    if (this.works[slot] === work) return this.blocks[slot];
+  /** Place of a workload's block, good until the next one is asked for; -1 where it has no forecast. */
+  placeOf(work: number): number {
+    const block = work % this.works.length;
+    const place = block * this.size;
+    if (this.works[block] === work) return place;
     const row = this.rowOf(work);
-    if (row < 0) return undefined;
-    const block = (this.blocks[slot] ??= new Float32Array(this.size));
-    gather(this.problem.demand, [row], this.range, [block]);
-    this.works[slot] = work;
-    return block;
+    if (row < 0) return -1;
+    gather(this.problem.demand, [row], this.range, this.values, [place]);
+    this.works[block] = work;
+    return place;
   }
 
   /** True where these steps are among those that blocks have. */
@@ -52,31 +54,24 @@ export class DemandBlocks {
     return step - this.range.from;
   }
 
-  /** Of all workloads, one after the other; they are kept where there is room for all. */
-  forEach(tell: (work: number, block: Float32Array | undefined) => void): void {
-    const { works, blocks, size } = this;
+  /** Tells the places of all workloads' blocks, one after the other; each is good while it is told. */
+  forEach(tell: (work: number, place: number) => void): void {
     const count = this.problem.works.length;
-    const isKept = works.length === count;
-    const together = Array.from({ length: isKept ? 0 : GATHERED_TOGETHER }, () => new Float32Array(size));
-    const gathered: Float32Array[] = [];
-    const rows: number[] = [];
-    for (let from = 0; from < count; from += GATHERED_TOGETHER) {
-      const until = Math.min(count, from + GATHERED_TOGETHER);
-      gathered.length = 0;
-      rows.length = 0;
+    const together = Math.min(GATHERED_TOGETHER, this.works.length);
+    for (let from = 0; from < count; from += together) {
+      const until = Math.min(count, from + together);
+      const rows: number[] = [];
+      const places: number[] = [];
       for (let work = from; work < until; work++) {
+        const block = work % this.works.length;
         const row = this.rowOf(work);
-        if (row < 0 || works[work % works.length] === work) continue;
+        if (row < 0 || this.works[block] === work) continue;
         rows.push(row);
-        gathered.push(isKept ? (blocks[work] ??= new Float32Array(size)) : (together[work - from] as Float32Array));
-        if (isKept) works[work] = work;
+        places.push(block * this.size);
+        this.works[block] = work;
       }
-      gather(this.problem.demand, rows, this.range, gathered);
-      let next = 0;
-      for (let work = from; work < until; work++) {
-        const block = works[work % works.length] === work ? blocks[work % works.length] : undefined;
-        tell(work, block ?? (this.rowOf(work) < 0 ? undefined : gathered[next++]));
-      }
+      gather(this.problem.demand, rows, this.range, this.values, places);
+      for (let work = from; work < until; work++) tell(work, this.placeOf(work));
     }
   }
 
@@ -89,16 +84,17 @@ function gather(
   { paths, rowLength, first }: DemandGrid,
   rows: readonly number[],
   range: StepRange,
-  blocks: readonly Float32Array[],
+  gathered: Float32Array,
+  places: readonly number[],
 ): void {
   const count = paths.length;
   const width = range.to - range.from;
   for (let path = 0; path < count; path++) {
     const values = paths[path] ?? [];
     for (let index = 0; index < rows.length; index++) {
-      const block = blocks[index] as Float32Array;
       let from = (rows[index] as number) * rowLength + first + range.from;
-      for (let step = 0, at = path; step < width; step++, at += count) block[at] = values[from++] as number;
+      let at = (places[index] as number) + path;
+      for (let step = 0; step < width; step++, at += count) gathered[at] = values[from++] as number;
     }
   }
 }

@@ -78,17 +78,18 @@ export class StepLoads {
     const { steps, paths, range } = this;
     this.keepCell(cell);
     this.note(cell, work, factor);
-    const block = this.blocks.of(work);
+    const { values } = this.blocks;
+    const place = this.blocks.placeOf(work);
     const constant = factor * constantDemand(this.problem, work);
     const base = cell * paths;
-    let from = this.blocks.numberOf(range.from) * paths;
+    let from = place + this.blocks.numberOf(range.from) * paths;
     for (let step = range.from, at = 0; step < range.to; step++) {
       const loads = steps[step] as Float32Array;
-      if (block) {
+      if (place >= 0) {
         for (let index = base; index < base + paths; index++, at++) {
           const load = loads[index] as number;
           before[at] = load;
-          loads[index] = load + factor * (block[from++] as number);
+          loads[index] = load + factor * (values[from++] as number);
         }
       } else {
         for (let index = base; index < base + paths; index++, at++) {
@@ -189,14 +190,14 @@ export class StepLoads {
     cells.forEach((cell, change) => {
       const work = works[change] as number;
       const factor = factors[change] as number;
-      const block = work === EMPTIED ? undefined : this.blocks.of(work);
+      const place = work === EMPTIED ? -1 : this.blocks.placeOf(work);
       told.forEach((loads, index) => {
         const own = loads.subarray(cell * paths, (cell + 1) * paths);
         if (work === EMPTIED) own.fill(0);
-        else if (block) {
-          const from = this.blocks.numberOf(range.from + index) * paths;
+        else if (place >= 0) {
+          const from = place + this.blocks.numberOf(range.from + index) * paths;
           for (let path = 0; path < paths; path++) {
-            own[path] = (own[path] as number) + factor * (block[from + path] as number);
+            own[path] = (own[path] as number) + factor * (this.blocks.values[from + path] as number);
           }
         } else addConstant(own, factor * constantDemand(problem, work));
       });
