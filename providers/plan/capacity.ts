@@ -197,7 +197,7 @@ export function cellOfCopy(problem: Problem, copy: Pick<Copy, "work" | "site">):
 }
 
 /** Highest load of each path over a range of steps, written to `peaks`. */
-export function pathPeaks(load: CellLoad, range: StepRange, peaks: Float32Array): void {
+function pathPeaks(load: CellLoad, range: StepRange, peaks: Float32Array): void {
   const paths = peaks.length;
   peaks.fill(0);
   for (let step = range.from; step < range.to; step++) {
