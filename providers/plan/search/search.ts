@@ -133,9 +133,9 @@ function improve(state: SearchState, { budget, exchange }: SearchOptions): numbe
   const patience = Math.min(1, movesPerProcess / MOVES_FOR_HOTTEST);
   const hottest = Math.max(coldest, Math.min(meanSize * HOTTEST * patience, left));
   const settled = Math.max(coldest, hottest * SETTLED);
-  walk(hottest, settled, HOT_SHARE);
-  if (exchange !== undefined) meet(state, exchange);
   const middle = Math.sqrt(settled * coldest);
+  walk(hottest, settled, HOT_SHARE);
+  // No meeting yet: while it is warm, cost does not tell which large processes are where they can stay.
   walk(settled, middle, (HOT_SHARE + COLD_SHARE) / 2);
   if (exchange !== undefined) meet(state, exchange);
   walk(middle, coldest, COLD_SHARE);
