@@ -318,6 +318,7 @@ export class SearchState {
       counts: new Int32Array(machineCount),
       lists: new Uint32Array(machineCount),
       listRoom: new Int32Array(machineCount),
+      loadOf: new Float64Array(machineCount),
       machineCost: new Float64Array(machineCount),
       excessOf: new Float64Array(machineCount),
       order: new Uint8Array(machineCount * resourceCount),

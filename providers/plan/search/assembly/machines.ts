@@ -56,7 +56,9 @@ export let lists: usize = 0;
 export let listRoom: usize = 0;
 /** `i32[p]` in the list of its machine. */
 export let slot: usize = 0;
-/** `f64[m]` load, balance and opening cost. */
+/** `f64[m]` cost of what is above safety. */
+export let loadOf: usize = 0;
+/** `f64[m]` that with balance and opening cost. */
 export let machineCost: usize = 0;
 /** `f64[m]` use above capacity, in units of mean requirements. */
 export let excessOf: usize = 0;
@@ -157,24 +159,15 @@ export function changeByReplacing(machine: i32, leaving: i32, process: i32, limi
   const free = slackOf(machine);
   let at = orderOf(machine);
   const until = at + (resources as usize);
-  const overUntil = at + (whole(overCounts, machine) as usize);
-  const base = balances > 0 ? balanceChangeByReplacing(machine, leaving, process) : 0;
+  let base = -real(loadOf, machine) - real(excessOf, machine) * pricePerExcess;
+  if (balances > 0) base += balanceChangeByReplacing(machine, leaving, process);
   let change = f64x2.replace_lane(f64x2.splat(0), 0, base);
-  // Only these can get cheaper: behind them, what is above the limit stays there.
-  for (; at < overUntil; at += 1) {
+  for (; at < until; at += 1) {
     const r = load<u8>(at) as usize;
     const left = v128.load(free + (r << 4));
     const missed = f64x2.sub(f64x2.sub(amountOf(needed, ends, r), amountOf(given, givenEnds, r)), left);
-    const before = f64x2.pmax(f64x2.neg(left), f64x2.splat(0));
-    const after = f64x2.pmax(missed, f64x2.splat(0));
-    change = f64x2.add(change, f64x2.mul(f64x2.sub(after, before), v128.load(weights + (r << 4))));
-  }
-  for (; sumOf(change) <= limit && at < until; at += 1) {
-    const r = load<u8>(at) as usize;
-    const left = v128.load(free + (r << 4));
-    const missed = f64x2.sub(f64x2.sub(amountOf(needed, ends, r), amountOf(given, givenEnds, r)), left);
-    const after = f64x2.pmax(missed, f64x2.splat(0));
-    change = f64x2.add(change, f64x2.mul(after, v128.load(weights + (r << 4))));
+    change = f64x2.add(change, f64x2.mul(f64x2.pmax(missed, f64x2.splat(0)), v128.load(weights + (r << 4))));
+    if (sumOf(change) > limit) break;
   }
   return sumOf(change);
 }
@@ -330,7 +323,9 @@ function rate(machine: i32): void {
     overEnd += 1;
   }
   const opening: f64 = whole(counts, machine) > 0 ? real(openCost, machine) : 0;
-  const costs = f64x2.extract_lane(sums, 0) + opening + balanceCostOf(machine);
+  const loads = f64x2.extract_lane(sums, 0);
+  setReal(loadOf, machine, loads);
+  const costs = loads + opening + balanceCostOf(machine);
   machineCosts += costs - real(machineCost, machine);
   setReal(machineCost, machine, costs);
   const above = f64x2.extract_lane(sums, 1);
