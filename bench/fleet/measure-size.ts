@@ -17,8 +17,9 @@ export interface SizeResult {
   readonly previewColdMs: number;
   /** What is left, planned when half of the hosts are updated. */
   readonly replanMs: number;
-  /** Highest of the process that generated the fleet, forecast and plan. */
+  /** Highest of the process that generated the fleet, forecast and one plan, and after the other plans. */
   readonly rssMb: number;
+  readonly rssAllPlansMb: number;
   readonly copies: number;
   readonly moves: number;
   readonly waves: number;
@@ -55,8 +56,7 @@ async function measure(size: string, runs: number, seed: number): Promise<SizeRe
   const [hosts = 0, workloads = 0] = size.split("x").map(Number);
   const generated = generateFleet({ hosts, workloads }, seed);
   const { input } = generated;
-  const { made, ms, cpuMs, firstMs } = measurePlan(input);
-  const rssMb = Math.round(process.resourceUsage().maxRSS / 1024);
+  const { made, ms, cpuMs, firstMs, rssMb, rssAllPlansMb } = measurePlan(input);
   if (made.decision !== "run") throw new Error(`${size} is ${made.decision}: ${JSON.stringify(made.blockers[0])}`);
   const moves = made.waves.reduce((sum, wave) => sum + wave.moves.length, 0);
   print(
@@ -65,7 +65,7 @@ async function measure(size: string, runs: number, seed: number): Promise<SizeRe
   );
   print(
     size,
-    `plan ${ms.toFixed(0)} ms (CPU ${cpuMs.toFixed(0)} ms, first ${firstMs.toFixed(0)} ms), ${String(rssMb)} MB`,
+    `plan ${ms.toFixed(0)} ms (CPU ${cpuMs.toFixed(0)} ms, first ${firstMs.toFixed(0)} ms), ${String(rssMb)} MB (${String(rssAllPlansMb)} MB after ${String(PLANS)} plans)`,
   );
 
   const replanMs = measureReplan(input, made);
@@ -129,6 +129,7 @@ async function measure(size: string, runs: number, seed: number): Promise<SizeRe
     previewColdMs: Math.round(preview.coldMs),
     replanMs: Math.round(replanMs),
     rssMb,
+    rssAllPlansMb,
     copies: input.fleet.replicas.length,
     moves,
     waves: made.waves.length,
@@ -158,24 +159,28 @@ function measurePlan(input: PlanInput): {
   readonly ms: number;
   readonly cpuMs: number;
   readonly firstMs: number;
+  readonly rssMb: number;
+  readonly rssAllPlansMb: number;
 } {
   const before = Array.from({ length: PLANS - 1 }, () => timePlan(input).times);
   const { made, times } = timePlan(input);
   const best = [...before, times].reduce((fastest, one) => (one.ms < fastest.ms ? one : fastest));
-  return { made, ...best, firstMs: before[0]?.ms ?? times.ms };
+  const [first = times] = before;
+  return { made, ...best, firstMs: first.ms, rssMb: first.rssMb, rssAllPlansMb: times.rssMb };
 }
 
 /** A plan and what it took; a loop around it would hold on to the plan before. */
 function timePlan(input: PlanInput): {
   readonly made: MigrationPlan;
-  readonly times: { readonly ms: number; readonly cpuMs: number };
+  readonly times: { readonly ms: number; readonly cpuMs: number; readonly rssMb: number };
 } {
   const cpu = process.cpuUsage();
   const begun = performance.now();
   const made = plan(input);
   const ms = performance.now() - begun;
   const { user, system } = process.cpuUsage(cpu);
-  return { made, times: { ms, cpuMs: (user + system) / 1000 } };
+  const rssMb = Math.round(process.resourceUsage().maxRSS / 1024);
+  return { made, times: { ms, cpuMs: (user + system) / 1000, rssMb } };
 }
 
 function print(size: string, text: string): void {
