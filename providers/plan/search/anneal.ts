@@ -21,7 +21,7 @@ export interface AnnealSchedule {
 
 /** Moves between two looks at progress, temperature and price. */
 const MOVES_PER_LOOK = 1024;
-/** The price rises in steps, as each makes all gains be computed anew. */
+/** The price rises in steps: a smaller change makes no move better or worse that counts. */
 const PRICE_STEP = 1.02;
 /** Processes of at least this size in temperatures are in front; some are in any case. */
 const FRONT_SIZE = 2;

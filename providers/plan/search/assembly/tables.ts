@@ -1,12 +1,12 @@
 /**
  * What the search knows of a model and never changes: sizes, and where its tables begin. ../search-state.ts sets them by
- * name before anything else is called. P, M, R, S, B: numbers of processes, machines, resources, services, balances.
+ * name before anything else is called. P, M, R, B: numbers of processes, machines,
+ * resources, balances.
  */
 
 export let processes: i32 = 0;
 export let machines: i32 = 0;
 export let resources: i32 = 0;
-export let services: i32 = 0;
 export let balances: i32 = 0;
 export let locations: i32 = 0;
 export let neighbourhoods: i32 = 0;

@@ -2,8 +2,8 @@
  * The moves of a walk: shifts, swaps, ejections and forced moves of one process with one machine and what is on it.
  *
  * What makes it fast: a move may cost at most what leaving gains plus a threshold drawn before, so most moves end after
- * one or two resources of the machine they go to; gains are kept until a machine changes; the processes of one machine
- * are tried in a row. A quarter of the moves of a process that is away lead home: where resources are transient, each
+ * one or two resources of the machine they go to, those first that are over; the processes of one machine are tried in a
+ * row. A quarter of the moves of a process that is away lead home: where resources are transient, each
  * machine has room for few that come, whatever leaves it.
  *
  * Not for: temperatures and prices (../anneal.ts).
