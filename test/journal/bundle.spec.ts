@@ -3,8 +3,8 @@ import * as fs from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as fc from "fast-check";
-import { StoreError } from "../../sdk/model";
 import { parseBundle, readBundle, renderBundle, writeBundle } from "../../providers/journal/bundle";
+import { refusalOf } from "./bundle-refusal";
 import { buildBundle } from "./entries";
 
 describe("bundle", () => {
@@ -43,19 +43,10 @@ describe("bundle", () => {
   });
 
   it("is refused with the reason when it is none, or of another format", async () => {
-    const codeOf = (text: string): string => {
-      try {
-        parseBundle(text, "bundle.json");
-      } catch (error) {
-        assert.ok(error instanceof StoreError && error.remedy);
-        return `${error.code}: ${error.message}`;
-      }
-      return "none";
-    };
-    assert.match(codeOf("{"), /^corrupt: bundle\.json is no bundle of a run: it is no JSON/);
-    assert.match(codeOf("[]"), /^corrupt|^version/);
-    assert.match(codeOf('{"v":1,"slotMs":1}'), /^corrupt: .*it has no spec/);
-    assert.match(codeOf('{"v":2,"packageVersion":"9.9.9"}'), /^version: .*format 2.*9\.9\.9/);
+    assert.match(refusalOf("{"), /^corrupt: bundle\.json is no bundle of a run: it is no JSON/);
+    assert.match(refusalOf("[]"), /^corrupt|^version/);
+    assert.match(refusalOf('{"v":1,"slotMs":1}'), /^corrupt: .*it has no spec/);
+    assert.match(refusalOf('{"v":2,"packageVersion":"9.9.9"}'), /^version: .*format 2.*9\.9\.9/);
     await assert.rejects(readBundle("/nowhere/bundle.json"), /cannot be read/);
   });
 });

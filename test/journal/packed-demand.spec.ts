@@ -4,13 +4,14 @@ import { mkdtemp, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as fc from "fast-check";
-import { StoreError, type Bundle, type DemandPath } from "../../sdk/model";
+import type { Bundle, DemandPath } from "../../sdk/model";
 import { parseBundle, renderBundle } from "../../providers/journal/bundle";
 import { parseBatch, renderBatch } from "../../providers/journal/batch-file";
 import { openFileStore } from "../../providers/journal/file-store";
 import { packBundle, unpackBundle } from "../../providers/journal/packed-demand";
 import { createEntry } from "../../providers/journal/replay";
 import { createRandom } from "../../providers/testing";
+import { refusalOf } from "./bundle-refusal";
 import { buildBundle, buildPlan } from "./entries";
 
 const PATHS = 100;
@@ -81,17 +82,11 @@ describe("packed demand", () => {
     const stored = packBundle(bundleWith(largePaths()));
     const inForm = (cpuMillis: object): string =>
       JSON.stringify({ ...stored, forecast: { ...stored.forecast, demand: { ...stored.forecast.demand, cpuMillis } } });
-    const codeOf = (text: string): string => {
-      try {
-        parseBundle(text, "bundle.json");
-      } catch (error) {
-        assert.ok(error instanceof StoreError && error.remedy);
-        return `${error.code}: ${error.message}`;
-      }
-      return "none";
-    };
-    assert.match(codeOf(inForm({ packed: 2, numbers: "u32", paths: [] })), /^version: bundle\.json: .*form 2.*knows 1/);
-    assert.match(codeOf(inForm({ packed: 1, numbers: "u32", paths: ["AAAA"] })), /^corrupt: .*cannot be unpacked/);
+    assert.match(
+      refusalOf(inForm({ packed: 2, numbers: "u32", paths: [] })),
+      /^version: bundle\.json: .*form 2.*knows 1/,
+    );
+    assert.match(refusalOf(inForm({ packed: 1, numbers: "u32", paths: ["AAAA"] })), /^corrupt: .*cannot be unpacked/);
     const entry = created(bundleWith([]));
     const later = { ...entry, bundle: JSON.parse(inForm({ packed: 2, numbers: "u32", paths: [] })) as unknown };
     const batch = parseBatch("r", 0, batchText([later]));
