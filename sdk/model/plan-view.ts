@@ -7,10 +7,22 @@
  * Invariant: equal plans have equal views; nothing in a view depends on the moment it is made.
  */
 import { foldMoved, hostRows, unitRows } from "./decision-view";
-import type { BalanceFindings, Blocker, Envelope, MigrationPlan, Move, Opening, StageGate, Wave } from "./plan";
+import type {
+  BalanceFindings,
+  Blocker,
+  Envelope,
+  MigrationPlan,
+  Move,
+  Opening,
+  SkippedHost,
+  StageGate,
+  Wave,
+} from "./plan";
 import { isMovesOnly } from "./plan";
 import { reservedSpans, reserveLevels } from "./reservation";
 import { formatDuration, formatDurationShort } from "./units";
+
+const MINUTE_MS = 60_000;
 
 /** A plan in rows. */
 export interface PlanView {
@@ -25,6 +37,7 @@ export interface PlanView {
   readonly cheaper?: Readonly<Record<string, string>>;
   /** Rows like `capacity shop`: reason; fix. */
   readonly blockers: Readonly<Record<string, string>>;
+  /** Rows like `host-00,host-01`: why they are left out, those with the same reason together. */
   readonly skipped: Readonly<Record<string, string>>;
   /** Rows like `move host-01`: why, and why not a less disruptive way. Absent: none is touched. */
   readonly hosts?: Readonly<Record<string, string>>;
@@ -71,15 +84,18 @@ export function renderUnplanned(name: string, { inputs, update, openings }: Unpl
 
 /** Turns a plan into rows. Times are in the window's time zone. */
 export function createPlanView(plan: MigrationPlan, timezone: string, page: string): PlanView {
+  const formatMoment = plan.waves.some((wave) => isWithinMinute(wave)) ? formatSecond : formatTime;
   return {
     summary: summarize(plan, timezone),
     decision: plan.decision,
-    waves: Object.fromEntries(plan.waves.map((wave) => [waveKey(wave, timezone), waveRow(wave)])),
+    waves: Object.fromEntries(
+      plan.waves.map((wave) => [waveKey(wave, (ms) => formatMoment(ms, timezone)), waveRow(wave)]),
+    ),
     reserve: reserveRow(plan, timezone),
     cost: plan.cost.note,
     ...cheaperRows(plan),
     blockers: blockerRows(plan.blockers),
-    skipped: Object.fromEntries(plan.skipped.map(({ host, reason }) => [host, reason])),
+    skipped: skippedRows(plan.skipped),
     ...(plan.stages
       ? { stages: Object.fromEntries(plan.stages.map((gate) => [gate.stage, stageRow(gate, timezone)])) }
       : {}),
@@ -89,7 +105,7 @@ export function createPlanView(plan: MigrationPlan, timezone: string, page: stri
     ...rowsUnder("shares", shareRows(plan.balance, timezone)),
     limits: renderLimits(plan.envelope),
     openings: plan.nextOpenings.map((opening) => renderOpening(opening, timezone)),
-    warnings: plan.warnings,
+    warnings: namedWarnings(plan.warnings),
     digest: plan.digest.slice(0, 12),
     page,
   };
@@ -116,6 +132,36 @@ export function renderReserveLevels(
       .map(({ fromMs, hosts }) => `${hosts === 0 ? "none" : String(hosts)} from ${formatTime(fromMs, timezone)}`)
       .join(", "),
   ];
+}
+
+/** Of a fleet of which most is as wanted, or is warned of: what is named, and counted besides. */
+const NAMED_HOSTS = 4;
+const NAMED_WARNINGS = 24;
+
+function skippedRows(skipped: readonly SkippedHost[]): Readonly<Record<string, string>> {
+  const byReason = Map.groupBy(skipped, ({ reason }) => reason);
+  return Object.fromEntries(
+    [...byReason].map(([reason, hosts]) => [
+      nameHosts(
+        hosts.map(({ host }) => host),
+        ",",
+      ),
+      reason,
+    ]),
+  );
+}
+
+function namedWarnings(warnings: readonly string[]): readonly string[] {
+  if (warnings.length <= NAMED_WARNINGS) return warnings;
+  const others = `${String(warnings.length - NAMED_WARNINGS)} more; the page has them all`;
+  return [...warnings.slice(0, NAMED_WARNINGS), others];
+}
+
+/** Hosts by name, of many the first three and how many more. */
+function nameHosts(hosts: readonly string[], separator: string): string {
+  if (hosts.length <= NAMED_HOSTS) return hosts.join(separator);
+  const named = hosts.slice(0, NAMED_HOSTS - 1);
+  return `${named.join(separator)} and ${String(hosts.length - named.length)} more`;
 }
 
 /** Uses of each kind that are named, the most telling first; the others are counted. */
@@ -286,7 +332,10 @@ function summarize(plan: MigrationPlan, timezone: string): string {
   const updated = plan.waves.flatMap((wave) => (isMovesOnly(wave) ? [] : wave.hosts));
   if (plan.balance) return summarizeRebalance(plan, plan.balance, timezone);
   if (plan.decision === "nothing")
-    return `nothing to do: all hosts match (${plan.skipped.map(({ host }) => host).join(", ")})`;
+    return `nothing to do: all hosts match (${nameHosts(
+      plan.skipped.map(({ host }) => host),
+      ", ",
+    )})`;
   if (plan.decision === "blocked") return blockedSummary(plan.blockers.length);
   const waves = plan.waves.filter((wave) => !isMovesOnly(wave)).length;
   const moves = plan.waves.reduce((sum, wave) => sum + wave.moves.length, 0);
@@ -305,12 +354,14 @@ function summarizeRebalance(plan: MigrationPlan, { reason }: BalanceFindings, ti
   return `${String(moves)} move${moves === 1 ? "" : "s"}, about ${formatDurationShort(plan.total.p50Ms)}${opening}: ${reason}`;
 }
 
-function waveKey(wave: Wave, timezone: string): string {
-  const hosts =
-    wave.hosts.length > 4
-      ? `${wave.hosts.slice(0, 3).join(",")} and ${String(wave.hosts.length - 3)} more`
-      : wave.hosts.join(",");
-  return `w${String(wave.index)} ${formatTime(wave.startMs, timezone)}-${formatTime(wave.endMs, timezone)} ${wave.kind}${hosts ? ` ${hosts}` : ""}`;
+function waveKey(wave: Wave, format: (ms: number) => string): string {
+  const hosts = nameHosts(wave.hosts, ",");
+  return `w${String(wave.index)} ${format(wave.startMs)}-${format(wave.endMs)} ${wave.kind}${hosts ? ` ${hosts}` : ""}`;
+}
+
+/** Such waves need seconds: with minutes alone they would begin and end at the same time. */
+function isWithinMinute({ startMs, endMs }: Wave): boolean {
+  return Math.floor(startMs / MINUTE_MS) === Math.floor(endMs / MINUTE_MS);
 }
 
 function waveRow(wave: Wave): string {
@@ -336,6 +387,10 @@ function renderMove(move: Move): string {
 
 function formatTime(ms: number, timezone: string): string {
   return new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: timezone }).format(ms);
+}
+
+function formatSecond(ms: number, timezone: string): string {
+  return new Intl.DateTimeFormat("en-GB", { timeStyle: "medium", timeZone: timezone }).format(ms);
 }
 
 function formatDay(ms: number, timezone: string): string {

@@ -130,6 +130,28 @@ describe("the plan as rows", () => {
     assert.match(view.summary, /BLOCKED by 5500 reasons/);
   });
 
+  it("has seconds where waves are over within a minute", () => {
+    const [first] = plan.waves;
+    assert.ok(first);
+    const quick = { ...first, startMs: START + 1000, endMs: START + 9000 };
+    const view = createPlanView({ ...plan, waves: [quick] }, "Europe/Berlin", "page.html");
+    assert.deepEqual(Object.keys(view.waves), ["w1 02:00:01-02:00:09 canary host-00"]);
+  });
+
+  it("puts hosts together that are left out for the same reason, and counts what is too much to name", () => {
+    const hosts = Array.from({ length: 500 }, (_, index) => `h${String(index)}`);
+    const skipped = [
+      ...hosts.map((host) => ({ host, reason: "as wanted" })),
+      { host: "x", reason: "left for another opening" },
+    ];
+    const warnings = hosts.map((host) => `${host} is slow`);
+    const view = createPlanView({ ...plan, decision: "nothing", waves: [], skipped, warnings }, "UTC", "p");
+    assert.deepEqual(view.skipped, { "h0,h1,h2 and 497 more": "as wanted", x: "left for another opening" });
+    assert.equal(view.summary, "nothing to do: all hosts match (h0, h1, h2 and 498 more)");
+    assert.equal(view.warnings.length, 25);
+    assert.equal(view.warnings.at(-1), "476 more; the page has them all");
+  });
+
   it("names the day of an opening's end where it is another one", () => {
     assert.match(
       renderOpening({ window: "w", startMs: START, endMs: START + 86_400_000 }, "UTC"),
