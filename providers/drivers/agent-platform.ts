@@ -38,6 +38,7 @@ export async function openAgentPlatform(
     ...(traffic ? { recorder: traffic } : {}),
     sampler: createAgentUsageSampler(agents, clock),
     schedules: createAgentScheduleReader(agents),
+    ...(inventory.network ? { network: inventory.network } : {}),
     ...(inventory.store === undefined ? {} : { defaultStore: inventory.store }),
     singleMachine: inventory.local !== undefined,
     close: () => {

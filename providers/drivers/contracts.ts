@@ -13,6 +13,7 @@
  */
 import type {
   Backend,
+  FleetNetwork,
   FunctionEndpoint,
   Host,
   HostSchedule,
@@ -375,6 +376,8 @@ export interface Platform {
   readonly sampler?: UsageSampler;
   /** Absent: the platform's hosts tell of no jobs. */
   readonly schedules?: ScheduleReader;
+  /** Links that its hosts share. Absent: none is known to be a bound. */
+  readonly network?: FleetNetwork;
   /** Where the run store is when the user names none; absent: the platform has none. */
   readonly defaultStore?: string;
   /** True when every host is on this machine, so that a `file:` store is safe. */

@@ -8,8 +8,10 @@ import { constants } from "node:fs";
 import { access, readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import {
+  didYouMean,
   messageOf,
   MistakeError,
+  type FleetNetwork,
   type HostDevices,
   type Mistake,
   type Overcommit,
@@ -29,6 +31,8 @@ export interface Inventory {
   readonly store?: string;
   /** Said in reports when load history was generated. */
   readonly disclosures?: readonly string[];
+  /** Links that hosts share, such as `{ "rackBytesPerSecond": 1250000000 }`: the uplink of each rack, each way. */
+  readonly network?: FleetNetwork;
   /** Present in a local fleet: how stopped standby agents are started, see providers/drivers/capacity/local. */
   readonly local?: { readonly directory: string };
 }
@@ -47,7 +51,33 @@ export interface InventoryHost {
   readonly devices?: Readonly<Record<string, HostDevices>>;
   /** How far requests may be beyond what it has, such as `{ "cpu": 1.5 }`; each at least 1. */
   readonly overcommit?: Overcommit;
+  /** What its network link carries each way: 125000000 of 1 Gbit/s. @default no bound is known */
+  readonly linkBytesPerSecond?: number;
 }
+
+const INVENTORY_FIELDS: Readonly<Record<keyof Inventory, true>> = {
+  v: true,
+  name: true,
+  hosts: true,
+  switch: true,
+  tls: true,
+  store: true,
+  disclosures: true,
+  network: true,
+  local: true,
+};
+const HOST_FIELDS: Readonly<Record<keyof InventoryHost, true>> = {
+  id: true,
+  url: true,
+  zone: true,
+  rack: true,
+  role: true,
+  capacity: true,
+  labels: true,
+  devices: true,
+  overcommit: true,
+  linkBytesPerSecond: true,
+};
 
 /**
  * Reads and validates an inventory; relative paths come out absolute.
@@ -87,6 +117,7 @@ async function readDocument(file: string): Promise<unknown> {
 function validateInventory(document: unknown): Mistake[] {
   if (!isRecord(document)) return [mistake("inventory", document, "must be an object", "see drivers/inventory.ts")];
   const mistakes: Mistake[] = [];
+  refuseUnknown(mistakes, document, INVENTORY_FIELDS, "");
   if (document["v"] !== 1) mistakes.push(mistake("v", document["v"], "must be 1", "create it with this version"));
   requireText(mistakes, document, "name", "");
   const hosts = document["hosts"];
@@ -99,6 +130,7 @@ function validateInventory(document: unknown): Mistake[] {
       mistakes.push(mistake("switch.engine", at["engine"], 'must be "embedded" or "haproxy"', "correct or remove it"));
     }
   }
+  validateNetwork(mistakes, document["network"]);
   const tls = isRecord(document["tls"]) ? document["tls"] : {};
   for (const field of ["ca", "certificate", "key"]) requireText(mistakes, tls, field, "tls.");
   return mistakes;
@@ -109,6 +141,7 @@ function validateHosts(mistakes: Mistake[], hosts: readonly unknown[]): void {
   for (const [index, host] of hosts.entries()) {
     const prefix = `hosts[${String(index)}].`;
     const record = isRecord(host) ? host : {};
+    refuseUnknown(mistakes, record, HOST_FIELDS, prefix);
     requireText(mistakes, record, "id", prefix);
     requireText(mistakes, record, "zone", prefix);
     requireUrl(mistakes, record, "url", prefix);
@@ -118,6 +151,8 @@ function validateHosts(mistakes: Mistake[], hosts: readonly unknown[]): void {
     validateLabels(mistakes, record["labels"], prefix);
     validateDevices(mistakes, record["devices"], prefix);
     validateOvercommit(mistakes, record["overcommit"], prefix);
+    validateCapacity(mistakes, record["capacity"], prefix);
+    validateRate(mistakes, record["linkBytesPerSecond"], `${prefix}linkBytesPerSecond`);
     const id = record["id"];
     if (typeof id !== "string") continue;
     if (seen.has(id)) mistakes.push(mistake(`${prefix}id`, id, "must be unique", "rename one of the hosts"));
@@ -147,6 +182,41 @@ function validateOvercommit(mistakes: Mistake[], overcommit: unknown, prefix: st
   if (isRecord(overcommit) && isFactor(overcommit["cpu"]) && isFactor(overcommit["memory"])) return;
   const rule = "must have factors of 1 or more for cpu and memory";
   mistakes.push(mistake(`${prefix}overcommit`, overcommit, rule, 'write { "cpu": 1.5 }'));
+}
+
+function validateCapacity(mistakes: Mistake[], capacity: unknown, prefix: string): void {
+  if (capacity === undefined) return;
+  if (isRecord(capacity) && isPositive(capacity["cpuMillis"]) && isPositive(capacity["memoryBytes"])) return;
+  const rule = "must have cpuMillis and memoryBytes above 0";
+  const remedy = 'write { "cpuMillis": 4000, "memoryBytes": 8589934592 }';
+  mistakes.push(mistake(`${prefix}capacity`, capacity, rule, remedy));
+}
+
+function validateNetwork(mistakes: Mistake[], network: unknown): void {
+  if (network === undefined) return;
+  if (isRecord(network)) validateRate(mistakes, network["rackBytesPerSecond"], "network.rackBytesPerSecond");
+  else mistakes.push(mistake("network", network, "must be an object", 'write { "rackBytesPerSecond": 1250000000 }'));
+}
+
+function validateRate(mistakes: Mistake[], rate: unknown, field: string): void {
+  if (rate === undefined || isPositive(rate)) return;
+  mistakes.push(mistake(field, rate, "must be bytes a second, above 0", "write 125000000 for 1 Gbit/s"));
+}
+
+/** A slip in a field's name would leave a rule out without a word. */
+function refuseUnknown(
+  mistakes: Mistake[],
+  record: Readonly<Record<string, unknown>>,
+  fields: Readonly<Record<string, true>>,
+  prefix: string,
+): void {
+  const known = Object.keys(fields);
+  for (const [name, value] of Object.entries(record)) {
+    if (name in fields) continue;
+    const near = didYouMean(name, known);
+    const remedy = near ? `did you mean "${near}"?` : `known fields: ${known.join(", ")}`;
+    mistakes.push(mistake(`${prefix}${name}`, value, "is not a known field", remedy));
+  }
 }
 
 async function validateCertificates(tls: Inventory["tls"]): Promise<Mistake[]> {
@@ -204,6 +274,10 @@ function requireUrl(
 
 function mistake(field: string, value: unknown, rule: string, remedy: string): Mistake {
   return { field, value, rule, remedy };
+}
+
+function isPositive(value: unknown): boolean {
+  return typeof value === "number" && value > 0 && Number.isFinite(value);
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

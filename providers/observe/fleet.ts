@@ -60,6 +60,7 @@ export async function observeFleet(
     workloads: parts.flatMap((part) => part.workloads),
     replicas: parts.flatMap((part) => part.replicas),
     services: parts.flatMap((part) => part.services),
+    ...sharedLinks(parts),
     // Where several platforms serve, a plan counts on what all of their switches can do.
     ...(parts.length > 0 && parts.every((part) => part.refusesPaths) ? { refusesPaths: true } : {}),
     ...(parts.some((part) => part.functions)
@@ -69,6 +70,12 @@ export async function observeFleet(
         }
       : {}),
   };
+}
+
+/** Racks of several platforms: the slowest uplink bounds all of them. */
+function sharedLinks(parts: readonly Pick<Fleet, "network">[]): Pick<Fleet, "network"> {
+  const uplinks = parts.flatMap(({ network }) => network?.rackBytesPerSecond ?? []);
+  return uplinks.length === 0 ? {} : { network: { rackBytesPerSecond: Math.min(...uplinks) } };
 }
 
 /** Islands of one platform together: they share its hosts, which are listed once. */
@@ -136,6 +143,7 @@ async function observePlatform(
     workloads,
     replicas,
     services,
+    ...(platform.network ? { network: platform.network } : {}),
     ...(platform.traffic.refuse && services.every((one) => one.refusesPaths !== false) ? { refusesPaths: true } : {}),
     ...(platform.functions
       ? {
@@ -255,6 +263,7 @@ function createWorkload(
     ...(policy.apartFrom === undefined ? {} : { apartFrom: policy.apartFrom }),
     ...(policy.boost === undefined ? {} : { boost: policy.boost }),
     ...(policy.lifetimeMs === undefined ? {} : { lifetimeMs: policy.lifetimeMs }),
+    ...(policy.transferBytes === undefined ? {} : { transferBytes: policy.transferBytes }),
     ...(policy.process === undefined ? {} : { process: policy.process }),
     ...(service === undefined ? {} : { service }),
     hooks: policy.hooks,

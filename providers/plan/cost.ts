@@ -171,10 +171,12 @@ function transferItems({ moves }: Wave, around: Surroundings): CostItem[] {
   return [item("transfer", within + across, "GiB", amount)];
 }
 
-/** A hand-over or live migration carries the copy's memory at most; a surge copy starts afresh. */
-function bytesOf(move: Move, { memoryBytes, workloads }: Surroundings): number {
-  if (move.method !== "hand-over" && move.method !== "live") return 0;
-  return memoryBytes.get(move.workload) ?? workloads.get(move.workload)?.request.memoryBytes ?? 0;
+/** What is declared; a hand-over or live migration carries the copy's memory besides where that is more. */
+function bytesOf({ method, workload, to }: Move, { memoryBytes, workloads }: Surroundings): number {
+  if (to === undefined) return 0;
+  const declared = workloads.get(workload)?.transferBytes ?? 0;
+  if (method !== "hand-over" && method !== "live") return declared;
+  return Math.max(declared, memoryBytes.get(workload) ?? workloads.get(workload)?.request.memoryBytes ?? 0);
 }
 
 /** Calls of functions from the wave's start to its end: some of that time is before and after they serve. */

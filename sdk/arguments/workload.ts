@@ -58,6 +58,12 @@ export interface WorkloadArgs {
    * @default they do not end by themselves
    */
   lifetime?: string;
+  /**
+   * What a move of one copy carries or fetches over the network, such as "4 GiB": its state, its data, its image. Where
+   * links are known (`linkBytesPerSecond` in the inventory) moves share them; what is priced across zones counts it, and
+   * `timing: "quiet"` moves it when its workload is quiet. @default nothing to speak of
+   */
+  transfer?: string;
   /** What one copy holds at the very least. @default what the platform reports */
   request?: { cpu?: string; memory?: string };
   /**
@@ -231,6 +237,7 @@ const fields = {
   maxPause: optional(duration(100), DEFAULT_MAX_PAUSE_MS),
   boost: optional(percentage, undefined),
   lifetime: optional(duration(1000), undefined),
+  transfer: optional(byteSize, undefined),
   request: optional(object({ cpu: optional(cpu, 0), memory: optional(byteSize, 0) }), undefined),
   devices: optional(deviceRequest, undefined),
   within: optional(hostRule, undefined),
@@ -389,6 +396,7 @@ export function normalizeWorkload(workload: CheckedWorkload): WorkloadPolicy {
     maxPauseMs: workload.maxPause,
     ...(workload.boost === undefined ? {} : { boost: workload.boost }),
     ...(workload.lifetime === undefined ? {} : { lifetimeMs: workload.lifetime }),
+    ...(workload.transfer === undefined ? {} : { transferBytes: workload.transfer }),
     ...(copies === undefined ? {} : { copies }),
     ...(exclusive
       ? { maxUnavailable: 0 }

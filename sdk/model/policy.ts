@@ -57,6 +57,8 @@ export interface WorkloadPolicy {
   readonly boost?: number;
   /** See `Workload.lifetimeMs`. */
   readonly lifetimeMs?: number;
+  /** See `Workload.transferBytes`. */
+  readonly transferBytes?: number;
   /** Absent: half of the copies, rounded down, at least 0. */
   readonly maxUnavailable?: number;
   /** Absent: what the platform reports for it. */

@@ -26,6 +26,8 @@ islands:
         copies: 6
         budget: { maxUnavailable: 25% }
         maxPause: 2 seconds
+        boost: 20%
+        transfer: 4 GiB
         request: { cpu: 500 millicores, memory: 1.5 GiB }
         command: [node, front.mjs]
         port: 8080
@@ -41,6 +43,7 @@ islands:
         burst: { function: front-fn, requestsPerSecond: 500, coldStart: 5 seconds, cpuPerRequest: 12 ms, pricePerMillionCalls: 3 }
         dependsOn: [ledger, { workload: cache, callsPerRequest: 1.5, lag: 30 seconds, within: rack }]
       - { name: ledger, copies: exclusive, health: /health }
+      - { name: nightly, lifetime: 5 minutes }
     metrics: { recorded: { file: history.csv } }
     validate:
       - { http: "https://shop.example/healthz", timeout: 10 seconds }
@@ -69,7 +72,7 @@ windows:
     effect: open, limits: { hostsAtOnce: 2, hostsPerZone: 1, maxUnavailable: { front: 1 } } }
   second: { rrule: FREQ=MONTHLY;BYDAY=2SA;BYHOUR=2, duration: 3 hours }
   fridays: { cron: 0 12 * * 5, duration: 6 hours, effect: closed }
-pool: { name: reserve, size: { quantile: 0.95 }, maximum: { hosts: 2 }, price: { hostHour: 0.04, currency: EUR } }
+pool: { name: reserve, size: { quantile: 0.95 }, maximum: { hosts: 2 }, warm: { hosts: 1 }, price: { hostHour: 0.04, currency: EUR } }
 update:
   { probe: uname -r, expect: "6.12*", command: "true", undo: "true", irreversible: false, reboot: true, timeout: 15 minutes, expected: 1 minute, disturbs: host, package: { size: 180 MiB, load: cpu } }
 migration: { threshold: 12, maximumCost: 25.5 }

@@ -55,6 +55,27 @@ describe("drivers: inventory", () => {
     ]);
   });
 
+  it("takes the bandwidth of links, and refuses what is none", async () => {
+    const linked = { ...host, linkBytesPerSecond: 125_000_000, capacity: { cpuMillis: 4000, memoryBytes: 2 ** 33 } };
+    const network = { rackBytesPerSecond: 1_250_000_000 };
+    const loaded = await load({ ...valid, network, hosts: [linked] });
+    assert.deepEqual(loaded.hosts, [linked]);
+    assert.deepEqual(loaded.network, network);
+    const wrong = { ...host, linkBytesPerSecond: 0, capacity: { cpuMillis: -1, memoryBytes: 1 } };
+    assert.deepEqual(await mistakesOf({ ...valid, network: { rackBytesPerSecond: "1 Gbit/s" }, hosts: [wrong] }), [
+      "hosts[0].capacity must have cpuMillis and memoryBytes above 0",
+      "hosts[0].linkBytesPerSecond must be bytes a second, above 0",
+      "network.rackBytesPerSecond must be bytes a second, above 0",
+    ]);
+  });
+
+  it("names fields that it does not know, with the one that is meant", async () => {
+    await assert.rejects(
+      load({ ...valid, stor: "file:store", hosts: [{ ...host, overcomit: { cpu: 2 } }] }),
+      /stor \("file:store"\) is not a known field; did you mean "store"\?[^]*hosts\[0\]\.overcomit \(.*\) is not a known field; did you mean "overcommit"\?/,
+    );
+  });
+
   it("leaves a store alone that is no folder", async () => {
     assert.equal((await load({ ...valid, store: "s3://bucket/runs" })).store, "s3://bucket/runs");
   });

@@ -89,6 +89,29 @@ describe("fleet discovery", () => {
     assert.deepEqual({ within, moves, spread, apartFrom, devices }, places);
   });
 
+  it("knows what moves carry, and over which links: what plans bound and price", async () => {
+    const { clock, fleet } = createFixture();
+    const { hosts } = fleet.platform;
+    const list = async (signal: AbortSignal) =>
+      (await hosts.list(signal)).map((host) => ({ ...host, linkBytesPerSecond: 125_000_000 }));
+    const platform = { ...fleet.platform, hosts: { ...hosts, list }, network: { rackBytesPerSecond: 1e9 } };
+    const spec = specWith([barePolicy("front", { transferBytes: 2 ** 32 })]);
+    const seen = await observe(platform, spec, SIGNAL, clock);
+    assert.equal(workloadOf(seen, "front").transferBytes, 2 ** 32);
+    assert.equal(workloadOf(seen, "ledger").transferBytes, undefined);
+    assert.deepEqual(seen.network, { rackBytesPerSecond: 1e9 });
+    const slower = { ...createMemoryFleet(sampleFleet(), clock, 2).platform, network: { rackBytesPerSecond: 5e8 } };
+    const [island] = spec.islands;
+    assert.ok(island);
+    const both = { ...spec, islands: [island, { ...island, name: "back", workloads: [] }] };
+    const platforms = new Map([
+      ["shop", platform],
+      ["back", slower],
+    ]);
+    const joined = await observe(platforms, both, SIGNAL, clock);
+    assert.deepEqual(joined.network, { rackBytesPerSecond: 5e8 }, "the slowest uplink bounds all");
+  });
+
   it("lists hosts with the probe's result, workloads, replicas, services and islands", async () => {
     const { clock, fleet } = createFixture();
     const observed = await observe(fleet.platform, sampleSpec(), SIGNAL, clock);

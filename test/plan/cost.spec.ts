@@ -62,6 +62,20 @@ describe("the cost of a plan", () => {
     assert.match(cost.note, /^[\d.]+ EUR: reserved [\d.]+ host hours, [\d.]+ EUR; surge .*; transfer /);
   });
 
+  it("counts what copies fetch beside the memory of those that are handed over", () => {
+    const prices = { currency: "EUR", transferGibAcrossZones: 0.5, transferGibWithinZone: 0 };
+    const input = withPrices(prices);
+    const workloads = input.fleet.workloads.map((workload) => ({ ...workload, transferBytes: 3 * GIB }));
+    const { cost, waves } = plan({ ...input, fleet: { ...input.fleet, workloads } });
+    const moves = waves.flatMap((wave) => wave.moves.filter(({ to }) => to !== undefined));
+    const transfer = cost.items?.find(({ kind }) => kind === "transfer");
+    assert.equal(transfer?.quantity, 3 * moves.length);
+    const zoneOf = new Map(input.fleet.hosts.map(({ id, zone }) => [id, zone]));
+    const across = moves.filter(({ from, to = from }) => zoneOf.get(from) !== zoneOf.get(to)).length;
+    assert.ok(Math.abs((transfer.amount ?? 0) - 3 * 0.5 * across) < 1e-3);
+    assertAddsUp(cost);
+  });
+
   it("says that prices are examples until the user gives some, and leaves out what has no price", () => {
     assert.match(plan(withPrices(undefined)).cost.note, /USD.* \(example prices\)$/);
     const { cost } = plan(withPrices({ currency: "EUR", transferGibAcrossZones: 1, transferGibWithinZone: 0 }));

@@ -82,12 +82,13 @@ function renderAbsent(host: InventoryHost, state: "stopped" | "unreachable"): Ho
 
 /** What the inventory says of a host beside its address. */
 function declaredOf(
-  { labels, devices, overcommit }: InventoryHost,
+  { labels, devices, overcommit, linkBytesPerSecond }: InventoryHost,
   seen?: Host["devices"],
-): Pick<Host, "labels" | "devices" | "overcommit"> {
+): Pick<Host, "labels" | "devices" | "overcommit" | "linkBytesPerSecond"> {
   return {
     ...(labels ? { labels } : {}),
     ...(devices ? { devices: { ...seen, ...devices } } : {}),
     ...(overcommit ? { overcommit } : {}),
+    ...(linkBytesPerSecond === undefined ? {} : { linkBytesPerSecond }),
   };
 }
