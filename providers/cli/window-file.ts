@@ -9,8 +9,9 @@
 import { readFile } from "node:fs/promises";
 import * as path from "node:path";
 import { isMap, LineCounter, parseDocument, type Document } from "yaml";
-import { resolveWindowFile, windowFileUrn } from "../../sdk/arguments";
+import { resolveWindowFile, resolveWindows, windowFileUrn } from "../../sdk/arguments";
 import { messageOf, MistakeError, type HostUpdateSpec, type IslandSpec, type Mistake } from "../../sdk/model";
+import { validateWindow } from "../calendar";
 import { resolveSignal } from "../runner/resolve-signal";
 import { findMistakes } from "../runner/validate-spec";
 import { runFamily } from "../runner/run-family";
@@ -38,13 +39,19 @@ export async function readWindowFile(file: string): Promise<WindowFile> {
     throw MistakeError.of("window file", file, `must be YAML or JSON: ${problem}`, "correct it there");
   }
   const mistakes: Mistake[] = [];
-  const written = resolveWindowFile(document.toJS(), mistakes);
+  const parsed: unknown = document.toJS();
+  const written = resolveWindowFile(parsed, mistakes);
   const spec = written && resolvePaths(written, path.dirname(absolute));
   if (spec) mistakes.push(...findMistakes(spec).map(asWritten(spec)));
+  else mistakes.push(...resolveWindows(parsed).flatMap(validateWindow).map(ofWindow));
   if (!spec || mistakes.length > 0) {
+    const placed = mistakes.map((mistake) => ({ mistake, line: lineOf(document, lines, mistake.field) }));
+    placed.sort((a, b) => (a.line ?? 0) - (b.line ?? 0));
     throw new MistakeError(
       `window file ${file}`,
-      mistakes.map((mistake) => ({ ...mistake, field: withLine(document, lines, mistake.field) })),
+      placed.map(({ mistake, line }) =>
+        line === undefined ? mistake : { ...mistake, field: `line ${String(line)}: ${mistake.field}` },
+      ),
     );
   }
   return { path: absolute, spec, family: runFamily(spec.name, windowFileUrn(spec.name)) };
@@ -95,18 +102,22 @@ function asWritten(spec: HostUpdateSpec): (mistake: Mistake) => Mistake {
   return (mistake) => {
     const [, index, rest = ""] = /^islands\[(\d+)\](.*)$/.exec(mistake.field) ?? [];
     const island = spec.islands[Number(index ?? Number.NaN)];
-    return { ...mistake, field: island ? `islands.${island.name}${rest}` : `windows.${mistake.field}` };
+    return island ? { ...mistake, field: `islands.${island.name}${rest}` } : ofWindow(mistake);
   };
 }
 
-/** `line 12: windows.saturdays.cron`; the line of what surrounds it where the field itself is missing. */
-function withLine(document: Document, lines: LineCounter, field: string): string {
+function ofWindow(mistake: Mistake): Mistake {
+  return { ...mistake, field: `windows.${mistake.field}` };
+}
+
+/** The line of a field; of what surrounds it where the field itself is missing. */
+function lineOf(document: Document, lines: LineCounter, field: string): number | undefined {
   const steps = field.split(/[.[\]]+/).filter((step) => step !== "");
   for (let length = steps.length; length > 0; length -= 1) {
     const offset = offsetOf(document, steps.slice(0, length));
-    if (offset !== undefined) return `line ${String(lines.linePos(offset).line)}: ${field}`;
+    if (offset !== undefined) return lines.linePos(offset).line;
   }
-  return field;
+  return undefined;
 }
 
 /** Where a field's key stands in the text; a list's item where it begins. */

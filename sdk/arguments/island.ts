@@ -3,6 +3,7 @@ import type { IslandSpec, MetricsSpec, Mistake, ValidateSpec } from "../model";
 import { hostRule, overcommit } from "./placement";
 import {
   duration,
+  join,
   list,
   object,
   optional,
@@ -14,31 +15,39 @@ import {
   name as workloadName,
 } from "./rules";
 import { normalizeSignal, signalsRule, validateSignals } from "./signals";
-import { normalizeWorkload, validateWorkloads, workloadRule } from "./workload";
+import { normalizeWorkload, workloadsRule } from "./workload";
 
 const DEFAULT_VALIDATE_TIMEOUT_MS = 10_000;
 /** What Prometheus itself does unless told otherwise. */
 const DEFAULT_SCRAPE_MS = 60_000;
+
+/** A share of each host; of none of it nothing can be made. */
+const share: Rule<number> = (value, field, mistakes) => {
+  const part = percentage(value, field, mistakes);
+  if (part === undefined || part > 0) return part;
+  mistakes.push({ field, value, rule: "must be above 0%", remedy: "raise it, or leave the island out" });
+  return undefined;
+};
 
 /**
  * Fields of an island.
  * @param late rule of the texts that may come later
  */
 export function islandRule<T>(late: Rule<T>) {
-  return object({
+  const fields = {
     hosts: required(
       object({
         agents: optional(object({ inventory: required(late, "give the path of the inventory") }), undefined),
       }),
       "say where the hosts come from, like { agents: { inventory: fleet.inventory } }",
     ),
-    guarantee: optional(object({ cpu: optional(percentage, 1), memory: optional(percentage, 1) }), {
+    guarantee: optional(object({ cpu: optional(share, 1), memory: optional(share, 1) }), {
       cpu: 1,
       memory: 1,
     }),
     within: optional(hostRule, undefined),
     overcommit: optional(overcommit, undefined),
-    workloads: required(list(workloadRule, 1), "name the workloads of the island"),
+    workloads: required(workloadsRule, "name the workloads of the island"),
     metrics: optional(
       object({
         recorded: optional(object({ file: required(late, "give the path of the CSV file") }), undefined),
@@ -79,51 +88,34 @@ export function islandRule<T>(late: Rule<T>) {
       }),
       undefined,
     ),
+  };
+  return object(fields, (island, field, mistakes) => {
+    validateIsland(island, field, mistakes);
   });
 }
 /** The arguments once each field has been checked. */
 export type CheckedIsland<T> = NonNullable<ReturnType<ReturnType<typeof islandRule<T>>>>;
 
-/** Checks that need several fields at once. */
-export function validateIsland<T>(island: CheckedIsland<T>, mistakes: Mistake[]): void {
-  if (!island.hosts.agents) {
-    mistakes.push({
-      field: "hosts",
-      value: {},
-      rule: "must name one source of hosts",
-      remedy: "give { agents: { inventory } }",
-    });
-  }
-  validateWorkloads(island.workloads, "workloads", mistakes);
+/** What the fields of an island say together. */
+function validateIsland<T>(island: CheckedIsland<T>, field: string, mistakes: Mistake[]): void {
+  const wrong = (name: string, value: unknown, rule: string, remedy: string): void => {
+    mistakes.push({ field: join(field, name), value, rule, remedy });
+  };
+  if (!island.hosts.agents) wrong("hosts", {}, "must name one source of hosts", "give { agents: { inventory } }");
   const names = island.workloads.map(({ name }) => name);
   if (island.users && !names.includes(island.users.workload)) {
-    mistakes.push({
-      field: "users.workload",
-      value: island.users.workload,
-      rule: "must be a workload of this island",
-      remedy: `known workloads: ${names.join(", ")}`,
-    });
+    const remedy = `known workloads: ${names.join(", ")}`;
+    wrong("users.workload", island.users.workload, "must be a workload of this island", remedy);
   }
-  validateSignals(
-    island.signals ?? [],
-    island.workloads.map(({ name }) => name),
-    mistakes,
-  );
+  validateSignals(island.signals ?? [], names, join(field, "signals"), mistakes);
   const sources = Object.entries(island.metrics ?? {}).flatMap(([name, source]) =>
     source === undefined ? [] : [name],
   );
-  if (sources.length > 1) {
-    mistakes.push({ field: "metrics", value: sources, rule: "must name one source", remedy: "leave out the others" });
-  }
+  if (sources.length > 1) wrong("metrics", sources, "must name one source", "leave out the others");
   island.validate.forEach((check, index) => {
-    if ((check.http === undefined) === (check.command === undefined)) {
-      mistakes.push({
-        field: `validate[${String(index)}]`,
-        value: Object.keys(check),
-        rule: "must have exactly one of http and command",
-        remedy: "split it in two, or name one",
-      });
-    }
+    if ((check.http === undefined) !== (check.command === undefined)) return;
+    const rule = "must have exactly one of http and command";
+    wrong(`validate[${String(index)}]`, Object.keys(check), rule, "split it in two, or name one");
   });
 }
 

@@ -51,8 +51,17 @@ export type Resolved<F extends Readonly<Record<string, FieldRule<unknown>>>> = {
   readonly [K in keyof F]: F[K] extends FieldRule<infer T> ? T : never;
 };
 
-/** An object with just these fields; an unknown one is a mistake with a "did you mean". */
-export function object<F extends Readonly<Record<string, FieldRule<unknown>>>>(fields: F): Rule<Resolved<F>> {
+/** A check of what several fields say together, once each of them is right: reports what contradicts. */
+export type Check<T> = (resolved: T, field: string, mistakes: Mistake[]) => void;
+
+/**
+ * An object with just these fields; an unknown one is a mistake with a "did you mean".
+ * @param further checks of several fields at once: made where this object's fields are right, whatever is wrong elsewhere
+ */
+export function object<F extends Readonly<Record<string, FieldRule<unknown>>>>(
+  fields: F,
+  further?: Check<Resolved<F>>,
+): Rule<Resolved<F>> {
   return (value, field, mistakes) => {
     if (typeof value !== "object" || value === null || Array.isArray(value)) {
       mistakes.push({ field, value, rule: "must be an object", remedy: `give { ${Object.keys(fields).join(", ")} }` });
@@ -77,7 +86,24 @@ export function object<F extends Readonly<Record<string, FieldRule<unknown>>>>(f
       else if (missing.kind === "default") resolved[name] = missing.value;
       else mistakes.push({ field: join(field, name), value: undefined, rule: "must be given", remedy: missing.remedy });
     }
+    if (mistakes.length === before) further?.(resolved as Resolved<F>, field, mistakes);
     return mistakes.length > before ? undefined : (resolved as Resolved<F>);
+  };
+}
+
+/** A list of objects with names that differ. */
+export function namedList<T>(rule: Rule<T>, minimum: number): Rule<readonly T[]> {
+  const items = list(rule, minimum);
+  return (value, field, mistakes) => {
+    const before = mistakes.length;
+    const resolved = items(value, field, mistakes);
+    const names = Array.isArray(value) ? value.map((item: unknown) => (item as { name?: unknown } | null)?.name) : [];
+    names.forEach((own, index) => {
+      if (typeof own !== "string" || names.indexOf(own) === index) return;
+      const at = `${field}[${String(index)}].name`;
+      mistakes.push({ field: at, value: own, rule: "must be unique", remedy: "rename one of them" });
+    });
+    return mistakes.length > before ? undefined : resolved;
   };
 }
 
@@ -241,6 +267,7 @@ function parsed(
   }
 }
 
-function join(field: string, name: string): string {
+/** The field of a member: `windows.saturdays`. */
+export function join(field: string, name: string): string {
   return field === "" ? name : `${field}.${name}`;
 }

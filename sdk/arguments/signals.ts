@@ -72,10 +72,11 @@ export function signalsRule<T>(late: Rule<T>): Rule<readonly CheckedSignal<T>[]>
 export function validateSignals<T>(
   signals: readonly CheckedSignal<T>[],
   workloads: readonly string[],
+  listed: string,
   mistakes: Mistake[],
 ): void {
   signals.forEach((signal, index) => {
-    const field = `signals[${String(index)}]`;
+    const field = `${listed}[${String(index)}]`;
     const wrong = (at: string, value: unknown, rule: string, remedy: string): void => {
       mistakes.push({ field: `${field}.${at}`, value, rule, remedy });
     };

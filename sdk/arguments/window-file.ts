@@ -5,14 +5,14 @@
  * Not for: reading files and resolving paths (providers/cli/window-file.ts). schemas/window-file.schema.json says the
  * same for editors; a test holds both together.
  */
-import type { HostUpdateSpec, Mistake, StageSpec } from "../model";
-import { islandRule, normalizeIsland, validateIsland } from "./island";
+import type { HostUpdateSpec, Mistake, StageSpec, WindowSpec } from "../model";
+import { islandRule, normalizeIsland } from "./island";
 import { normalizePool, poolFields } from "./pool";
 import { name, named, object, optional, required, text, type Rule } from "./rules";
 import { balanceRule, normalizeRebalance, validateBalance } from "./rebalance";
 import { normalizeUpdate, runFields, stagesRule, updateRule, validateRun, validateUpdate } from "./update";
-import { normalizeWindow, validateWindowArguments, windowRule } from "./window";
-import { validateDependencies } from "./workload";
+import { normalizeWindow, windowRule } from "./window";
+import { readDependencies, validateDependencies, type DeclaredDependencies } from "./workload";
 
 const DEFAULT_POOL_NAME = "reserve";
 
@@ -22,54 +22,71 @@ const version: Rule<1> = (value, field, mistakes) => {
   return undefined;
 };
 
-const documentRule = object({
-  v: required(version, "write v: 1"),
-  name: required(name, "name the update: it tells its runs from others in the store"),
-  islands: required(named(islandRule<string>(text), "shop"), "declare the islands whose hosts are updated"),
-  windows: required(named(windowRule, "saturdays"), "declare at least one window"),
-  pool: optional(object({ name: optional(name, DEFAULT_POOL_NAME), ...poolFields }), undefined),
-  after: optional(stagesRule(name), undefined),
+const islandsRule = named(islandRule<string>(text), "shop");
+const windowsRule = named(windowRule, "saturdays");
+const purposeFields = {
   update: optional(updateRule<string>(text), undefined),
   rebalance: optional(balanceRule, undefined),
   ...runFields<string>(text),
+};
+const documentRule = object({
+  v: required(version, "write v: 1"),
+  name: required(name, "name the update: it tells its runs from others in the store"),
+  islands: required(islandsRule, "declare the islands whose hosts are updated"),
+  windows: required(windowsRule, "declare at least one window"),
+  pool: optional(object({ name: optional(name, DEFAULT_POOL_NAME), ...poolFields }), undefined),
+  after: optional(stagesRule(name), undefined),
+  ...purposeFields,
 });
+const purposeRule = object(purposeFields);
 type CheckedDocument = NonNullable<ReturnType<typeof documentRule>>;
+type CheckedPurpose = NonNullable<ReturnType<typeof purposeRule>>;
 
 /**
  * Resolves a parsed window file. Paths in it stay as they are written.
  * @param mistakes all mistakes are added here; the result is undefined when there is one
  */
 export function resolveWindowFile(document: unknown, mistakes: Mistake[]): HostUpdateSpec | undefined {
-  const checked = documentRule(document, "", mistakes);
-  if (checked === undefined) return undefined;
   const before = mistakes.length;
-  for (const [key, island] of Object.entries(checked.islands)) {
-    const found: Mistake[] = [];
-    validateIsland(island, found);
-    mistakes.push(...found.map((mistake) => ({ ...mistake, field: `islands.${key}.${mistake.field}` })));
-  }
-  for (const [key, window] of Object.entries(checked.windows)) {
-    const found: Mistake[] = [];
-    validateWindowArguments(window, found);
-    mistakes.push(...found.map((mistake) => ({ ...mistake, field: `windows.${key}.${mistake.field}` })));
-  }
-  validatePurpose(checked, mistakes);
-  validateDependencies(
-    Object.entries(checked.islands).flatMap(([key, { workloads }]) =>
-      workloads.map(({ name: workload, dependsOn, apartFrom }, index) => ({
-        field: `islands.${key}.workloads[${String(index)}]`,
-        name: workload,
-        ...(dependsOn ? { dependsOn } : {}),
-        ...(apartFrom ? { apartFrom } : {}),
-      })),
-    ),
-    mistakes,
-  );
-  return mistakes.length > before ? undefined : specOf(checked);
+  const checked = documentRule(document, "", mistakes);
+  // What one part says is judged whatever is wrong with another: nobody wants to be told in turns.
+  const purpose = checked ?? readPurpose(document);
+  if (purpose) validatePurpose(purpose, mistakes);
+  validateDependencies(declaredWorkloads(document), mistakes);
+  return checked === undefined || mistakes.length > before ? undefined : specOf(checked);
+}
+
+/** Windows of a parsed window file whose fields are right, also where other parts of it are wrong. */
+export function resolveWindows(document: unknown): readonly WindowSpec[] {
+  return Object.entries(recordOf(recordOf(document)["windows"])).flatMap(([key, declared]) => {
+    const window = windowRule(declared, "", []);
+    return window ? [normalizeWindow(key, window)] : [];
+  });
+}
+
+/** What is done, where the fields that say it are right. */
+function readPurpose(document: unknown): CheckedPurpose | undefined {
+  const known = Object.entries(recordOf(document)).filter(([key]) => key in purposeFields);
+  return purposeRule(Object.fromEntries(known), "", []);
+}
+
+/** Workloads of all islands with whom they name. */
+function declaredWorkloads(document: unknown): readonly DeclaredDependencies[] {
+  return Object.entries(recordOf(recordOf(document)["islands"])).flatMap(([key, island]) => {
+    const workloads = recordOf(island)["workloads"];
+    if (!Array.isArray(workloads)) return [];
+    return workloads.flatMap(
+      (written: unknown, index) => readDependencies(written, `islands.${key}.workloads[${String(index)}]`) ?? [],
+    );
+  });
+}
+
+function recordOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
 }
 
 /** One of update and rebalance. */
-function validatePurpose(checked: CheckedDocument, mistakes: Mistake[]): void {
+function validatePurpose(checked: CheckedPurpose, mistakes: Mistake[]): void {
   const { update, rebalance } = checked;
   if (update && !rebalance) {
     validateUpdate({ ...checked, update }, mistakes);

@@ -1,6 +1,6 @@
 /** Rules of a maintenance window's arguments, and their resolved form. */
-import type { Mistake, WindowLimits, WindowSpec } from "../model";
-import { duration, list, named, object, oneOf, optional, required, text, wholeNumber, type Rule } from "./rules";
+import type { WindowLimits, WindowSpec } from "../model";
+import { duration, join, list, named, object, oneOf, optional, required, text, wholeNumber, type Rule } from "./rules";
 
 const MINUTE_MS = 60_000;
 
@@ -22,8 +22,7 @@ const limitsRule = object({
   maxUnavailable: optional(named(wholeNumber(0, 10_000), "checkout"), undefined),
 });
 
-/** Fields of a window. */
-export const windowRule = object({
+const fields = {
   cron: optional(cron, undefined),
   rrule: optional(text, undefined),
   duration: required(duration(MINUTE_MS), 'say how long it stays open, like "3 hours"'),
@@ -32,15 +31,13 @@ export const windowRule = object({
   effect: optional(oneOf(["open", "closed"]), "open" as const),
   precedence: optional(wholeNumber(-1000, 1000), 0),
   limits: optional(limitsRule, undefined),
-});
-/** The arguments once each field has been checked. */
-export type CheckedWindow = NonNullable<ReturnType<typeof windowRule>>;
+};
 
-/** Checks that need several fields at once. */
-export function validateWindowArguments(window: CheckedWindow, mistakes: Mistake[]): void {
+/** Rule of a window. */
+export const windowRule = object(fields, (window, field, mistakes) => {
   if ((window.cron === undefined) === (window.rrule === undefined)) {
     mistakes.push({
-      field: "cron",
+      field: join(field, "cron"),
       value: window.cron,
       rule: "must be given, or rrule instead, not both",
       remedy: 'say when it opens: cron, like "0 2 * * 6", or rrule, like "FREQ=MONTHLY;BYDAY=2SA;BYHOUR=2"',
@@ -48,13 +45,15 @@ export function validateWindowArguments(window: CheckedWindow, mistakes: Mistake
   }
   if (window.effect === "closed" && window.limits !== undefined) {
     mistakes.push({
-      field: "limits",
+      field: join(field, "limits"),
       value: window.limits,
       rule: 'must not be given with effect "closed": nothing runs then',
       remedy: "leave one of them out",
     });
   }
-}
+});
+/** The arguments once each field has been checked. */
+export type CheckedWindow = NonNullable<ReturnType<typeof windowRule>>;
 
 /** Checked arguments to policy. What is as by default is left out, so that it does not show in a diff. */
 export function normalizeWindow(name: string, window: CheckedWindow): WindowSpec {

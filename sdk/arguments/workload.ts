@@ -6,8 +6,10 @@ import {
   byteSize,
   cpu,
   duration,
+  join,
   list,
   name,
+  namedList,
   numberBetween,
   object,
   oneOf,
@@ -226,6 +228,13 @@ const functionPath: Rule<string> = (value, field, mistakes) => {
   return undefined;
 };
 
+/** Fields that name other workloads. */
+const others = {
+  dependsOn: optional(list(dependency, 1), undefined),
+  apartFrom: optional(apartFrom, undefined),
+};
+const othersRule = object(others);
+
 const fields = {
   name: required(name, "name the workload"),
   criticality: optional(criticality, "normal" as const),
@@ -243,13 +252,12 @@ const fields = {
   within: optional(hostRule, undefined),
   moves: optional(moveReach, "anywhere" as const),
   spread: optional(spread, undefined),
-  apartFrom: optional(apartFrom, undefined),
+  ...others,
   command: optional(list(text, 1), undefined),
   port: optional(wholeNumber(0, 65_535), 0),
   health: optional(health, DEFAULT_HEALTH),
   environment: optional(texts, {}),
   hooks: optional(object({ beforeMove: optional(text, undefined), afterMove: optional(text, undefined) }), undefined),
-  dependsOn: optional(list(dependency, 1), undefined),
   functions: optional(
     list(
       object({
@@ -264,73 +272,49 @@ const fields = {
 };
 
 /** Rule of one workload's arguments; its result is read by the `normalize` functions here. */
-export const workloadRule = object(fields);
+export const workloadRule = object(fields, validateWorkload);
+/** Rule of workloads, each with a name of its own. */
+export const workloadsRule = namedList(workloadRule, 1);
 /** A workload whose arguments have been checked one by one. */
 export type CheckedWorkload = Resolved<typeof fields>;
 
-/** Checks that need several fields or workloads at once. */
-export function validateWorkloads(workloads: readonly CheckedWorkload[], field: string, mistakes: Mistake[]): void {
-  workloads.forEach((workload, index) => {
-    const at = `${field}[${String(index)}]`;
-    const budget = workload.budget?.maxUnavailable;
-    if (workloads.findIndex(({ name }) => name === workload.name) < index) {
-      mistakes.push({
-        field: `${at}.name`,
-        value: workload.name,
-        rule: "must be unique",
-        remedy: "rename one of them",
-      });
-    }
-    if (typeof budget === "string" && typeof workload.copies !== "number") {
-      mistakes.push({
-        field: `${at}.budget.maxUnavailable`,
-        value: budget,
-        rule: "is a share of copies that are not declared",
-        remedy: "declare copies, or give a number",
-      });
-    }
-    const declared = workload.copies === "exclusive" ? 1 : workload.copies;
-    if (workload.spread !== undefined && declared !== undefined && declared < workload.spread.atLeast) {
-      mistakes.push({
-        field: `${at}.spread.atLeast`,
-        value: workload.spread.atLeast,
-        rule: `is more than there are copies (${String(declared)})`,
-        remedy: "declare more copies, or leave spread out",
-      });
-    }
-    if (workload.copies === "exclusive" && workload.lifetime !== undefined) {
-      mistakes.push({
-        field: `${at}.lifetime`,
-        value: workload.lifetime,
-        rule: 'does not fit copies: "exclusive"',
-        remedy: "leave lifetime out: a single writer is handed over, not left to end",
-      });
-    }
-    if (workload.burst !== undefined && (workload.copies === "exclusive" || workload.lifetime !== undefined)) {
-      mistakes.push({
-        field: `${at}.burst`,
-        value: workload.burst.function,
-        rule: `does not fit ${workload.copies === "exclusive" ? 'copies: "exclusive"' : "a lifetime"}`,
-        remedy: "leave burst out: a function serves requests, and several of its calls run at once",
-      });
-    }
-    if (workload.lifetime !== undefined && budget !== undefined) {
-      mistakes.push({
-        field: `${at}.budget`,
-        value: budget,
-        rule: "does not fit a lifetime: copies that end by themselves come and go",
-        remedy: "leave one of the two out",
-      });
-    }
-    if (workload.copies === "exclusive" && budget !== undefined && budget !== 0) {
-      mistakes.push({
-        field: `${at}.budget`,
-        value: budget,
-        rule: 'does not fit copies: "exclusive"',
-        remedy: "leave budget out and set maxPause",
-      });
-    }
-  });
+/** What the fields of a workload say together. */
+function validateWorkload(workload: CheckedWorkload, field: string, mistakes: Mistake[]): void {
+  const wrong = (name: string, value: unknown, rule: string, remedy: string): void => {
+    mistakes.push({ field: join(field, name), value, rule, remedy });
+  };
+  const { spread: places, lifetime } = workload;
+  const budget = workload.budget?.maxUnavailable;
+  const isExclusive = workload.copies === "exclusive";
+  const declared = workload.copies === "exclusive" ? 1 : workload.copies;
+  if (typeof budget === "string" && typeof workload.copies !== "number") {
+    const rule = "is a share of copies that are not declared";
+    wrong("budget.maxUnavailable", budget, rule, "declare copies, or give a number");
+  }
+  if (typeof budget === "number" && !isExclusive && declared !== undefined && budget > declared) {
+    const rule = `is more than there are copies (${String(declared)})`;
+    wrong("budget.maxUnavailable", budget, rule, "lower it, or declare more copies");
+  }
+  if (places !== undefined && declared !== undefined && declared < places.atLeast) {
+    const rule = `is more than there are copies (${String(declared)})`;
+    wrong("spread.atLeast", places.atLeast, rule, "declare more copies, or leave spread out");
+  }
+  if (isExclusive && lifetime !== undefined) {
+    const remedy = "leave lifetime out: a single writer is handed over, not left to end";
+    wrong("lifetime", lifetime, 'does not fit copies: "exclusive"', remedy);
+  }
+  if (workload.burst !== undefined && (isExclusive || lifetime !== undefined)) {
+    const rule = `does not fit ${isExclusive ? 'copies: "exclusive"' : "a lifetime"}`;
+    const remedy = "leave burst out: a function serves requests, and several of its calls run at once";
+    wrong("burst", workload.burst.function, rule, remedy);
+  }
+  if (lifetime !== undefined && budget !== undefined) {
+    const rule = "does not fit a lifetime: copies that end by themselves come and go";
+    wrong("budget", budget, rule, "leave one of the two out");
+  }
+  if (isExclusive && budget !== undefined && budget !== 0) {
+    wrong("budget", budget, 'does not fit copies: "exclusive"', "leave budget out and set maxPause");
+  }
 }
 
 /** A workload with the field it was declared at. */
@@ -339,12 +323,28 @@ export interface DeclaredDependencies extends Pick<WorkloadPolicy, "name" | "dep
 }
 
 /**
+ * Whom a workload names as it is written, whatever else of it is wrong; undefined for one without a name.
+ * @param field where it is declared
+ */
+export function readDependencies(written: unknown, field: string): DeclaredDependencies | undefined {
+  if (typeof written !== "object" || written === null) return undefined;
+  const { name: own, dependsOn, apartFrom: apart } = written as Readonly<Record<string, unknown>>;
+  if (typeof own !== "string") return undefined;
+  const named = othersRule({ dependsOn, apartFrom: apart }, "", []);
+  return {
+    field,
+    name: own,
+    ...(named?.dependsOn ? { dependsOn: named.dependsOn } : {}),
+    ...(named?.apartFrom ? { apartFrom: named.apartFrom } : {}),
+  };
+}
+
+/**
  * Checks that need the workloads of all islands of an update: who is called must be there, and not call back; who must not
  * be beside a workload must be there, and be another one.
  */
 export function validateDependencies(workloads: readonly DeclaredDependencies[], mistakes: Mistake[]): void {
   const names = workloads.map((workload) => workload.name);
-  const before = mistakes.length;
   const known = (field: string, value: string): void => {
     if (names.includes(value)) return;
     const near = didYouMean(value, names);
@@ -368,7 +368,6 @@ export function validateDependencies(workloads: readonly DeclaredDependencies[],
       mistakes.push({ field: at, value: other, rule: "must be another workload", remedy: "leave it out" });
     });
   }
-  if (mistakes.length > before) return;
   const cycle = findCycle(
     workloads.flatMap(({ name: caller, dependsOn = [] }) =>
       dependsOn.map(({ workload }) => ({ caller, called: workload })),

@@ -12,9 +12,8 @@ import {
   optional,
   required,
   text,
-  validateWorkloads,
   wholeNumber,
-  workloadRule,
+  workloadsRule,
   type Rule,
   type WorkloadArgs,
 } from "../arguments";
@@ -77,7 +76,7 @@ const argsRule = object({
     object({ cpu: optional(cpu, DEFAULT_SIZE.cpu), memory: optional(byteSize, DEFAULT_SIZE.memory) }),
     DEFAULT_SIZE,
   ),
-  workloads: required(list(workloadRule, 1), "name the workloads to start"),
+  workloads: required(workloadsRule, "name the workloads to start"),
   servicePorts: optional(ports, NO_PORTS),
   jobs: optional(list(nameRule), NO_TEXTS),
   hostImage: optional(text, undefined),
@@ -127,7 +126,6 @@ function validateFleet(fleet: CheckedFleet, mistakes: Mistake[]): void {
       remedy: "leave it out; HAProxy has a log of its own",
     });
   }
-  validateWorkloads(fleet.workloads, "workloads", mistakes);
   const known = fleet.workloads.map(({ name }) => name);
   fleet.workloads.forEach((workload, index) => {
     const at = `workloads[${String(index)}]`;

@@ -1,6 +1,6 @@
 /** A maintenance window: a calendar, nothing else. */
 import * as pulumi from "@pulumi/pulumi";
-import { normalizeWindow, validateWindowArguments, windowRule } from "../arguments";
+import { normalizeWindow, windowRule } from "../arguments";
 import type { WindowSpec } from "../model";
 import { parseArguments } from "./argument-error";
 
@@ -49,7 +49,7 @@ export class MaintenanceWindow extends pulumi.ComponentResource {
   /** @throws ArgumentError with every mistake in `args` */
   constructor(name: string, args: MaintenanceWindowArgs, options?: pulumi.ComponentResourceOptions) {
     super("archipelago:index:MaintenanceWindow", name, {}, options);
-    const checked = parseArguments(`MaintenanceWindow "${name}"`, args, windowRule, validateWindowArguments);
+    const checked = parseArguments(`MaintenanceWindow "${name}"`, args, windowRule);
     this.spec = normalizeWindow(name, checked);
     this.registerOutputs({});
   }

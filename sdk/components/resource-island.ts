@@ -1,6 +1,6 @@
 /** A resource island: a share of some hosts for one family of workloads, with what is wanted of each. */
 import * as pulumi from "@pulumi/pulumi";
-import { islandRule, normalizeIsland, validateIsland, type HostRuleArgs, type WorkloadArgs } from "../arguments";
+import { islandRule, normalizeIsland, type HostRuleArgs, type WorkloadArgs } from "../arguments";
 import type { IslandSpec, WorkloadPolicy } from "../model";
 import { parseArguments } from "./argument-error";
 import { lateText, type Later } from "./later";
@@ -138,7 +138,7 @@ export class ResourceIsland extends pulumi.ComponentResource {
   /** @throws ArgumentError with every mistake in `args` */
   constructor(name: string, args: ResourceIslandArgs, options?: pulumi.ComponentResourceOptions) {
     super("archipelago:index:ResourceIsland", name, {}, options);
-    const checked = parseArguments(`ResourceIsland "${name}"`, args, argsRule, validateIsland);
+    const checked = parseArguments(`ResourceIsland "${name}"`, args, argsRule);
     this.islandName = name;
     this.workloads = checked.workloads.map(({ name: workload, dependsOn, apartFrom }) => ({
       name: workload,

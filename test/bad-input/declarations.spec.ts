@@ -114,6 +114,29 @@ describe("bad input: declarations", () => {
     );
   });
 
+  it("what fields say together is told beside what is wrong with others", () => {
+    const lines = mistakesOf(
+      () =>
+        new ResourceIsland("shop", {
+          hosts,
+          guarantee: { cpu: "0%" },
+          workloads: [
+            { name: "front", copies: 0 },
+            { name: "front", copies: 2, budget: { maxUnavailable: 3 } },
+          ],
+        }),
+    );
+    assert.deepEqual(
+      lines.map((line) => line.slice(0, line.indexOf(";"))),
+      [
+        'guarantee.cpu ("0%") must be above 0%',
+        'workloads[0].copies (0) must be a whole number from 1 to 10000, or "exclusive"',
+        "workloads[1].budget.maxUnavailable (3) is more than there are copies (2)",
+        'workloads[1].name ("front") must be unique',
+      ],
+    );
+  });
+
   it("an island that is empty, has no hosts, or is none", () => {
     assert.match(
       mistakesOf(() => new ResourceIsland("shop", { hosts: {}, workloads: [] })).join("\n"),
@@ -163,6 +186,7 @@ describe("bad input: declarations", () => {
     assert.match(budget(-1).join(), /budget\.maxUnavailable \(-1\) must be a whole number >= 0 or a share/);
     assert.match(budget("a quarter", 4).join(), /budget\.maxUnavailable \("a quarter"\) must be/);
     assert.match(budget("25%").join(), /is a share of copies that are not declared; declare copies, or give a number/);
+    assert.match(budget(5, 4).join(), /budget\.maxUnavailable \(5\) is more than there are copies \(4\); lower it/);
     assert.match(budget(1, "exclusive").join(), /does not fit copies: "exclusive"; leave budget out and set maxPause/);
   });
 

@@ -159,6 +159,7 @@ const BEYOND_SCHEMA: readonly RegExp[] = [
   /budget$/,
   /canaryHosts/,
   /is a share of copies/,
+  /is more than there are copies/,
   /must be at least \d+ ms/,
   /must be unique/,
   /must be after start/,
