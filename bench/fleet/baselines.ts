@@ -103,6 +103,7 @@ function planFixed(input: PlanInput, count: number): readonly Wave[] | undefined
     const steps = createUpdateSteps(waves.length + 1, hosts, withWorkloads(problem, moves), [], {
       spec,
       durations,
+      wayOf: () => "in-place",
       transferOf: (host) => transferMs.get(host) ?? 0,
     });
     const endMs = nowMs + waveDuration(steps).p50Ms;

@@ -1,6 +1,6 @@
 /** `archipelago approve RUN`: signs the plan of a run. */
 import { readFile, writeFile } from "node:fs/promises";
-import { isFinalPhase, messageOf, MistakeError, parseDuration, type RunState } from "../../sdk/model";
+import { isFinalPhase, messageOf, MistakeError, parseDuration, type Envelope, type RunState } from "../../sdk/model";
 import { systemClock } from "../clock";
 import { judgeApproval, signApproval, type ApprovalStatement } from "../guard/approval";
 import { storeApproval } from "../guard/approvals";
@@ -109,7 +109,14 @@ function describeApproved(run: RunState, expiresAt: number, out: string | undefi
     `approved: plan ${run.digest} of ${run.id}, until ${new Date(expiresAt).toISOString()}, ${where}`,
     `  update   ${envelope.update}`,
     `  hosts    ${envelope.hosts.join(", ")}`,
+    ...replacedOf(envelope),
     `  at once  ${String(envelope.hostsAtOnce)} (canary ${String(envelope.canaryHosts)}), reserve of up to ${String(envelope.maximumReserveHosts)}`,
     `  windows  ${envelope.windows.join("; ")}`,
   ].join("\n");
+}
+
+/** Of hosts with two ways, those whose machine is replaced. */
+function replacedOf({ ways = {} }: Envelope): readonly string[] {
+  const replaced = Object.keys(ways).filter((host) => ways[host] === "replacement");
+  return replaced.length === 0 ? [] : [`  replaced ${replaced.join(", ")}`];
 }

@@ -90,6 +90,7 @@ export interface HostDriver {
    * @throws DriverError failed when the shares are more than the whole host
    */
   readonly setShares?: (host: string, shares: SharesInForce | null, context: CallContext) => Promise<void>;
+  /** @throws DriverError unsupported where no command may change the host, which says so (`Host.immutable`) */
   startUpdate(host: string, command: CommandSpec, context: CallContext): Promise<Operation>;
   /** Restarts the host; every process on it ends. Done when it answers with another boot id. */
   reboot(host: string, context: CallContext): Promise<Operation>;

@@ -141,9 +141,9 @@ async function undoStep(execution: Execution, wave: Wave, record: StepRecord, si
 
 /** True when a host whose update could not be undone may bear traffic: it is as before, or valid as updated. */
 async function isFit(execution: Execution, wave: Wave, record: StepRecord): Promise<boolean> {
-  // Where an undo exists and has failed, nobody knows what state the host is in.
-  if (execution.spec.update.undo !== undefined || execution.spec.update.image !== undefined) return false;
   const { step, prior, key } = record;
+  // Where an undo exists and has failed, nobody knows what state the host is in.
+  if (execution.spec.update.undo !== undefined || step.kind === "replace") return false;
   const kind = stepOf(step);
   const context: StepContext = createStepContext(execution, wave, step, kind, { key, prior, isResumed: true });
   const host = subjectOf(step);

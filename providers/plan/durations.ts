@@ -3,7 +3,16 @@
  *
  * Not for: measuring; learned durations come with the input.
  */
-import type { DurationQuantiles, HostUpdateSpec, PlanStep, StepKind } from "../../sdk/model";
+import type {
+  DurationQuantiles,
+  HostUpdateSpec,
+  PlanStep,
+  StepKind,
+  UpdateSpec,
+  UpdateWay,
+  Wave,
+} from "../../sdk/model";
+import { replacementTimes, waysOf } from "../../sdk/model";
 
 import type { PlanInput } from "./plan-input";
 
@@ -46,8 +55,6 @@ const UPDATE_P95_SHARE = 0.25;
 
 /** Durations for a spec: learned ones first, then what the spec says, then defaults. */
 export function resolveDurations(spec: HostUpdateSpec, learned: PlanInput["durations"]): StepDurations {
-  const changeP95Ms = spec.update.expectedMs ?? spec.update.timeoutMs * UPDATE_P95_SHARE;
-  const change = { p50Ms: Math.round(changeP95Ms * UPDATE_P50_SHARE), p95Ms: Math.round(changeP95Ms) };
   const longestPauseMs = Math.max(
     0,
     ...spec.islands.flatMap((island) =>
@@ -61,10 +68,33 @@ export function resolveDurations(spec: HostUpdateSpec, learned: PlanInput["durat
       p50Ms: HAND_OVER_AROUND.p50Ms + Math.round(longestPauseMs / 2),
       p95Ms: HAND_OVER_AROUND.p95Ms + longestPauseMs,
     },
-    update: change,
-    replace: change,
+    update: changeTime(spec.update),
+    replace: changeTime(replacementTimes(spec.update)),
     ...learned,
     soak: { p50Ms: spec.limits.soakMs, p95Ms: spec.limits.soakMs },
+  };
+}
+
+function changeTime({ expectedMs, timeoutMs }: Pick<UpdateSpec, "expectedMs" | "timeoutMs">): DurationQuantiles {
+  const p95Ms = expectedMs ?? timeoutMs * UPDATE_P95_SHARE;
+  return { p50Ms: Math.round(p95Ms * UPDATE_P50_SHARE), p95Ms: Math.round(p95Ms) };
+}
+
+/** Time that the change of a host takes, before it is looked at. */
+export function timeOfWay(
+  way: UpdateWay,
+  { reboot }: Pick<UpdateSpec, "reboot">,
+  of: StepDurations,
+): DurationQuantiles {
+  if (way === "replacement") return of.replace;
+  return reboot ? sumDurations([of.update, of.reboot]) : of.update;
+}
+
+/** Upper bound of several times, each quantile by itself. */
+export function longestOf(durations: readonly DurationQuantiles[]): DurationQuantiles {
+  return {
+    p50Ms: Math.max(0, ...durations.map(({ p50Ms }) => p50Ms)),
+    p95Ms: Math.max(0, ...durations.map(({ p95Ms }) => p95Ms)),
   };
 }
 
@@ -79,8 +109,7 @@ export function sumDurations(durations: readonly DurationQuantiles[]): DurationQ
 /** Upper bound of the time of one move of whatever method. */
 export function longestMove({ durations }: { readonly durations: StepDurations }): DurationQuantiles {
   const surge = sumDurations([durations["start-copy"], durations.admit, durations.drain, durations["stop-copy"]]);
-  const ways = [surge, durations["hand-over"], durations["live-migrate"]];
-  return { p50Ms: Math.max(...ways.map(({ p50Ms }) => p50Ms)), p95Ms: Math.max(...ways.map(({ p95Ms }) => p95Ms)) };
+  return longestOf([surge, durations["hand-over"], durations["live-migrate"]]);
 }
 
 /**
@@ -118,15 +147,21 @@ export function totalDuration(waves: readonly DurationQuantiles[]): DurationQuan
 
 /**
  * Longest time from any moment of a wave's host work back to a safe state: the update undone, the host restarted or its
- * machine put back, and validated. An update without undo is driven forward instead, which its own P95 already holds.
+ * machine put back, and validated. A command without undo is driven forward instead, which its own P95 already holds.
+ * @param ways those of the wave's hosts
  */
-export function undoDuration(spec: HostUpdateSpec, durations: StepDurations): number {
-  const { update } = spec;
-  if (update.undo === undefined && update.image === undefined) return 0;
-  return (
-    durations[update.image === undefined ? "update" : "replace"].p95Ms +
-    (update.reboot ? durations.reboot.p95Ms : 0) +
-    durations.validate.p95Ms +
-    durations.uncordon.p95Ms
-  );
+export function undoDuration({ update }: HostUpdateSpec, durations: StepDurations, ways: readonly UpdateWay[]): number {
+  const undone = ways.filter((way) => way === "replacement" || update.undo !== undefined);
+  const times = undone.map((way) => timeOfWay(way, update, durations).p95Ms);
+  return times.length === 0 ? 0 : Math.max(...times) + durations.validate.p95Ms + durations.uncordon.p95Ms;
 }
+
+/** The ways in which a wave updates hosts; those that the update gives where it changes none. */
+export function waysInWave({ steps }: Pick<Wave, "steps">, update: UpdateSpec): readonly UpdateWay[] {
+  const given = waysOf(update);
+  if (given.length === 1) return given;
+  const used = given.filter((way) => steps.some(({ kind }) => kind === STEP_OF_WAY[way]));
+  return used.length === 0 ? given : used;
+}
+
+const STEP_OF_WAY = { "in-place": "update", replacement: "replace" } as const satisfies Record<UpdateWay, StepKind>;

@@ -7,10 +7,13 @@
 import type {
   Envelope,
   Fleet,
+  Host,
   HostUpdateSpec,
   Island,
   RebalanceSpec,
   StageSpec,
+  UpdateSpec,
+  UpdateWay,
   WindowSpec,
   Workload,
 } from "../../sdk/model";
@@ -20,6 +23,8 @@ import {
   formatDuration,
   formatDurationShort,
   formatPercentage,
+  hasTwoWays,
+  wayOf,
 } from "../../sdk/model";
 
 import { updateDigest } from "./digest";
@@ -41,11 +46,15 @@ export function createEnvelope(spec: HostUpdateSpec, fleet: Fleet): Envelope {
         (fleet.hosts.some(({ offers }) => offers?.includes("shares"))
           ? "; shares of hosts that islands have together"
           : "")
-      : `${spec.name}: ${spec.update.image === undefined ? "" : `replaced by ${spec.update.image} `}until \`${spec.update.probe}\` prints ${spec.update.expect}`,
+      : `${spec.name}: ${describeWays(spec.update)}until \`${spec.update.probe}\` prints ${spec.update.expect}`,
     hosts: fleet.hosts
       .filter((host) => host.role === "member" && inIslands.has(host.id))
       .map((host) => host.id)
       .sort(),
+    ...waysOfHosts(
+      spec,
+      fleet.hosts.filter((host) => host.role === "member" && inIslands.has(host.id)),
+    ),
     budgets: byName(workloads.map((workload) => [workload.name, workload.maxUnavailable] as const)),
     maxPauseMs: byName(
       workloads
@@ -70,6 +79,22 @@ export function createEnvelope(spec: HostUpdateSpec, fleet: Fleet): Envelope {
       workloads,
     ),
   };
+}
+
+function describeWays({ command, image }: UpdateSpec): string {
+  if (image === undefined) return "";
+  return command === undefined ? `replaced by ${image} ` : `in place or replaced by ${image} `;
+}
+
+/** A machine that is replaced is another thing to approve than one that a command changes. */
+function waysOfHosts({ update }: HostUpdateSpec, hosts: readonly Host[]): Pick<Envelope, "ways"> {
+  if (!hasTwoWays(update)) return {};
+  const ways = hosts.flatMap((host) => {
+    // Of a host that does not answer nobody knows what its driver offers; it blocks the plan.
+    const chosen = host.state === "ready" ? wayOf(update, host) : undefined;
+    return chosen && "way" in chosen ? [[host.id, chosen.way] as const] : [];
+  });
+  return { ways: Object.fromEntries(ways.sort(([a], [b]) => (a < b ? -1 : 1))) };
 }
 
 /** Which functions may stand in for which workloads: whom requests are sent to is part of what is approved. */
@@ -99,6 +124,7 @@ export function compareEnvelopes(approved: Envelope, actual: Envelope): string[]
   }
   const added = without(actual.hosts, approved.hosts);
   if (added.length > 0) differences.push(`hosts that were not approved: ${added.join(", ")}`);
+  differences.push(...compareWays(approved, actual));
   for (const [workload, budget] of Object.entries(actual.budgets)) {
     const before = approved.budgets[workload];
     if (before === undefined) differences.push(`workload ${workload} was not there when the plan was approved`);
@@ -151,11 +177,38 @@ export function compareEnvelopes(approved: Envelope, actual: Envelope): string[]
   return differences;
 }
 
+/** Hosts that were approved and would now be updated in another way, by that. */
+function compareWays(approved: Envelope, { ways = {} }: Envelope): string[] {
+  const known = new Set(approved.hosts);
+  const changed = Object.entries(ways).filter(([host, way]) => known.has(host) && approved.ways?.[host] !== way);
+  return [...Map.groupBy(changed, ([, way]) => way)].map(
+    ([way, hosts]) => `${WAY_TEXTS[way]}, which was not approved: ${hosts.map(([host]) => host).join(", ")}`,
+  );
+}
+
+const WAY_TEXTS = {
+  "in-place": "hosts would be updated in place",
+  replacement: "hosts would be replaced",
+} as const satisfies Record<UpdateWay, string>;
+
 /** A run under way keeps what was approved as long as it stays inside. */
 export function resolveEnvelope(input: PlanInput): Envelope {
   const actual = createEnvelope(input.spec, input.fleet);
   const approved = input.progress?.approvedEnvelope;
-  return approved && compareEnvelopes(approved, actual).length === 0 ? approved : actual;
+  if (!approved) return actual;
+  const kept = keepWaysOfChanged(input, approved, actual);
+  return compareEnvelopes(approved, kept).length === 0 ? approved : kept;
+}
+
+/** A host that is as wanted is changed no more, whatever its new machine offers. */
+function keepWaysOfChanged({ fleet, progress }: PlanInput, approved: Envelope, actual: Envelope): Envelope {
+  if (!actual.ways) return actual;
+  const changed = new Set(progress?.updatedHosts);
+  for (const { id, probe } of fleet.hosts) if (probe?.matches === true) changed.add(id);
+  const ways = Object.entries(actual.ways).map(
+    ([host, way]) => [host, (changed.has(host) ? approved.ways?.[host] : undefined) ?? way] as const,
+  );
+  return { ...actual, ways: Object.fromEntries(ways) };
 }
 
 function describeRebalance(name: string, { horizonMs, target, tolerance, maximumMoves }: RebalanceSpec): string {

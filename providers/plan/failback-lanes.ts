@@ -151,7 +151,7 @@ function reserveFirst(
 
 /** Time of a failback in which so many copies leave so many hosts, as far as it is known before it is planned. */
 export function expectedFailback(
-  context: Pick<ScheduleContext, "input" | "durations">,
+  context: Pick<ScheduleContext, "input" | "durations" | "problem">,
   copies: number,
   hosts: number,
   longestMove: DurationQuantiles,

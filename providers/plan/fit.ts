@@ -3,12 +3,12 @@
  *
  * Not for: the calendar itself (providers/calendar).
  */
-import type { Blocker, JudgedOpening, Opening } from "../../sdk/model";
+import type { Blocker, JudgedOpening, Opening, Wave } from "../../sdk/model";
 import { canonicalJson, formatDurationShort, isMovesOnly } from "../../sdk/model";
 import { currentOpening, nextOpenings, strictestLimits } from "../calendar";
 
 import { describeConflict, type Declared } from "./conflict";
-import { undoDuration, type StepDurations } from "./durations";
+import { undoDuration, waysInWave, type StepDurations } from "./durations";
 import type { Fix } from "./fixes";
 import { SLOT_MS, type PlanInput } from "./plan-input";
 import type { Schedule } from "./schedule";
@@ -91,9 +91,9 @@ export function timeIn(opening: Opening, input: PlanInput): number {
  */
 export function neededTime(schedule: Schedule, input: PlanInput, durations: StepDurations): number {
   const startMs = schedule.waves[0]?.startMs ?? 0;
-  const undoMs = undoDuration(input.spec, durations);
+  const undoMs = (wave: Wave): number => undoDuration(input.spec, durations, waysInWave(wave, input.spec.update));
   const waves = input.progress ? schedule.waves.slice(0, 1) : schedule.waves;
-  return Math.max(0, ...waves.map((wave) => wave.endP95Ms - startMs + (isMovesOnly(wave) ? 0 : undoMs)));
+  return Math.max(0, ...waves.map((wave) => wave.endP95Ms - startMs + (isMovesOnly(wave) ? 0 : undoMs(wave))));
 }
 
 /** The first opening that has room for `neededMs`. */

@@ -6,10 +6,11 @@
  *
  * Invariant: every member host of the spec's islands has one decision; a blocked one has no action.
  */
-import type { Blocker, HostAction, HostDecision, Move, SkippedHost, Wave } from "../../sdk/model";
-import { HOST_ACTIONS, isMovesOnly } from "../../sdk/model";
+import type { Blocker, Host, HostAction, HostDecision, Move, SkippedHost, UpdateSpec, Wave } from "../../sdk/model";
+import { describeWay, formatDurationShort, hasTwoWays, HOST_ACTIONS, isMovesOnly, wayOf } from "../../sdk/model";
 
 import { resolveBurst } from "./bursts";
+import { resolveDurations, timeOfWay } from "./durations";
 import { percent } from "./explain";
 import type { PlanInput } from "./plan-input";
 import { compareText, type Problem } from "./problem";
@@ -67,11 +68,13 @@ export function decideHosts(
       return;
     }
     const moves = movesFrom.get(id) ?? [];
-    const { action, reason } = chooseAction(problem, site, moves, copies[site] ?? 0, input.spec.update.image);
+    const { action, reason } = chooseAction(problem, input, site, moves, copies[site] ?? 0);
+    const { way } = problem.sites[site] ?? {};
     decided.push({
       host: id,
       action,
       reason,
+      ...(way !== undefined && hasTwoWays(input.spec.update) ? { way } : {}),
       rejected: rejectedBefore(action, problem, input, site, moves, burstReason),
     });
   });
@@ -87,10 +90,10 @@ function countCopies({ sites, copies }: Problem): Int32Array {
 /** The most disruptive way that something on the host goes decides. */
 function chooseAction(
   problem: Problem,
+  { spec: { update } }: PlanInput,
   site: number,
   moves: readonly Move[],
   copies: number,
-  image: string | undefined,
 ): { readonly action: HostAction; readonly reason: string } {
   const of = (method: Move["method"]): number => moves.filter((move) => move.method === method).length;
   const [shed, restarted, live, ending, burst] = [of("shed"), of("restart"), of("live"), of("end"), of("burst")];
@@ -115,8 +118,12 @@ function chooseAction(
     ...(shed > 0 ? [`${String(shed)} paused for it${describeRefused(moves)}`] : []),
   ];
   const isEmpty = copies === 0 && moves.length === 0;
-  if (shed > 0) return { action: "degrade", reason: parts.join(", ") };
-  if (burst > 0) return { action: "burst", reason: parts.join(", ") };
+  const { host, way } = problem.sites[site] as Problem["sites"][number];
+  const replaced = way === "replacement" ? `a machine of ${update.image ?? ""} takes its place` : undefined;
+  const isChosen = replaced !== undefined && hasTwoWays(update);
+  const withWay = isChosen ? [`${replaced}, for ${describeChosen(update, host)}`, ...parts] : parts;
+  if (shed > 0) return { action: "degrade", reason: withWay.join(isChosen ? "; " : ", ") };
+  if (burst > 0) return { action: "burst", reason: withWay.join(isChosen ? "; " : ", ") };
   const disturbance = disturbanceOn(problem, site);
   const stays = disturbance === "nothing" && (leaving < copies || isEmpty);
   if (stays) {
@@ -125,7 +132,9 @@ function chooseAction(
   }
   if (disturbance === "copies" && leaving === 0) return { action: "restart", reason: parts[0] ?? "nothing runs on it" };
   const reason = isEmpty ? "nothing runs on it" : parts.join(", ");
-  if (image !== undefined) return { action: "replacement", reason: `a machine of ${image} takes its place; ${reason}` };
+  if (replaced !== undefined) {
+    return { action: "replacement", reason: `${isChosen ? (withWay[0] ?? "") : replaced}; ${reason}` };
+  }
   if (leaving === 0 && ending > 0 && ending === copies) return { action: "leave-to-end", reason };
   return { action: leaving > 0 && live === leaving ? "live-migration" : "move", reason };
 }
@@ -139,22 +148,31 @@ function rejectedBefore(
   burstReason: string | undefined,
 ): HostDecision["rejected"] {
   const less = HOST_ACTIONS.slice(0, HOST_ACTIONS.indexOf(action));
-  return less.map((other) => ({ action: other, reason: whyNot(other, problem, input, site, moves, burstReason) }));
+  // Of two ways the one not taken is always told.
+  const other = hasTwoWays(input.spec.update) && IN_PLACE.has(action) ? (["replacement"] as const) : [];
+  return [...less, ...other].map((other) => ({
+    action: other,
+    reason: whyNot(other, problem, input, site, moves, burstReason),
+  }));
 }
 
 /** Why a less disruptive way was not taken. */
 function whyNot(
   action: HostAction,
   problem: Problem,
-  { spec, fleet, forecast }: PlanInput,
+  input: PlanInput,
   site: number,
   moves: readonly Move[],
   burstReason: string | undefined,
 ): string {
-  const { host } = problem.sites[site] as Problem["sites"][number];
+  const { spec, fleet, forecast } = input;
+  const { host, way } = problem.sites[site] as Problem["sites"][number];
   const { disturbance } = problem.scoring;
-  const isReplaced = spec.update.image !== undefined;
-  if (isReplaced && IN_PLACE.has(action)) return "the image comes with another machine";
+  const isReplaced = way === "replacement";
+  const isChosen = hasTwoWays(spec.update);
+  if (isReplaced && IN_PLACE.has(action)) {
+    return isChosen ? whyNotOther(problem, input, site) : "the image comes with another machine";
+  }
   const disturbs =
     disturbance === "reboot" ? "the update restarts the host" : "the update disturbs the host as a whole";
   const room = "beside the update its copies are better off elsewhere";
@@ -181,7 +199,8 @@ function whyNot(
       return host.offers?.includes("live-migration") === true ? whyNotLive(problem, moves) : NOT_OFFERED;
     case "replacement":
       if (isReplaced) return "its machine is replaced, but not every copy finds another host meanwhile";
-      return host.offers?.includes("replacement") === true ? "the update is a command, not an image" : NOT_OFFERED;
+      if (host.offers?.includes("replacement") !== true) return NOT_OFFERED;
+      return isChosen ? whyNotOther(problem, input, site) : "the update is a command, not an image";
     case "burst":
       return whyNoBurst(problem, { fleet, forecast }, moves);
     case "degrade":
@@ -233,4 +252,21 @@ function whyNoBurst(
 
 function plural(count: number, one: string, many: string): string {
   return `${String(count)} ${count === 1 ? one : many}`;
+}
+
+/** Why a host is updated in the one of two ways that it is. */
+function describeChosen(update: UpdateSpec, host: Host): string {
+  return describeWay(update, host, wayOf(update, host));
+}
+
+/** Why the other one of two ways was not taken, with what each takes where both are possible. */
+function whyNotOther({ sites }: Problem, { spec, durations: learned }: PlanInput, site: number): string {
+  const { host } = sites[site] as Problem["sites"][number];
+  const reason = describeChosen(spec.update, host);
+  if (host.immutable !== undefined) return reason;
+  const durations = resolveDurations(spec, learned);
+  const [inPlace, replaced] = (["in-place", "replacement"] as const).map((way) =>
+    formatDurationShort(timeOfWay(way, spec.update, durations).p95Ms),
+  );
+  return `${reason}; the change takes ${inPlace ?? ""} in place and ${replaced ?? ""} with another machine (P95)`;
 }

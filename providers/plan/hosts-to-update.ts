@@ -5,7 +5,17 @@
  *
  * Invariant: every member host of the islands is in exactly one of `hosts`, `skipped` and `unusable`.
  */
-import type { Blocker, Fleet, Host, HostUpdateSpec, ProbeResult, SkippedHost } from "../../sdk/model";
+import type {
+  Blocker,
+  Fleet,
+  Host,
+  HostUpdateSpec,
+  NoWay,
+  ProbeResult,
+  SkippedHost,
+  UpdateSpec,
+} from "../../sdk/model";
+import { describeWay, wayOf } from "../../sdk/model";
 
 import type { PlanProgress } from "./plan-input";
 
@@ -84,26 +94,40 @@ function hostBlocker(host: Host, spec: HostUpdateSpec): Blocker | undefined {
       fix: `make ${quote(spec.update.probe)} end with exit code 0 on ${host.id}, before the update too; try it there by hand`,
     };
   }
-  return spec.update.image === undefined ? undefined : replacementBlocker(host);
+  return wayBlocker(host, spec.update);
 }
 
-/** Another machine comes only where the host's driver offers it, and with one kept there is no second. */
-function replacementBlocker({ id, offers, replaced }: Host): Blocker | undefined {
-  if (offers?.includes("replacement") !== true) {
-    return {
-      code: "input",
-      subject: id,
-      reason: "the update is an image, and its driver cannot replace its machine",
-      fix: `give update.command and undo in place of update.image, or take ${id} out of its island`,
-    };
+/** A host is changed only in a way that its driver offers, and beside a machine that is kept no second one is. */
+function wayBlocker(host: Host, update: UpdateSpec): Blocker | undefined {
+  const { id, replaced } = host;
+  const chosen = wayOf(update, host);
+  if (!("way" in chosen)) {
+    return { code: "input", subject: id, reason: noWayReason(update, host, chosen), fix: noWayFix(host, chosen) };
   }
-  if (!replaced) return undefined;
+  if (!replaced || chosen.way !== "replacement") return undefined;
   return {
     code: "foreign-mark",
     subject: id,
     reason: `the machine that run ${replaced.owner} replaced is still kept`,
     fix: `look which of the two machines is good, and end the other one on the platform`,
   };
+}
+
+function noWayReason(update: UpdateSpec, host: Host, none: NoWay): string {
+  const text = describeWay(update, host, none);
+  if (none.why === "neither") return text;
+  return `the update is ${none.why === "immutable" ? "a command" : "an image"}, and ${text}`;
+}
+
+function noWayFix({ id, offers, immutable }: Host, { why }: NoWay): string {
+  const otherwise = `take ${id} out of its island`;
+  if (why === "immutable" && offers?.includes("replacement") === true) {
+    return `give update.image beside update.command, or ${otherwise}`;
+  }
+  if (why === "not-replaceable" && immutable === undefined) {
+    return `give update.command and undo beside or in place of update.image, or ${otherwise}`;
+  }
+  return `let its driver replace it or its agent run commands, or ${otherwise}`;
 }
 
 function emptyIslandBlockers(fleet: Fleet, spec: HostUpdateSpec): Blocker[] {

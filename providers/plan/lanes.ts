@@ -4,9 +4,9 @@
  *
  * Not for: which hosts (waves.ts) and keeping the limits at run time (providers/execute).
  */
-import type { DurationQuantiles, PlanStep, StepKind, WaveLanes } from "../../sdk/model";
+import type { DurationQuantiles, PlanStep, StepKind, UpdateWay, WaveLanes } from "../../sdk/model";
 
-import { sumDurations } from "./durations";
+import { longestOf, sumDurations } from "./durations";
 import { LimitedQueue } from "./limited-queue";
 import type { Problem } from "./problem";
 import type { ScheduleContext } from "./schedule";
@@ -68,10 +68,23 @@ export function laneDuration(steps: readonly PlanStep[]): LaneDuration {
   }, drainMs);
 }
 
-/** Time of the lane of a host that so many copies have to leave, before it is known where they go. */
+/** Time of the lane of a host that so many copies have to leave, before it is known where they go; of several ways the longest. */
 export function expectedLane(
+  context: Pick<ScheduleContext, "durations" | "input" | "problem">,
+  copies: number,
+): LaneDuration {
+  const lanes = context.problem.ways.map((way) => laneOfWay(context, copies, way));
+  return {
+    ahead: longestOf(lanes.map(({ ahead }) => ahead)),
+    placed: longestOf(lanes.map(({ placed }) => placed)),
+    soakMs: Math.max(0, ...lanes.map(({ soakMs }) => soakMs)),
+  };
+}
+
+function laneOfWay(
   { durations, input }: Pick<ScheduleContext, "durations" | "input">,
   copies: number,
+  way: UpdateWay,
 ): LaneDuration {
   const { update, limits } = input.spec;
   return sumOfKinds((kind) => {
@@ -80,9 +93,9 @@ export function expectedLane(
       kind === "hand-over" ||
       kind === "live-migrate" ||
       kind === "await-end" ||
-      (kind === "reboot" && !update.reboot) ||
-      (kind === "update" && update.image !== undefined) ||
-      ((kind === "replace" || kind === "discard-replaced") && update.image === undefined)
+      (kind === "reboot" && (!update.reboot || way === "replacement")) ||
+      (kind === "update" && way === "replacement") ||
+      ((kind === "replace" || kind === "discard-replaced") && way === "in-place")
     )
       return NOTHING;
     const isOfCopy = kind === "start-copy" || kind === "admit" || kind === "drain" || kind === "stop-copy";

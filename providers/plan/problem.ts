@@ -16,9 +16,10 @@ import type {
   Overcommit,
   RefusedFunctions,
   Replica,
+  UpdateWay,
   Workload,
 } from "../../sdk/model";
-import { matchesHost } from "../../sdk/model";
+import { matchesHost, wayOf, waysOf } from "../../sdk/model";
 
 import { resolveBurst, type Burst } from "./bursts";
 import { refusableOf } from "./refusals";
@@ -35,6 +36,8 @@ export interface Site {
   readonly closed?: string;
   /** True for hosts that this update has yet to change. */
   readonly pending: boolean;
+  /** How the update changes it; absent where it cannot. */
+  readonly way?: UpdateWay;
 }
 
 /** One island's share of one host. */
@@ -85,6 +88,8 @@ export interface Copy {
 export interface Problem {
   readonly sites: readonly Site[];
   readonly siteOf: ReadonlyMap<string, number>;
+  /** Ways in which hosts that are pending are updated; those that the update gives where none is. */
+  readonly ways: readonly UpdateWay[];
   readonly islands: readonly string[];
   readonly cells: readonly Cell[];
   /** `cellAt[site * islands.length + island]`, -1 where there is none. */
@@ -148,6 +153,7 @@ export function createProblem(
   return {
     sites,
     siteOf,
+    ways: waysOfPending(input, sites),
     islands,
     cells,
     cellAt,
@@ -206,8 +212,20 @@ function createSites(
             : host.role === "member" && host.state === "stopped"
               ? "is stopped"
               : event && `is in ${describeEvent(event)}`;
-      return { host, pending: pending.has(host.id), ...(closed === undefined ? {} : { closed }) };
+      const chosen = wayOf(input.spec.update, host);
+      return {
+        host,
+        pending: pending.has(host.id),
+        ...("way" in chosen ? { way: chosen.way } : {}),
+        ...(closed === undefined ? {} : { closed }),
+      };
     });
+}
+
+function waysOfPending({ spec }: PlanInput, sites: readonly Site[]): readonly UpdateWay[] {
+  const given = waysOf(spec.update);
+  const used = new Set(sites.flatMap(({ pending, way }) => (pending && way !== undefined ? [way] : [])));
+  return used.size === 0 ? given : given.filter((way) => used.has(way));
 }
 
 function groupByRack(sites: readonly Site[]): Int32Array[] {

@@ -14,7 +14,8 @@ import type { Overload, Placement } from "./placement";
 import type { PlanInput } from "./plan-input";
 import type { Problem } from "./problem";
 import { createBusiness, createTransfers, type Business } from "./quiet";
-import type { StepOptions, WorkloadMove } from "./move-steps";
+import type { WorkloadMove } from "./move-steps";
+import type { UpdateStepOptions } from "./steps";
 import type { PlacedMove, Stuck } from "./wave-search";
 
 /** Each is a bounded one; tight fleets would be searched for every size of the reserve. */
@@ -259,9 +260,16 @@ function endsOfLane(steps: readonly PlanStep[]): readonly PlanStep[] {
 export function stepOptions(
   { input, problem, durations, dependencies }: ScheduleContext,
   moves: readonly PlacedMove[] = [],
-): StepOptions {
+): UpdateStepOptions {
   const transferMs = transferTimes(problem, input.fleet, byHostLeft(moves));
-  return { spec: input.spec, durations, dependencies, transferOf: (host) => transferMs.get(host) ?? 0 };
+  return {
+    spec: input.spec,
+    durations,
+    // A host without a way has a blocker, and is in no wave.
+    wayOf: (host) => problem.sites[problem.siteOf.get(host) ?? -1]?.way ?? "in-place",
+    dependencies,
+    transferOf: (host) => transferMs.get(host) ?? 0,
+  };
 }
 
 /** Upper bound of the time of one move of whatever method where so many of these go at once. */

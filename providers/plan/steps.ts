@@ -14,7 +14,7 @@
  * 5. A machine that was replaced is ended last, when the one in its place has been watched.
  * 6. Of workloads that call each other never two pause at a time in a wave: what comes later in the list waits.
  */
-import type { PlanStep } from "../../sdk/model";
+import type { PlanStep, UpdateWay } from "../../sdk/model";
 
 import { criticalFirst } from "./critical-first";
 import { isPausing } from "./dependency-order";
@@ -29,13 +29,18 @@ import {
   type WorkloadMove,
 } from "./move-steps";
 
+/** Settings of the steps of a wave that updates hosts. */
+export interface UpdateStepOptions extends StepOptions {
+  readonly wayOf: (host: string) => UpdateWay;
+}
+
 /** Steps of a wave that updates hosts. */
 export function createUpdateSteps(
   index: number,
   hosts: readonly string[],
   moves: readonly WorkloadMove[],
   reserve: readonly string[],
-  options: StepOptions,
+  options: UpdateStepOptions,
 ): PlanStep[] {
   const { spec, durations } = options;
   const steps: PlanStep[] = [];
@@ -111,7 +116,7 @@ export function createUpdateSteps(
       if (away.move.refuses) backs.set(name, [...(backs.get(name) ?? []), ...back.slice(-1).map((step) => step.id)]);
     }
     const discard = (after: readonly string[]): readonly PlanStep[] =>
-      spec.update.image === undefined
+      options.wayOf(host) === "in-place"
         ? []
         : [
             {
@@ -167,9 +172,13 @@ function idsOf(index: number, host: string): (kind: string) => string {
 }
 
 /** Steps after which an emptied host is as wanted, not validated yet. */
-function createChange(id: (kind: string) => string, host: string, { spec, durations }: StepOptions): PlanStep[] {
+function createChange(
+  id: (kind: string) => string,
+  host: string,
+  { spec, durations, wayOf }: UpdateStepOptions,
+): PlanStep[] {
   const after = [id("snapshot")];
-  if (spec.update.image !== undefined) {
+  if (wayOf(host) === "replacement") {
     return [{ id: id("replace"), kind: "replace", host, after, expected: durations.replace }];
   }
   const update: PlanStep = { id: id("update"), kind: "update", host, after, expected: durations.update };

@@ -12,7 +12,7 @@
 import { isMovesOnly, type DurationQuantiles } from "../../sdk/model";
 
 import { stepCount, type StepRange } from "./capacity";
-import { longestMove, sumDurations, undoDuration } from "./durations";
+import { longestMove, longestOf, sumDurations, timeOfWay, undoDuration } from "./durations";
 import { expectedLane, limitsOfHost, meanDuration, placesOf, type LaneDuration } from "./lanes";
 import { byHostLeft, transferTimes } from "./links";
 import { longerBy } from "./move-steps";
@@ -299,10 +299,14 @@ function tryWave(
  * Time for the lanes of the wave that a run under way is about to begin: what does not fit before its opening ends, or
  * before limits change, is for the next one.
  */
-function timeOfNext({ input, durations, startMs }: ScheduleContext, timeline: Timeline, lane: LaneDuration): number {
+function timeOfNext(
+  { input, durations, startMs, problem }: ScheduleContext,
+  timeline: Timeline,
+  lane: LaneDuration,
+): number {
   const { spec, progress } = input;
   if (!progress || timeline.waves.length > 0) return Number.POSITIVE_INFINITY;
-  return timeForLanes(lane, progress.opening.endMs - startMs, undoDuration(spec, durations));
+  return timeForLanes(lane, progress.opening.endMs - startMs, undoDuration(spec, durations, problem.ways));
 }
 
 /** Copies on a host that is left, on average, rounded up. */
@@ -435,15 +439,21 @@ function longestUpdateWave(
   const back = [durations["start-copy"], durations.admit];
   const sheds =
     mayRefuse || input.fleet.workloads.some((workload) => workload.criticality === "sheddable" || isPinned(workload));
+  const restarted = disturbanceOf(input.spec) === "copies" ? [move] : [];
+  const longestChange = longestOf(
+    problem.ways.map((way) =>
+      sumDurations([
+        timeOfWay(way, input.spec.update, durations),
+        ...(way === "replacement" ? [durations["discard-replaced"]] : restarted),
+      ]),
+    ),
+  );
   return sumDurations([
     ...(reserves ? [durations.reserve] : []),
     durations.cordon,
     move,
     durations.snapshot,
-    ...(input.spec.update.image === undefined
-      ? [durations.update]
-      : [durations.replace, durations["discard-replaced"]]),
-    ...(input.spec.update.reboot ? [durations.reboot] : []),
+    longestChange,
     durations.validate,
     durations.uncordon,
     ...(sheds || mayBurst ? back : []),
@@ -451,7 +461,6 @@ function longestUpdateWave(
     ...(mayBurst
       ? [longerBy(durations["deploy-function"], coldMs), durations.admit, durations.drain, durations["remove-function"]]
       : []),
-    ...(disturbanceOf(input.spec) === "copies" ? [move] : []),
     durations.soak,
   ]);
 }

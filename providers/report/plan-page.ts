@@ -5,10 +5,12 @@ import {
   renderOpening,
   renderReserveLevels,
   stageRow,
+  type Envelope,
   type Forecast,
   type HostUpdateSpec,
   type MigrationPlan,
   type StageGate,
+  type UpdateWay,
 } from "../../sdk/model";
 import { markup, type Markup } from "./html/markup";
 import {
@@ -245,18 +247,35 @@ function calendar(plan: MigrationPlan, timezone: string): Section {
 }
 
 /** How hosts are updated, and back. */
-function wayOf({ update }: HostUpdateSpec): readonly (readonly [string, Markup | string])[] {
-  if (update.image !== undefined) {
-    return [
-      ["Replacement by image", markup`<code>${update.image}</code>`],
-      ["Way back", "the old machine, kept until the new one has been watched"],
-    ];
-  }
-  const way = update.undo === undefined ? "none: declared irreversible" : markup`<code>${update.undo}</code>`;
-  return [
-    ["Command", markup`<code>${update.command ?? ""}</code>`],
-    ["Way back", way],
-  ];
+function wayRows({ update }: HostUpdateSpec, { ways }: Envelope): readonly (readonly [string, Markup | string])[] {
+  const { command, image, undo } = update;
+  const hostsOf = (way: UpdateWay): string => {
+    const hosts = Object.entries(ways ?? {}).flatMap(([host, taken]) => (taken === way ? [host] : []));
+    return hosts.length === 0 ? "no host" : listOf(hosts);
+  };
+  const inPlace: readonly (readonly [string, Markup | string])[] =
+    command === undefined
+      ? []
+      : [
+          ["Command", markup`<code>${command}</code>`],
+          ...(ways ? [["Updated in place", hostsOf("in-place")] as const] : []),
+          [
+            ways ? "Way back in place" : "Way back",
+            undo === undefined ? "none: declared irreversible" : markup`<code>${undo}</code>`,
+          ],
+        ];
+  const replaced: readonly (readonly [string, Markup | string])[] =
+    image === undefined
+      ? []
+      : [
+          ["Replacement by image", markup`<code>${image}</code>`],
+          ...(ways ? [["Replaced", hostsOf("replacement")] as const] : []),
+          [
+            ways ? "Way back of those replaced" : "Way back",
+            "the old machine, kept until the new one has been watched",
+          ],
+        ];
+  return [...inPlace, ...replaced];
 }
 
 function approval(spec: HostUpdateSpec, plan: MigrationPlan): Section {
@@ -269,7 +288,7 @@ function approval(spec: HostUpdateSpec, plan: MigrationPlan): Section {
       caption: "The limits that an approval covers",
       columns: ["What", "Limit"],
       rows: [
-        ...wayOf(spec),
+        ...wayRows(spec, envelope),
         ["Hosts", listOf(envelope.hosts)],
         ["Copies down", budgets.length === 0 ? "none" : `at most ${listOf(budgets)}`],
         ["Pauses", pauses.length === 0 ? "none" : `at most ${listOf(pauses)}`],

@@ -8,7 +8,7 @@ import { formatDurationShort, InterruptedError } from "../../sdk/model";
 import type { Blocker, DriverError, Fleet, MigrationPlan, Opening, RunState, Wave } from "../../sdk/model";
 import { currentOpening } from "../calendar";
 import { driverErrorCode, interruptedBy } from "../execute/calls";
-import { resolveDurations, undoDuration } from "../plan/durations";
+import { resolveDurations, undoDuration, waysInWave } from "../plan/durations";
 import { compareEnvelopes } from "../plan/envelope";
 import type { PlanInput, PlanProgress } from "../plan/plan-input";
 import { planningSlot, SLOT_MS } from "../plan/plan-input";
@@ -175,7 +175,7 @@ function safeEndMs(nowMs: number, state: RunState, plan: MigrationPlan, wave: Wa
   const failbackMs = plan.waves
     .filter((candidate) => candidate.kind === "failback")
     .reduce((sum, failback) => sum + failback.endMs - failback.startMs, 0);
-  const undoMs = undoDuration(spec, resolveDurations(spec, durations));
+  const undoMs = undoDuration(spec, resolveDurations(spec, durations), waysInWave(wave, spec.update));
   return nowMs + (wave.endP95Ms - wave.startMs) + Math.max(undoMs, failbackMs);
 }
 

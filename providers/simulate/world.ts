@@ -7,6 +7,7 @@
  * Invariant: what is drawn follows from seed and number of the run alone, so that runs may be dealt out to threads.
  */
 import type { Bundle, DurationQuantiles, Fleet, HostUpdateSpec, StepKind } from "../../sdk/model";
+import { wayOf } from "../../sdk/model";
 import type { StepDurations } from "../plan/durations";
 import type { CommandBehaviour, MemoryFleetSpec, MemoryHostSpec, MemoryWorkloadSpec, Random } from "../testing";
 import { createRandom } from "../testing";
@@ -84,13 +85,26 @@ function drawDuration(random: Random, { p50Ms, p95Ms }: DurationQuantiles): numb
 }
 
 function simulatedHost(
-  { id, zone, rack, capacity, role, probe, offers }: Fleet["hosts"][number],
-  { image }: HostUpdateSpec["update"],
+  host: Fleet["hosts"][number],
+  update: HostUpdateSpec["update"],
   draw: (kind: StepKind) => number,
 ): MemoryHostSpec {
+  const { id, zone, rack, capacity, role, probe, offers, immutable } = host;
   const version = probe?.output ?? "before";
-  const bootMs = draw(role === "standby" ? "reserve" : image === undefined ? "reboot" : "replace");
-  return { id, zone, rack, capacity, role, version, bootMs, ...(offers ? { offers } : {}) };
+  const chosen = wayOf(update, host);
+  const isReplaced = "way" in chosen && chosen.way === "replacement";
+  const bootMs = draw(role === "standby" ? "reserve" : isReplaced ? "replace" : "reboot");
+  return {
+    id,
+    zone,
+    rack,
+    capacity,
+    role,
+    version,
+    bootMs,
+    ...(offers ? { offers } : {}),
+    ...(immutable === undefined ? {} : { immutable }),
+  };
 }
 
 function simulatedWorkloads(
@@ -157,14 +171,18 @@ function commandsOf(
             afterMs: draw("update"),
           }),
         }),
-    [update.command ?? ""]: ({ id, version }) => {
-      before.set(id, version);
-      const afterMs = draw("update");
-      if (random.next() < updateFailureShare) {
-        return { kind: "fail", afterMs, exitCode: 1, output: "simulated failure of the update\n" };
-      }
-      return { kind: "set-version", version: matchOf(update.expect), afterMs };
-    },
+    ...(update.command === undefined
+      ? {}
+      : {
+          [update.command]: ({ id, version }): CommandBehaviour => {
+            before.set(id, version);
+            const afterMs = draw("update");
+            if (random.next() < updateFailureShare) {
+              return { kind: "fail", afterMs, exitCode: 1, output: "simulated failure of the update\n" };
+            }
+            return { kind: "set-version", version: matchOf(update.expect), afterMs };
+          },
+        }),
   };
 }
 

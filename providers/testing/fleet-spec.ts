@@ -20,6 +20,8 @@ export interface MemoryHostSpec {
   readonly bootMs?: number;
   /** What its driver offers. @default nothing */
   readonly offers?: readonly HostOffer[];
+  /** Why commands may not change it; null: they may. @default null */
+  readonly immutable?: string | null;
   /** @default none */
   readonly labels?: Readonly<Record<string, string>>;
   /** @default none */
@@ -149,6 +151,7 @@ export function normalizeHostSpec(spec: MemoryHostSpec): ResolvedHostSpec {
     version: "v1",
     bootMs: 20_000,
     offers: [],
+    immutable: null,
     labels: {},
     devices: {},
     shares: [],

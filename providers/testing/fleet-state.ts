@@ -175,11 +175,12 @@ export class FleetState {
   /** A host as a driver shows it. */
   /** A host that does not answer tells neither its marks nor its boot, as with every real driver. */
   renderHost(host: HostRecord): Host {
-    const { id, zone, rack, capacity, role, offers, labels, devices } = host.spec;
+    const { id, zone, rack, capacity, role, offers, immutable, labels, devices } = host.spec;
     const base = {
       ...{ id, zone, rack, capacity, role, bootId: "" },
       ...(host.replaced ? { replaced: { owner: host.replaced.owner, bootId: host.replaced.bootId } } : {}),
       ...(offers.length > 0 ? { offers } : {}),
+      ...(immutable === null ? {} : { immutable }),
       ...(Object.keys(labels).length > 0 ? { labels } : {}),
       ...(Object.keys(devices).length > 0 ? { devices } : {}),
     };

@@ -139,7 +139,8 @@ function startCommand(
   key: string,
   mode: EffectMode,
 ): Operation {
-  const id = host.spec.id;
+  const { id, immutable } = host.spec;
+  if (immutable !== null) throw new DriverError("unsupported", id, `it cannot be updated in place: ${immutable}`);
   if (host.running) throw new DriverError("conflict", id, `operation ${host.running.key} runs on it`);
   if (host.lastDone === `command ${command.command}`) {
     state.log({ kind: "double-effect", call: "hosts.startUpdate", subject: id, text: command.command });

@@ -5,6 +5,7 @@ import type {
   LimitsSpec,
   Mistake,
   PoolSpec,
+  ReplacementTimes,
   StageSpec,
   UpdateSpec,
   WindowSpec,
@@ -47,7 +48,7 @@ export function updateFields<T>(late: Rule<T>) {
   return {
     update: required(
       updateRule(late),
-      "say what the update is: { probe, expect, command, undo } or { probe, expect, image }",
+      "say what the update is: { probe, expect, command, undo }, { probe, expect, image }, or all of these",
     ),
     ...runFields(late),
   };
@@ -65,6 +66,10 @@ export function updateRule<T>(late: Rule<T>) {
     reboot: optional(flag, false),
     timeout: optional(duration(1000), 15 * MINUTE_MS),
     expected: optional(duration(1), undefined),
+    replacement: optional(
+      object({ timeout: optional(duration(1000), undefined), expected: optional(duration(1), undefined) }),
+      undefined,
+    ),
     disturbs: optional(oneOf(["nothing", "copies", "host"]), undefined),
     package: optional(
       object({ size: optional(byteSize, undefined), load: optional(oneOf(["cpu", "disk", "network"]), undefined) }),
@@ -121,7 +126,8 @@ export function validateUpdate<T>(checked: CheckedUpdate<T>, mistakes: Mistake[]
   const { update } = checked;
   validateRun(checked, mistakes);
   validateWay(update, mistakes);
-  if (update.image === undefined && update.undo === undefined && !update.irreversible) {
+  const mayBeInPlace = update.command !== undefined || update.image === undefined;
+  if (mayBeInPlace && update.undo === undefined && !update.irreversible) {
     mistakes.push({
       field: "update.undo",
       value: undefined,
@@ -155,27 +161,51 @@ export function validateUpdate<T>(checked: CheckedUpdate<T>, mistakes: Mistake[]
   }
 }
 
-/** An update is made in place by a command, or with another machine. */
-function validateWay<T>({ command, image, ...update }: CheckedUpdate<T>["update"], mistakes: Mistake[]): void {
-  if ((command === undefined) === (image === undefined)) {
+/** An update is made in place by a command, with another machine, or on each host in one of both ways. */
+function validateWay<T>(update: CheckedUpdate<T>["update"], mistakes: Mistake[]): void {
+  const { command, image, replacement } = update;
+  if (command === undefined && image === undefined) {
     mistakes.push({
       field: "update.command",
       value: command,
-      rule: "or update.image must be given, and not both",
-      remedy: "give the command that updates a host, or the image of the machine that takes its place",
+      rule: "or update.image must be given",
+      remedy: "give the command that updates a host, the image of the machine that takes its place, or both",
     });
   }
-  if (image === undefined) return;
+  if (image === undefined) {
+    if (replacement !== undefined) {
+      mistakes.push({
+        field: "update.replacement",
+        value: "given",
+        rule: "means nothing without update.image",
+        remedy: "give the image of the machine that takes a host's place, or leave it out",
+      });
+    }
+    return;
+  }
+  validateReplacement(update, mistakes);
+  if (command !== undefined) return;
   const inPlace = ["undo", "irreversible", "reboot", "disturbs", "package"] as const;
   for (const name of inPlace) {
     if (update[name] === undefined || update[name] === false) continue;
     mistakes.push({
       field: `update.${name}`,
       value: update[name],
-      rule: "means nothing with update.image: hosts are replaced, and the old machines kept until the new ones are proven",
-      remedy: "leave it out",
+      rule: "means nothing with update.image alone: hosts are replaced, and the old machines kept until the new ones are proven",
+      remedy: "leave it out, or give update.command too",
     });
   }
+}
+
+function validateReplacement<T>({ timeout, replacement }: CheckedUpdate<T>["update"], mistakes: Mistake[]): void {
+  const { expected, timeout: deadline = timeout } = replacement ?? {};
+  if (expected === undefined || expected <= deadline) return;
+  mistakes.push({
+    field: "update.replacement.expected",
+    value: expected,
+    rule: `must be at most the replacement's timeout (${String(deadline)} ms)`,
+    remedy: "raise update.replacement.timeout",
+  });
 }
 
 /** Checks of the fields of any run that need several at once. */
@@ -230,6 +260,7 @@ export function normalizeUpdate<T>(parts: UpdateParts<T>, checked: CheckedUpdate
     reboot: update.reboot,
     timeoutMs: update.timeout,
     ...(update.expected === undefined ? {} : { expectedMs: update.expected }),
+    ...(update.replacement === undefined ? {} : { replacement: normalizeReplacement(update.replacement) }),
     ...(update.disturbs === undefined ? {} : { disturbs: update.disturbs }),
     ...(update.package
       ? {
@@ -241,6 +272,16 @@ export function normalizeUpdate<T>(parts: UpdateParts<T>, checked: CheckedUpdate
       : {}),
   };
   return { ...normalizeRun(parts, checked), update: updateSpec };
+}
+
+function normalizeReplacement({
+  timeout,
+  expected,
+}: NonNullable<CheckedUpdate<unknown>["update"]["replacement"]>): Partial<ReplacementTimes> {
+  return {
+    ...(timeout === undefined ? {} : { timeoutMs: timeout }),
+    ...(expected === undefined ? {} : { expectedMs: expected }),
+  };
 }
 
 /** Checked arguments of any run to its spec, all but what it does. */

@@ -135,14 +135,17 @@ export interface UpdateArgs {
   probe: pulumi.Input<string>;
   /** What the probe must print; `*` and `?` match any text and any character. */
   expect: pulumi.Input<string>;
-  /** Command that updates a host, run by /bin/sh. Exactly one of command and image. */
+  /**
+   * Command that updates a host in place, run by /bin/sh. At least one of command and image; with both, the plan chooses for
+   * each host the less disruptive way of those that its driver reports.
+   */
   command?: pulumi.Input<string>;
   /**
    * Image of the machine that takes a host's place, as its platform names it: where its driver offers replacement. The old
    * machine is kept until the new one has been watched, and put back when something fails.
    */
   image?: pulumi.Input<string>;
-  /** Command that takes the update back. Without it, `irreversible: true` is needed; with an image neither is. */
+  /** Command that takes the command back. Without it, `irreversible: true` is needed; with an image alone neither is. */
   undo?: pulumi.Input<string>;
   /** Says that you know there is no way back. @default false */
   irreversible?: boolean;
@@ -152,6 +155,8 @@ export interface UpdateArgs {
   timeout?: string;
   /** How long the command or a replacement takes, nearly always (P95). @default a quarter of the timeout */
   expected?: string;
+  /** Deadline and P95 of a replacement, where they are not those of the command. @default `timeout` and `expected` */
+  replacement?: { timeout?: string; expected?: string };
   /**
    * What of a host it disturbs: "nothing" that runs (a live patch), "copies" that have to be restarted to take it, or the
    * "host" as a whole. Copies stay where they are as far as that, room beside the update and their budgets allow.

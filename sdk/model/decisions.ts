@@ -5,6 +5,7 @@
  * Not for: the steps that follow from it (plan.ts).
  */
 import type { MigrationPlan, Wave } from "./plan";
+import type { UpdateWay } from "./update-way";
 
 /** How a unit ends in a plan. A copy that is shed or restarted in place is skipped: it does not migrate. */
 export type UnitOutcome = "moved" | "too-costly" | "skipped" | "blocked";
@@ -101,7 +102,9 @@ export interface HostDecision {
   /** Absent: blocked, nothing is possible. */
   readonly action?: HostAction;
   readonly reason: string;
-  /** Less disruptive ways that were not taken, the least disruptive first. */
+  /** How it is updated, where the update gives two ways. Absent: it gives one, or the host is not updated. */
+  readonly way?: UpdateWay;
+  /** Less disruptive ways that were not taken, the least disruptive first; and of two ways that the update gives the other one. */
   readonly rejected: readonly { readonly action: HostAction; readonly reason: string }[];
 }
 

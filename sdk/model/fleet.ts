@@ -53,6 +53,8 @@ export interface Host {
   readonly linkBytesPerSecond?: number;
   /** What its driver can do beside moving copies and running commands. Absent: nothing. */
   readonly offers?: readonly HostOffer[];
+  /** Why no command may change it, in its driver's words, such as a read-only image; probes and checks work. Absent: commands may. */
+  readonly immutable?: string;
   /** The machine whose place another one took, kept until that one has proven itself. Absent: none is kept. */
   readonly replaced?: ReplacedMachine;
 }

@@ -15,6 +15,7 @@ export * from "./dependency-graph";
 export * from "./policy";
 export * from "./prices";
 export * from "./local-fleet";
+export * from "./update-way";
 export * from "./decisions";
 export * from "./decision-view";
 export * from "./plan";

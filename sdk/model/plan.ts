@@ -7,6 +7,7 @@
 import type { HostDecision, MigrationScore, UnitDecision } from "./decisions";
 import type { HostShare, ProbeResult } from "./fleet";
 import type { Forecast } from "./forecast";
+import type { UpdateWay } from "./update-way";
 
 /** What a run does to a host or workload; one call of a driver each. */
 export type PlanStep =
@@ -335,6 +336,8 @@ export interface Envelope {
   readonly update: string;
   /** Hosts that may be changed, sorted. */
   readonly hosts: readonly string[];
+  /** How each host is updated, where the update gives two ways; hosts that did not answer are missing. Absent: it gives one. */
+  readonly ways?: Readonly<Record<string, UpdateWay>>;
   readonly budgets: Readonly<Record<string, number>>;
   readonly maxPauseMs: Readonly<Record<string, number>>;
   readonly hostsAtOnce: number;

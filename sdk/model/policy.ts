@@ -171,11 +171,13 @@ export interface UpdateSpec {
   readonly probe: string;
   /** Glob (`*`, `?`) that the probe's trimmed output must match. */
   readonly expect: string;
-  /** What updates a host in place. Absent: `image` is there. */
+  /** What updates a host in place. Absent: `image` is there. With both, each host has the way that `wayOf` tells. */
   readonly command?: string;
   /** What another machine is made of that takes a host's place, as its driver names it. Absent: `command` is there. */
   readonly image?: string;
-  /** Takes `command` back; with an image the old machine is kept instead. */
+  /** Times of a replacement where they are not those of the command. */
+  readonly replacement?: Partial<import("./update-way").ReplacementTimes>;
+  /** Takes `command` back; of a host that is replaced the old machine is kept instead. */
   readonly undo?: string;
   readonly irreversible: boolean;
   readonly reboot: boolean;

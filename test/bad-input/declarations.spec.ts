@@ -57,7 +57,7 @@ describe("bad input: declarations", () => {
   const nights = (name = "nights"): MaintenanceWindow =>
     new MaintenanceWindow(name, { cron: "0 2 * * *", duration: "1 hour" });
 
-  it("an update is either a command or an image, and an image has a way back of its own", () => {
+  it("an update has a command, an image or both, and what belongs to one of them comes with it, all at once", () => {
     const told = (changed: object): readonly string[] =>
       mistakesOf(
         () =>
@@ -67,13 +67,20 @@ describe("bad input: declarations", () => {
             update: { probe: "cat VERSION", expect: "2", ...changed },
           }),
       );
-    assert.match(
-      told({ image: "image-2", command: "true" }).join(),
-      /update\.command .*image must be given, and not both/,
-    );
-    assert.match(told({ undo: "true" }).join(), /give the command that updates a host, or the image/);
+    assert.match(told({ undo: "true" }).join(), /give the command that updates a host, the image .*, or both/);
     const extra = { undo: "true", irreversible: true, reboot: true, disturbs: "copies" };
     assert.equal(told({ image: "image-2", ...extra }).filter((line) => line.includes("means nothing with")).length, 4);
+    const image = { image: "image-2", command: "true" };
+    assert.match(told(image).join(), /^update\.undo \(missing\) must be given, or the update be declared irreversible/);
+    const times = { timeout: "5 minutes", replacement: { expected: "6 minutes" } };
+    assert.deepEqual(
+      told({ ...image, ...times, expected: "6 minutes" }).map((line) => line.slice(0, line.indexOf(")") + 1)),
+      ["update.replacement.expected (360000)", "update.undo (missing)", "update.expected (360000)"],
+    );
+    assert.match(
+      told({ command: "true", undo: "true", replacement: {} }).join(),
+      /^update\.replacement .*means nothing without update\.image/,
+    );
   });
 
   it("wrong units are named with what to write instead, all at once", () => {

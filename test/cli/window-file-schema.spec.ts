@@ -74,7 +74,7 @@ windows:
   fridays: { cron: 0 12 * * 5, duration: 6 hours, effect: closed }
 pool: { name: reserve, size: { quantile: 0.95 }, maximum: { hosts: 2 }, warm: { hosts: 1 }, price: { hostHour: 0.04, currency: EUR } }
 update:
-  { probe: uname -r, expect: "6.12*", command: "true", undo: "true", irreversible: false, reboot: true, timeout: 15 minutes, expected: 1 minute, disturbs: host, package: { size: 180 MiB, load: cpu } }
+  { probe: uname -r, expect: "6.12*", command: "true", undo: "true", irreversible: false, reboot: true, timeout: 15 minutes, expected: 1 minute, disturbs: host, package: { size: 180 MiB, load: cpu }, image: image-2, replacement: { timeout: 20 minutes, expected: 5 minutes } }
 migration: { threshold: 12, maximumCost: 25.5 }
 limits: { hostsAtOnce: 2, hostsPerZone: 1, hostsPerRack: 1, hostsPerIsland: 2, canaryHosts: 1, soak: 5 minutes, drain: 1 minute }
 stopRules:
@@ -123,11 +123,16 @@ const REBALANCE = withValue(
   parse("{ horizon: 6 hours, target: 75%, tolerance: 20%, maximumMoves: 4, rest: 1 hour }") as Json,
 );
 
-/** The same with an image in place of the command. */
+/** The same with one way of updating hosts alone. */
 const REPLACEMENT = withValue(
   FULL,
   ["update"],
   parse('{ probe: uname -r, expect: "6.12*", image: image-2, timeout: 15 minutes, expected: 1 minute }') as Json,
+);
+const COMMAND = withValue(
+  FULL,
+  ["update"],
+  parse('{ probe: uname -r, expect: "6.12*", command: "true", undo: "true", timeout: 15 minutes }') as Json,
 );
 
 /** Values that are wrong nearly everywhere. */
@@ -173,7 +178,7 @@ const BEYOND_SCHEMA: readonly RegExp[] = [
   /must be shorter than long/,
   /must say who may approve/,
   /must name the host/,
-  /must be at most update\.timeout/,
+  /must be at most (update\.timeout|the replacement's timeout)/,
 ];
 
 const schema = JSON.parse(
@@ -199,6 +204,8 @@ describe("the schema of window files", () => {
     assert.equal(validate(REBALANCE), true, JSON.stringify(validate.errors));
     assert.deepEqual(mistakesOf(REPLACEMENT), []);
     assert.equal(validate(REPLACEMENT), true, JSON.stringify(validate.errors));
+    assert.deepEqual(mistakesOf(COMMAND), []);
+    assert.equal(validate(COMMAND), true, JSON.stringify(validate.errors));
     const both = { ...(FULL as object), rebalance: {} };
     assert.equal(mistakesOf(both).length, 1);
     assert.equal(validate(both), false);
@@ -236,6 +243,9 @@ describe("the schema of window files", () => {
       ...placesOf(REPLACEMENT)
         .filter(([first]) => first === "update")
         .map((steps) => [REPLACEMENT, steps] as const),
+      ...placesOf(COMMAND)
+        .filter(([first]) => first === "update")
+        .map((steps) => [COMMAND, steps] as const),
     ];
     for (const [document, steps] of places) {
       for (const value of [undefined, ...WRONG]) {

@@ -57,6 +57,23 @@ describe("a window file", () => {
     assert.equal(spec.store, `file:${path.join(folder, "store")}`);
   });
 
+  it("may give a command and an image, with times of a replacement that are its own", async () => {
+    const both = `command: "true", undo: "true", image: image-2, expected: 1 minute, replacement: { timeout: 20 minutes }`;
+    const { spec } = await readWindowFile(await write(RIGHT.replace('command: "true", undo: "true"', both)));
+    const { command, undo, image, timeoutMs, expectedMs, replacement } = spec.update;
+    assert.deepEqual(
+      { command, undo, image, timeoutMs, expectedMs, replacement },
+      {
+        command: "true",
+        undo: "true",
+        image: "image-2",
+        timeoutMs: 900_000,
+        expectedMs: 60_000,
+        replacement: { timeoutMs: 1_200_000 },
+      },
+    );
+  });
+
   it("may be JSON, and knows its runs by its name wherever it lies", async () => {
     const { parse } = await import("yaml");
     const yaml = await readWindowFile(await write(RIGHT));

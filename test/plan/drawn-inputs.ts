@@ -3,7 +3,7 @@ import * as fc from "fast-check";
 
 import type { PlanInput } from "../../providers/plan/plan";
 import { isMovesOnly, type MigrationPlan } from "../../sdk/model";
-import { randomSample, withBursts, withRefusals, withRules, withImage } from "./random-samples";
+import { randomSample, withBursts, withRefusals, withRules, withImage, withTwoWays } from "./random-samples";
 import { sampleInput, type Sample } from "./sample-fleets";
 import { Simulation } from "./simulation";
 
@@ -14,10 +14,11 @@ export function anySample(): fc.Arbitrary<Sample> {
 
 /**
  * The input of a sample; by the seed, functions can stand in for copies of its services, or can be refused, and hosts are
- * replaced.
+ * replaced, all of them or some.
  */
 export function drawnInput(sample: Sample, seed: number): PlanInput {
   const input = drawnWays(sample, seed);
+  if (seed % 8 === 7) return withTwoWays(input, (at) => ((seed >> 3) & (1 << (at % 16)) ? "both" : "replacement"));
   return seed % 4 === 3 ? withImage(input) : input;
 }
 

@@ -2,6 +2,7 @@
 import * as fc from "fast-check";
 
 import type { PlanInput } from "../../providers/plan/plan";
+import type { Host, UpdateSpec } from "../../sdk/model";
 import { sampleInput, type Sample, type SampleHost, type SampleWorkload } from "./sample-fleets";
 
 const GIB = 2 ** 30;
@@ -251,4 +252,26 @@ export function withImage(input: PlanInput, offers: (at: number) => boolean = ()
     fleet: { ...input.fleet, hosts },
     spec: { ...input.spec, update: { ...update, reboot: false, image: "image-2" } },
   };
+}
+
+/** What the driver of a host reports that can be done to it. */
+export type Reported = "both" | "in-place" | "replacement" | "neither";
+
+/** The input of a sample whose update gives a command and an image. */
+export function withTwoWays(
+  input: PlanInput,
+  reported: (at: number) => Reported,
+  changed: Partial<UpdateSpec> = {},
+): PlanInput {
+  const hosts = input.fleet.hosts.map((host, at): Host => {
+    const can = reported(at);
+    const isReplaceable = can === "both" || can === "replacement";
+    return {
+      ...host,
+      ...(isReplaceable ? { offers: [...(host.offers ?? []), "replacement" as const] } : {}),
+      ...(can === "replacement" || can === "neither" ? { immutable: "read-only image" } : {}),
+    };
+  });
+  const update = { ...input.spec.update, image: "image-2", ...changed };
+  return { ...input, fleet: { ...input.fleet, hosts }, spec: { ...input.spec, update } };
 }

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 
 import { generateServices } from "../../bench/fleet/generate-services";
 import type { PlanInput } from "../../providers/plan/plan";
-import type { Fleet, MigrationPlan, PlanStep, Replica, Wave, Workload } from "../../sdk/model";
+import type { Fleet, Host, MigrationPlan, PlanStep, Replica, Wave, Workload } from "../../sdk/model";
 import { PlacePromises } from "./place-promises";
 
 /** A copy as the simulation sees it; `weight` 0 gets no traffic. */
@@ -186,6 +186,7 @@ export class Simulation {
         this.copies.delete(step.endpoint);
         return;
       case "update":
+        assert.equal(this.hostOf(step.host)?.immutable, undefined, `${step.host} cannot be updated in place`);
         assert.deepEqual(this.idsToLeave(step.host), [], `${step.host} is updated with copies on it`);
         assert.ok(this.cordoned.has(step.host), `${step.host} is updated and was not cordoned`);
         this.updated.add(step.host);
@@ -194,6 +195,7 @@ export class Simulation {
         assert.deepEqual(this.idsOn(step.host), [], `${step.host} restarts with copies on it`);
         return;
       case "replace":
+        assert.ok(this.hostOf(step.host)?.offers?.includes("replacement"), `${step.host} cannot be replaced`);
         assert.deepEqual(this.idsOn(step.host), [], `${step.host} is replaced with copies on it`);
         assert.ok(this.cordoned.has(step.host), `${step.host} is replaced and was not cordoned`);
         this.updated.add(step.host);
@@ -209,6 +211,10 @@ export class Simulation {
       case "soak":
         return;
     }
+  }
+
+  private hostOf(id: string): Host | undefined {
+    return this.input.fleet.hosts.find((host) => host.id === id);
   }
 
   private undoStep(step: PlanStep): void {

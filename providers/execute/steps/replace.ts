@@ -4,7 +4,7 @@
  * `discard-replaced`: ends the machine that was kept. The point of no return of its host: from its intent on the host stays as
  * updated, and undoing goes on to the end. A machine that cannot be ended is told and left to people; the host works.
  */
-import { DriverError, isKind, messageOf } from "../../../sdk/model";
+import { DriverError, isKind, messageOf, replacementTimes } from "../../../sdk/model";
 import type { Host } from "../../../sdk/model";
 import type { ReplacementDriver } from "../../drivers/contracts";
 import { isUncertain } from "../calls";
@@ -44,7 +44,8 @@ export const replaceStep: Step<StepOf<"replace">> = {
 
   async start(context) {
     const { host } = context.step;
-    const { image = "", timeoutMs } = context.spec.update;
+    const { image = "" } = context.spec.update;
+    const { timeoutMs } = replacementTimes(context.spec.update);
     const driver = driverOf(context, host);
     const operation = await passHostBudgets(context, host, () =>
       context.effect("replace", { host }, (call) => driver.start(host, { image, timeoutMs }, call)),
@@ -98,7 +99,7 @@ export const replaceStep: Step<StepOf<"replace">> = {
     return `${host} has its machine back, with ${JSON.stringify(before)}`;
   },
 
-  deadlineMs: ({ spec }) => 2 * spec.update.timeoutMs + ANSWER_MS,
+  deadlineMs: ({ spec }) => 2 * replacementTimes(spec.update).timeoutMs + ANSWER_MS,
 };
 
 export const discardReplacedStep: Step<StepOf<"discard-replaced">> = {

@@ -159,6 +159,11 @@ export const keepsEnvelope: Rule = (view) => {
       violations.push({ atMs: span.intentMs, rule: "envelope", subject: host, text });
     };
     if (!envelope.hosts.includes(host)) add("is changed but was not approved");
+    else if (envelope.ways && isChange(span.step)) {
+      const way = span.step.kind === "replace" ? "replacement" : "in-place";
+      const approved = envelope.ways[host] ?? "no way";
+      if (approved !== way) add(`is changed by ${way}, and ${approved} was approved for it`);
+    }
     if (atOnce.size > envelope.hostsAtOnce) {
       add(`${String(atOnce.size)} hosts are changed at once, ${String(envelope.hostsAtOnce)} were approved`);
     }

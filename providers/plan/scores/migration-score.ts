@@ -111,11 +111,10 @@ export function createScoringFacts(
   };
 }
 
-/** What the update of a spec does to what stays on a host. */
+/** What the update of a spec does in place to what stays on a host. */
 export function disturbanceOf({ rebalance, update }: Pick<HostUpdateSpec, "rebalance" | "update">): Disturbance {
   if (rebalance) return "none";
-  // Another machine takes with it what runs on the old one, as a restart does.
-  return update.reboot || update.image !== undefined ? "reboot" : (update.disturbs ?? "host");
+  return update.reboot ? "reboot" : (update.disturbs ?? "host");
 }
 
 function updateMillisOf({ impact }: Pick<Forecast, "impact">): number {
