@@ -127,6 +127,11 @@ const SHARE_GRAIN = 1e-6;
 const URGENT_ROUNDS = 0.5;
 /** Searches with ever later targets for a host that finds no room; after the last one it is left to another wave. */
 const MOST_SEARCHES = 6;
+/**
+ * Times of lanes that a host has to be ready before a copy comes, so that the lane of that copy surely does not wait for it:
+ * lanes take twice as long now and then, and a lane waits for the last of all hosts that its copies go to.
+ */
+const SURELY_READY = 3;
 /** Lanes that a lane waits for behind others that are expected to be ready so many lanes too late, at most. */
 const MOST_LATE = 1;
 
@@ -281,8 +286,14 @@ class WaveInProgress {
     // A copy stays the longer on a host that has yet to be updated, the more hosts come before that one.
     const turn = this.sites.length / this.turns.length;
     const turnOf = (target: number): number => Math.max(0, (this.turns[target] as number) - turn);
+    const surelyMs = SURELY_READY * laneMs;
+    const waitOf = (target: number): number => {
+      const readyMs = this.readyAt[target] as number;
+      return readyMs === 0 ? 0 : Math.min(1, Math.max(0, 1 - (aheadMs - readyMs) / surelyMs));
+    };
     const sitesOf = search === 0 ? this.sitesNow(startMs, isReady) : {};
-    const result = searchRefined(context.problem, placement, tasks, { ...this.options, ...sitesOf, isReady, turnOf });
+    const of = { ...this.options, ...sitesOf, isReady, turnOf, waitOf };
+    const result = searchRefined(context.problem, placement, tasks, of);
     if ("stuck" in result) {
       this.searches[site] = search + 1;
       if (search + 1 >= MOST_SEARCHES) this.remove(group, at);

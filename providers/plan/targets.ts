@@ -70,18 +70,21 @@ export interface TargetQuery {
   readonly sitesOf?: (island: number) => Int32Array;
   /** When a host that has yet to be updated has its turn, 0..1: the later, the longer a copy may stay. @default 0 */
   readonly turnOf?: (site: number) => number;
+  /** How likely the copy's lane waits for that of a host, 0..1: it was through just before, or is not yet. @default 0 */
+  readonly waitOf?: (site: number) => number;
 }
 
 /**
- * Highest value of each part of a score (lowest of `risk`, which doubles with the share of paths). The order of their
- * sizes is the order of what matters: paths over capacity are spent last, since a later wave may need them; a second
- * move of the same copy costs more than an uneven zone, that more than the fit, that more than a transfer between
- * racks.
+ * Highest value of each part of a score (lowest of `risk`, which doubles with the share of paths, and of `wait`). The order
+ * of their sizes is the order of what matters: paths over capacity are spent last, since a later wave may need them; a
+ * second move of the same copy costs more than a wait for another lane, that more than an uneven zone, that more than the
+ * fit, that more than a transfer between racks.
  */
 export const SCORE_WEIGHTS = {
   home: 60,
   updated: 40,
   turn: 24,
+  wait: -24,
   zone: 20,
   cpu: 12,
   memory: 6,
@@ -176,7 +179,7 @@ function shortlist(
       (site === query.home ? weights.home : 0) +
       (placement.isPending(site)
         ? weights.turn * (query.turnOf?.(site) ?? 0)
-        : weights.updated * (isStandby[site] === 1 ? STANDBY_SHARE : 1)) +
+        : weights.updated * (isStandby[site] === 1 ? STANDBY_SHARE : 1) + weights.wait * (query.waitOf?.(site) ?? 0)) +
       (zoneScores[zoneOf[site] as number] as number);
     const ofRack = rackOf[site] === rack ? weights.rack : 0;
     // What all the room in the world would not bring onto the list is not looked at more closely.
@@ -293,11 +296,13 @@ function scoreParts(
   const weights = SCORE_WEIGHTS;
   const style = query.style;
   const shared = shareOfZone(zones, zoneOf[site] as number);
+  const wait = pending ? 0 : (query.waitOf?.(site) ?? 0);
   const risk = assessment.newOverPaths / Math.max(1, problem.demand.paths.length);
   return {
     home: site === query.home ? weights.home : 0,
     updated: round(weights.updated * (pending ? 0 : isStandby[site] === 1 ? STANDBY_SHARE : 1)),
     turn: pending ? round(weights.turn * (query.turnOf?.(site) ?? 0)) : 0,
+    wait: wait === 0 ? 0 : round(weights.wait * wait),
     zone: round(weights.zone * (1 - shared)),
     cpu: round(weights.cpu * roomScore(assessment.cpuShare, style)),
     memory: round(weights.memory * roomScore(assessment.memoryShare, style)),
@@ -312,8 +317,8 @@ function round(value: number): number {
 }
 
 function sumOfParts(parts: ScoreParts): number {
-  const { home, updated, turn, zone, cpu, memory, rack, risk } = parts;
-  return round(home + updated + turn + zone + cpu + memory + rack + risk);
+  const { home, updated, turn, wait, zone, cpu, memory, rack, risk } = parts;
+  return round(home + updated + turn + wait + zone + cpu + memory + rack + risk);
 }
 
 function roomScore(share: number, style: FitStyle): number {

@@ -66,6 +66,8 @@ export interface SearchOptions {
   readonly sitesOf?: (island: number) => Int32Array;
   /** See `TargetQuery.turnOf`. */
   readonly turnOf?: (site: number) => number;
+  /** See `TargetQuery.waitOf`. */
+  readonly waitOf?: (site: number) => number;
   /** See `TargetQuery.goal`, by id of the copy. @default none */
   readonly goals?: ReadonlyMap<string, Goal>;
   /** False where no copy is shed, although budgets allow it. @default true */
@@ -113,6 +115,7 @@ export function queryOf(problem: Problem, task: Task, options: SearchOptions): T
     ...(options.isReady ? { isReady: options.isReady } : {}),
     ...(options.sitesOf ? { sitesOf: options.sitesOf } : {}),
     ...(options.turnOf ? { turnOf: options.turnOf } : {}),
+    ...(options.waitOf ? { waitOf: options.waitOf } : {}),
     ...(goal === undefined ? {} : { goal }),
   };
 }
