@@ -268,5 +268,8 @@ function whyNotOther({ sites }: Problem, { spec, durations: learned }: PlanInput
   const [inPlace, replaced] = (["in-place", "replacement"] as const).map((way) =>
     formatDurationShort(timeOfWay(way, spec.update, durations).p95Ms),
   );
+  if (learned.replace === undefined && spec.update.replacement?.expectedMs === undefined) {
+    return `${reason}; the change takes ${inPlace ?? ""} in place (P95), and update.replacement.expected does not tell what another machine takes`;
+  }
   return `${reason}; the change takes ${inPlace ?? ""} in place and ${replaced ?? ""} with another machine (P95)`;
 }

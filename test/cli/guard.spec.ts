@@ -42,7 +42,15 @@ describe("cli: kill and approve", () => {
     await fs.writeFile(path.join(folder, "eve.pem"), eve.secret);
     // An armed run, as `pulumi up` stores it.
     const approval = { keys: { ada: ada.open } };
-    const fixture = createRunFixture({ fleet: quickFleet(), spec: quickSpec({ approval }) });
+    const quick = quickFleet();
+    const fleet = {
+      ...quick,
+      hosts: quick.hosts.map((host) =>
+        host.id === "host-02" ? { ...host, offers: ["replacement"] as const, immutable: "sealed root" } : host,
+      ),
+    };
+    const update = { ...quickSpec().update, image: "image-2" };
+    const fixture = createRunFixture({ fleet, spec: quickSpec({ approval, update }) });
     const { bundle, plan, digest } = await fixture.clock.run(() => fixture.arm());
     const events: readonly JournalEvent[] = [
       { kind: "created", digest, attempt: 1, bundle, plan },
@@ -125,6 +133,7 @@ describe("cli: kill and approve", () => {
     assert.equal(ended.code, 0, ended.errors);
     assert.match(ended.output, /approved: plan [0-9a-f]{64} of kernel-1, until .*, in the run store/);
     assert.match(ended.output, /hosts +host-01, host-02/);
+    assert.match(ended.output, /replaced +host-02$/m);
     assert.equal((await store.listDocuments("approvals/")).length, 1);
     const { entries } = await readAudit(store);
     assert.match(entries.at(-1)?.why ?? "", /^change 1234: plan [0-9a-f]{64} until/);

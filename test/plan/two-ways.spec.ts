@@ -89,6 +89,14 @@ describe("plan, with a command and an image for its hosts", () => {
     );
   });
 
+  it("says so where nobody tells how long another machine takes, and counts with what earlier runs took", () => {
+    const reasonOf = (durations: PlanInput["durations"]): string =>
+      whyNot(decisionOf(plan({ ...mixedInput(), durations }), "host-3"), "replacement") ?? "";
+    assert.match(reasonOf({}), /takes 3 min in place \(P95\), and update.replacement.expected does not tell/);
+    const learned = { replace: { p50Ms: 60_000, p95Ms: 240_000 } };
+    assert.match(reasonOf(learned), /takes 3 min in place and 4 min with another machine \(P95\)/);
+  });
+
   it("replaces a host whose command has no way back, or is declared to take longer, where that can be had", () => {
     const { undo: _, ...update } = sampleInput(SAMPLE).spec.update;
     const input = mixedInput();

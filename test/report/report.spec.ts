@@ -2,6 +2,10 @@ import * as assert from "node:assert/strict";
 import { histogramQuantile, summarizeLatency } from "../../providers/report/latency";
 import { totalDemand } from "../../providers/report/joint-band";
 import { renderPlanPage } from "../../providers/report/plan-page";
+import { renderExplanation } from "../../providers/cli/explanation";
+import { plan } from "../../providers/plan/plan";
+import { withTwoWays } from "../plan/random-samples";
+import { sampleInput } from "../plan/sample-fleets";
 import { renderReportPage } from "../../providers/report/report-page";
 import { renderResultLine, renderTextReport } from "../../providers/report/text-report";
 import { LATENCY_BOUNDS_MS } from "../../providers/drivers/contracts";
@@ -111,6 +115,25 @@ describe("the page of a plan", () => {
     assert.ok(page.includes(`Forecast of ${first.id.replace("workload/", "")}`));
     assert.match(page, /blend of &#60;b&#62;days&#60;\/b&#62; \(60 %\)/);
     assert.match(page, /<span class="badge warn">weak<\/span>/);
+  });
+
+  it("says for an update with two ways which hosts have which, why, and what the way back of each is", () => {
+    const shop = { name: "shop", on: ["host-1", "host-2"], demand: [300] };
+    const sample = sampleInput({ hosts: [{ id: "host-1" }, { id: "host-2" }, { id: "host-3" }], workloads: [shop] });
+    const input = withTwoWays(sample, (at) => (at === 1 ? "replacement" : "both"));
+    const made = plan(input);
+    const page = renderPlanPage(input.spec, made, input.forecast);
+    assertSelfContained(page);
+    const text = page.replaceAll(/<[^>]*>/g, " ").replaceAll(/\s+/g, " ");
+    for (const part of [
+      "Command install v2 Updated in place host-1, host-3 Way back in place install v1",
+      "Replacement by image image-2 Replaced host-2 Way back of those replaced the old machine, kept until",
+      "replacement host-2 a machine of image-2 takes its place, for it cannot be updated in place (read-only image)",
+      "not replacement: both ways are possible, and a command needs no second machine; the change takes",
+    ])
+      assert.ok(text.includes(part), part);
+    assert.match(renderExplanation(made), /^host-2: replacement: .*for it cannot be updated in place/m);
+    assert.match(renderExplanation(made), /^ {4}not .*; not replacement: both ways are possible/m);
   });
 
   it("leads with blockers and their fixes", async () => {

@@ -60,6 +60,28 @@ describe("simulate: plans in simulated time", () => {
     }
   }).timeout(60_000);
 
+  it("plays plans in which hosts are updated in place and replaced, and counts what fails of either", async () => {
+    const { bundle } = input;
+    const hosts = bundle.fleet.hosts.map((host) => ({
+      ...host,
+      offers: ["replacement"] as const,
+      ...(host.id === "host-02" ? { immutable: "sealed root" } : {}),
+    }));
+    const update = { ...bundle.spec.update, image: "image-2" };
+    const mixed = { ...bundle, fleet: { ...bundle.fleet, hosts }, spec: { ...bundle.spec, update } };
+    const assumptions = { hostFailuresPerMonth: 0, updateFailureShare: 0 };
+    const result = await simulate({ ...input, assumptions, bundle: mixed });
+    assert.deepEqual(result.phases, { done: 6 }, JSON.stringify(result.reasons));
+    assert.deepEqual([result.violations, result.overCapacity], [{}, 0]);
+    const failing = await simulate({
+      ...input,
+      assumptions: { ...assumptions, updateFailureShare: 0.7 },
+      bundle: mixed,
+    });
+    assert.deepEqual(failing.violations, {});
+    assert.ok((failing.phases.failed ?? 0) >= 4, JSON.stringify(failing.reasons));
+  }).timeout(60_000);
+
   it("refuses a plan that is blocked, with what is in its way", async () => {
     const blocked = { ...input, bundle: await createBundle(20) };
     await assert.rejects(simulate(blocked), /plan \("blocked"\) must be one that runs: .*archipelago plan/s);
