@@ -33,6 +33,8 @@ export interface AgentConfig {
   readonly metrics?: MetricsAddress;
   /** Crontabs, timers and folders of them that are read for what the host starts by the clock. Absent: none. */
   readonly schedules?: readonly string[];
+  /** Why no command may change the host, such as a read-only image: updates are refused, and plans told why. Absent: they may. */
+  readonly immutable?: string;
   /** Given to every workload. */
   readonly environment: Readonly<Record<string, string>>;
 }
@@ -88,6 +90,7 @@ export function parseAgentConfig(text: string, base: string): AgentConfig {
   const capacity = readCapacity(root["capacity"], mistakes);
   const enrolment = readEnrolment(root["enrolment"], mistakes);
   const schedules = readSchedulePaths(root["schedules"], base, mistakes);
+  const immutable = root["immutable"] === undefined ? undefined : readText("immutable", root["immutable"]);
   const metrics = parseMetricsAddress(root["metrics"], (mistake) => mistakes.push(mistake));
   const config: AgentConfig = {
     host: readText("host", root["host"]),
@@ -108,6 +111,7 @@ export function parseAgentConfig(text: string, base: string): AgentConfig {
     ...(enrolment ? { enrolment } : {}),
     ...(metrics ? { metrics } : {}),
     ...(schedules ? { schedules } : {}),
+    ...(immutable === undefined ? {} : { immutable }),
     environment: readEnvironment(root["environment"], mistakes),
   };
   if (mistakes.length > 0) throw new MistakeError("configuration of the agent", mistakes);

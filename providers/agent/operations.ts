@@ -52,6 +52,8 @@ interface OperationRecord {
 export interface OperationSurroundings {
   readonly host: string;
   readonly root: string;
+  /** Why commands are refused; those that were begun before go on. Absent: they are not. */
+  readonly immutable?: string;
   readonly folder: HostFolder;
   readonly clock: Clock;
   readonly bootId: () => string;
@@ -99,6 +101,12 @@ export class Operations {
   async start(key: string, command: CommandSpec): Promise<Operation> {
     const known = this.#records.get(key);
     if (known) return await this.#observe(known);
+    const { host, immutable } = this.#at;
+    if (immutable !== undefined) {
+      throw new DriverError("unsupported", host, `it cannot be updated in place: ${immutable}`, {
+        remedy: "replace its machine, or take immutable out of its agent's configuration",
+      });
+    }
     const record = await this.#begin("command", key, command);
     return await this.#observe(await this.#launch(record, command));
   }

@@ -146,6 +146,7 @@ function observeHost({ config, cordon, shares, bootId }: AgentParts): Host {
     ...describeCores(config),
     bootId: bootId(),
     ...(shares.obstacle === undefined ? { offers: ["shares"] as const } : {}),
+    ...(config.immutable === undefined ? {} : { immutable: config.immutable }),
     ...(mark ? { cordoned: mark } : {}),
     ...(inForce ? { shares: inForce } : {}),
   };

@@ -61,7 +61,14 @@ export async function startAgent(
     records: () => replicas.records(),
     clock,
   });
-  const operations = new Operations({ host: config.host, root: config.root, folder, clock, bootId: () => bootId });
+  const operations = new Operations({
+    host: config.host,
+    root: config.root,
+    ...(config.immutable === undefined ? {} : { immutable: config.immutable }),
+    folder,
+    clock,
+    bootId: () => bootId,
+  });
   const switchUrl = config.switch?.url;
   const handOver = new HandOver({
     host: config.host,

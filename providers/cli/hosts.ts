@@ -79,6 +79,7 @@ function hostJson({ host, replicas, lease }: HostRow): object {
     ...(host.reserved ? { reserved: markJson(host.reserved) } : {}),
     ...(host.shares ? { shares: sharesJson(host.shares) } : {}),
     ...(host.replaced ? { replaced: { owner: host.replaced.owner } } : {}),
+    ...(host.immutable === undefined ? {} : { immutable: host.immutable }),
     ...(lease ? { owner: { name: lease.owner, until: new Date(lease.expiresAt).toISOString() } } : {}),
   };
 }
@@ -121,7 +122,7 @@ function countCopies(replicas: readonly Replica[]): string {
   return texts.join(" ") || "-";
 }
 
-function describeMarks({ cordoned, reserved, shares, replaced }: Host): readonly string[] {
+function describeMarks({ cordoned, reserved, shares, replaced, immutable }: Host): readonly string[] {
   const nowMs = systemClock.now();
   const until = ({ expiresAt }: Mark): string =>
     expiresAt > nowMs ? `for ${formatDurationShort(expiresAt - nowMs)}` : "lapsed";
@@ -130,6 +131,7 @@ function describeMarks({ cordoned, reserved, shares, replaced }: Host): readonly
     ...(reserved ? [`reserved by ${reserved.owner} ${until(reserved)}`] : []),
     ...(shares ? [`${describeShares(shares)} by ${shares.owner} ${until(shares)}`] : []),
     ...(replaced ? [`the machine before it kept by ${replaced.owner}`] : []),
+    ...(immutable === undefined ? [] : [`not updated in place: ${immutable}`]),
   ];
 }
 

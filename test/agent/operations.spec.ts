@@ -103,6 +103,26 @@ describe("agent: updates and reboots", function () {
     assert.equal((await appears("survived")).trim(), "run");
   });
 
+  it("begins none on a host that was sealed, says why, and follows the one that had begun before to its end", async () => {
+    await update("unsealed", "echo run >> unsealed; sleep 1; echo finished");
+    await appears("unsealed");
+    await agent.kill();
+    const file = join(agent.fleet, `${agent.name}.json`);
+    const config = await readFile(file, "utf8");
+    await writeFile(file, JSON.stringify({ ...(JSON.parse(config) as object), immutable: "sealed root" }));
+    await agent.launch();
+    assert.equal((await agent.read<Host>("host")).immutable, "sealed root");
+    assert.equal((await agent.ended("unsealed")).output, "finished\n");
+    await update("unsealed", "echo run >> unsealed");
+    await assert.rejects(update("sealed", "echo run >> unsealed"), /cannot be updated in place: sealed root/);
+    assert.equal((await appears("unsealed")).trim(), "run");
+    await agent.kill();
+    await writeFile(file, config);
+    await agent.launch();
+    await update("opened", "true");
+    assert.equal((await agent.ended("opened")).state, "done");
+  });
+
   it("tells how an update ended that ended while there was no agent", async () => {
     await update("unwatched", "sleep 0.5; echo done; exit 5");
     await agent.kill();

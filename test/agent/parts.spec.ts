@@ -117,8 +117,8 @@ describe("agent: parts", () => {
   describe("configuration", () => {
     it("reports all mistakes at once", () => {
       assert.throws(
-        () => parseAgentConfig('{"role": "boss", "listen": {"port": -1}, "capacity": {}}', "/"),
-        /listen\.port[^]*capacity[^]*host[^]*role \("boss"\) must be one of member, standby/,
+        () => parseAgentConfig('{"role": "boss", "listen": {"port": -1}, "capacity": {}, "immutable": true}', "/"),
+        /listen\.port[^]*capacity[^]*immutable[^]*host[^]*role \("boss"\) must be one of member, standby/,
       );
     });
   });

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { after, describe } from "mocha";
 import { openCpuGroups } from "../../providers/agent/cpu-groups";
-import { fleetLayout } from "../../providers/drivers/local-fleet/layout";
-import { stopFleetProcess } from "../../providers/drivers/local-fleet/processes";
+import type { HostDriver } from "../../providers/drivers/contracts";
+import { fleetLayout, type FleetLayout } from "../../providers/drivers/local-fleet/layout";
+import { startFleetProcess, stopFleetProcess } from "../../providers/drivers/local-fleet/processes";
 import { eventually, request } from "../agent/agent-fixture";
 import { describeCapacityDriver } from "./capacity-contract";
 import { NO_ABORT } from "./contract";
@@ -17,6 +18,18 @@ import {
 } from "./agent-fleet-fixture";
 import { describeHostDriver } from "./host-contract";
 import { describeWorkloadDriver } from "./workload-contract";
+
+/** As an operator does: writes into the agent's configuration that commands may not change its host, and starts it anew. */
+async function seal(fleet: FleetLayout, host: string, hosts: HostDriver): Promise<void> {
+  const files = fleet.host(host);
+  const config = JSON.parse(await readFile(files.config, "utf8")) as object;
+  await writeFile(files.config, JSON.stringify({ ...config, immutable: "sealed root" }));
+  await stopFleetProcess(files);
+  await startFleetProcess(fleet, "serve", files, async () => {
+    const seen = await hosts.observe(host, NO_ABORT);
+    return seen.state === "ready" && seen.immutable !== undefined;
+  });
+}
 
 const OPTIONS = { timeoutMs: FLEET_TEST_MS };
 
@@ -34,16 +47,18 @@ describe("drivers: agents on real processes", () => {
     "a local fleet",
     async () => {
       const { base, platform, spec } = await start(
-        [fixtureHost("host-01", "zone-a"), fixtureHost("host-02", "zone-b")],
+        ["a", "b", "c"].map((zone, index) => fixtureHost(`host-0${String(index + 1)}`, `zone-${zone}`)),
         [fixtureWorkload("plain", 1)],
       );
       const layout = fleetLayout(spec.directory);
       await stopFleetProcess(layout.host("host-02"));
+      await seal(layout, "host-03", platform.hosts);
       return {
         ...base,
         driver: platform.hosts,
         host: "host-01",
         unreachableHost: "host-02",
+        immutableHost: "host-03",
         probe: { command: "printf '  v1\\n\\n'", output: "v1" },
         commands: {
           succeeding: { command: "echo worked; echo run >> runs", output: "worked" },

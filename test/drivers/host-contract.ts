@@ -2,16 +2,18 @@
 import { strict as assert } from "node:assert";
 import { after, before, describe, it } from "mocha";
 import type { HostDriver, Operation } from "../../providers/drivers/contracts";
-import type { Host } from "../../sdk/model";
+import { messageOf, type Host } from "../../sdk/model";
 import { createContexts, DEFAULT_TIMEOUT_MS, eventually, NO_ABORT, rejectsWith } from "./contract";
 import type { ContractFixture, ContractOptions } from "./contract";
 
-/** A fleet of at least one ready and one unreachable host. */
+/** A fleet of at least one ready, one unreachable and one immutable host. */
 export interface HostContractFixture extends ContractFixture {
   readonly driver: HostDriver;
   /** A ready host without marks, whose epoch may be used up by the tests. */
   readonly host: string;
   readonly unreachableHost: string;
+  /** A ready host that no command may change. */
+  readonly immutableHost: string;
   /** A probe that prints `output` with white space around it. */
   readonly probe: { readonly command: string; readonly output: string };
   readonly commands: {
@@ -277,6 +279,25 @@ export function describeHostDriver(
         const boot = (await driver.observe(host, NO_ABORT)).bootId;
         await driver.reboot(host, context);
         assert.equal((await driver.observe(host, NO_ABORT)).bootId, boot, "a repeated key must not reboot again");
+      }));
+
+    it("says of a host that no command may change why, runs none there, and looks at it as at others", () =>
+      fixture.run(async () => {
+        const { driver, host, immutableHost, probe, commands } = fixture;
+        assert.equal((await driver.observe(host, NO_ABORT)).immutable, undefined);
+        const { state, immutable = "" } = await driver.observe(immutableHost, NO_ABORT);
+        assert.equal(state, "ready");
+        assert.notEqual(immutable, "");
+        const spec = { command: commands.succeeding.command, timeoutMs: 30_000 };
+        const context = next();
+        const refused = driver.startUpdate(immutableHost, spec, context);
+        await rejectsWith("unsupported", refused);
+        await refused.catch((error: unknown) => {
+          assert.ok(messageOf(error).includes(immutable), messageOf(error));
+        });
+        assert.equal(await driver.operation(immutableHost, context.key, NO_ABORT), undefined);
+        assert.equal((await driver.probe(immutableHost, probe.command, "*", NO_ABORT)).output, probe.output);
+        assert.equal((await driver.check(immutableHost, { command: "true", timeoutMs: 5_000 }, NO_ABORT)).ok, true);
       }));
 
     it("offers replacement where it can be had, and nowhere else", () =>

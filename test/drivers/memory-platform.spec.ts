@@ -36,7 +36,11 @@ function createSimulation(change: (spec: MemoryFleetSpec) => MemoryFleetSpec = (
 describeHostDriver("the in-memory fleet", () => {
   const { fleet, base } = createSimulation((spec) => ({
     ...spec,
-    hosts: spec.hosts.map((host) => ({ ...host, offers: ["shares", "replacement"] as const })),
+    hosts: spec.hosts.map((host) => ({
+      ...host,
+      offers: ["shares", "replacement"] as const,
+      ...(host.id === "host-03" ? { immutable: "sealed root" } : {}),
+    })),
     images: { "image-2": "v2" },
     commands: {
       work: { kind: "print", output: "worked\n", afterMs: 1000 },
@@ -50,6 +54,7 @@ describeHostDriver("the in-memory fleet", () => {
     driver: fleet.platform.hosts,
     host: "host-01",
     unreachableHost: "host-02",
+    immutableHost: "host-03",
     sharedBy: ["front", "pricing"],
     replacement: { image: "image-2", output: "v2" },
     probe: { command: "version", output: "v1" },
