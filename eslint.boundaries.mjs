@@ -124,7 +124,14 @@ export const BOUNDARIES = [
   },
   {
     folder: "providers/report",
-    may: ["sdk/model", "providers/drivers", "providers/forecast/tracker"],
+    // Plans are shown as runs carry them out: with the same count of lanes and links.
+    may: [
+      "sdk/model",
+      "providers/drivers",
+      "providers/forecast/tracker",
+      "providers/execute/lanes.ts",
+      "providers/execute/link-gate.ts",
+    ],
     types: ["providers/verify", "providers/forecast"],
     packages: ["node:*"],
   },

@@ -8,7 +8,7 @@
  * 1. Stretches are sorted and disjoint, and in each the same calendars decide.
  * 2. The order in which calendars are given does not matter.
  */
-import type { WindowLimits, WindowSpec } from "../../sdk/model";
+import { HOST_LIMITS, type WindowLimits, type WindowSpec } from "../../sdk/model";
 import type { Span } from "./freeze";
 
 /** A stretch of time in which the same calendars are open and decide. */
@@ -61,14 +61,15 @@ export function strictestLimits(windows: readonly Pick<WindowSpec, "limits">[]):
     const values = all.map(pick).filter((value) => value !== undefined);
     return values.length === 0 ? undefined : Math.min(...values);
   };
-  const hostsAtOnce = lowest((limits) => limits.hostsAtOnce);
-  const hostsPerZone = lowest((limits) => limits.hostsPerZone);
+  const hosts = HOST_LIMITS.flatMap((name) => {
+    const value = lowest((limits) => limits[name]);
+    return value === undefined ? [] : [[name, value] as const];
+  });
   const workloads = [...new Set(all.flatMap(({ maxUnavailable }) => Object.keys(maxUnavailable ?? {})))].sort();
   const budgets = workloads.map((name) => [name, lowest((limits) => limits.maxUnavailable?.[name])] as const);
-  if (hostsAtOnce === undefined && hostsPerZone === undefined && budgets.length === 0) return undefined;
+  if (hosts.length === 0 && budgets.length === 0) return undefined;
   return {
-    ...(hostsAtOnce === undefined ? {} : { hostsAtOnce }),
-    ...(hostsPerZone === undefined ? {} : { hostsPerZone }),
+    ...Object.fromEntries(hosts),
     ...(budgets.length === 0 ? {} : { maxUnavailable: Object.fromEntries(budgets) as Record<string, number> }),
   };
 }

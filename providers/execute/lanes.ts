@@ -46,7 +46,8 @@ type Counts = Map<string, number>;
 
 /** Counts lanes under way against the limits. A host that soaks works again: its lane holds no place any more. */
 export class LaneGate {
-  private readonly laneOf: LaneOf;
+  /** Lane of a step; undefined where it stands for itself. */
+  readonly laneOf: LaneOf;
   private readonly left = new Map<string, number>();
   /** Lanes of which any step has begun, and those among them that have their places. */
   private readonly begun = new Set<string>();
@@ -105,19 +106,20 @@ export class LaneGate {
     return this.isClosed && [...steps].every((step) => this.laneOf(step) !== undefined);
   }
 
-  /** A step is done; with the last one of its lane the places are free. */
-  leave(step: PlanStep): void {
+  /** A step is done; with the last one of its lane the places are free: then it is true. */
+  leave(step: PlanStep): boolean {
     const lane = this.laneOf(step);
-    if (lane === undefined || holdsNoPlace(step)) return;
+    if (lane === undefined || holdsNoPlace(step)) return false;
     const left = (this.left.get(lane) ?? 0) - 1;
     this.left.set(lane, left);
-    if (left > 0) return;
+    if (left > 0) return false;
     if (this.begun.delete(lane)) this.count(this.beginnings, lane, -1);
     if (this.placed.delete(lane)) this.count(this.taken, lane, -1);
+    return true;
   }
 
   /** True for the start of a new copy, which puts no host out of service, where lanes go ahead. */
-  private isAhead({ kind }: PlanStep): boolean {
+  isAhead({ kind }: PlanStep): boolean {
     return this.wave.lanes?.ahead !== undefined && (kind === "start-copy" || kind === "admit");
   }
 

@@ -25,6 +25,8 @@ import type { Schedule } from "./schedule";
 const HOUR_MS = 3_600_000;
 const GIB = 2 ** 30;
 const MILLION = 1e6;
+/** Of quantities in words; items have them whole. */
+const SHOWN_DIGITS = 4;
 
 /** What pricing needs of the fleet, by name. */
 interface Surroundings {
@@ -228,7 +230,7 @@ function createLine(items: readonly CostItem[], waves: readonly WaveCost[], pric
   const parts = shown.map(({ kind, quantity, unit, amount }) => {
     const name = kind === "reservation" ? "reserved" : kind;
     const priced = amount === undefined ? "" : `, ${amount.toFixed(2)} ${prices.currency}`;
-    return `${name} ${String(round(quantity))} ${unit}${priced}`;
+    return `${name} ${String(Number(quantity.toPrecision(SHOWN_DIGITS)))} ${unit}${priced}`;
   });
   const what = parts.length === 0 ? "no reserved hosts, no extra cost" : parts.join("; ");
   const sum = parts.length > 1 && isPriced ? `${(total.amount ?? 0).toFixed(2)} ${prices.currency}: ` : "";

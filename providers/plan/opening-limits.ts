@@ -4,7 +4,14 @@
  *
  * Not for: which calendars those are (providers/calendar).
  */
-import type { Fleet, HostUpdateSpec, LimitsSpec, Opening, Workload } from "../../sdk/model";
+import {
+  HOST_LIMITS,
+  type Fleet,
+  type HostUpdateSpec,
+  type LimitsSpec,
+  type Opening,
+  type Workload,
+} from "../../sdk/model";
 
 import type { PlanInput } from "./plan-input";
 
@@ -27,14 +34,12 @@ export function workloadIn(opening: Opening | undefined, workload: Workload): Wo
 }
 
 function specIn({ limits }: Opening, spec: HostUpdateSpec): HostUpdateSpec {
-  const hostsAtOnce = Math.min(spec.limits.hostsAtOnce, limits?.hostsAtOnce ?? Infinity);
-  const stricter: LimitsSpec = {
-    ...spec.limits,
-    hostsAtOnce,
-    hostsPerZone: Math.min(spec.limits.hostsPerZone, limits?.hostsPerZone ?? Infinity),
-    canaryHosts: Math.min(spec.limits.canaryHosts, hostsAtOnce),
-  };
-  return { ...spec, limits: stricter };
+  const stricter = HOST_LIMITS.flatMap((name) => {
+    const declared = [spec.limits[name], limits?.[name]].filter((value) => value !== undefined);
+    return declared.length === 0 ? [] : [[name, Math.min(...declared)] as const];
+  });
+  const all: LimitsSpec = { ...spec.limits, ...Object.fromEntries(stricter) };
+  return { ...spec, limits: { ...all, canaryHosts: Math.min(all.canaryHosts, all.hostsAtOnce) } };
 }
 
 function withBudget(workload: Workload, maxUnavailable: number | undefined): Workload {

@@ -7,7 +7,7 @@
  * Invariant: a promise of the list is really declared; what is not bounded is not named.
  */
 import type { Fleet, LimitsSpec, Opening, WindowLimits, WindowSpec, Workload } from "../../sdk/model";
-import { formatDurationShort, formatPercentage } from "../../sdk/model";
+import { formatDurationShort, formatPercentage, HOST_LIMITS } from "../../sdk/model";
 
 import type { Declared } from "./conflict";
 import { plural } from "./explain";
@@ -134,7 +134,7 @@ function calendarBudgetsOf(opening: Opening | undefined): Declared[] {
 }
 
 function calendarLimitsOf(opening: Opening): Declared[] {
-  return (["hostsAtOnce", "hostsPerZone"] as const).flatMap((name) => {
+  return HOST_LIMITS.flatMap((name) => {
     const value = opening.limits?.[name];
     if (value === undefined) return [];
     return [
@@ -156,7 +156,7 @@ function lengthOf(opening: Opening): Declared {
 /** Limits of the update, as far as more hosts than they allow are there to be updated at once. */
 function limitsOf({ spec, fleet }: PlanInput): Declared[] {
   const most = fleet.hosts.length;
-  return LIMITS.flatMap((name) => {
+  return HOST_LIMITS.flatMap((name) => {
     const value = spec.limits[name];
     if (value === undefined || value >= most) return [];
     return [{ text: `${name} ${String(value)}`, giveUp: (changed: PlanInput) => withLimit(changed, name, most) }];
@@ -190,9 +190,6 @@ function linksOf({ hosts, network }: Fleet): Declared[] {
         ]),
   ];
 }
-
-/** Limits of an update that bound how many hosts go at once. */
-export const LIMITS = ["hostsAtOnce", "hostsPerZone", "hostsPerRack", "hostsPerIsland"] as const;
 
 /** An input with another limit of the update. */
 export function withLimit(input: PlanInput, name: keyof LimitsSpec, value: number): PlanInput {

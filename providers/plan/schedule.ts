@@ -3,7 +3,16 @@
  *
  * Not for: how many standby hosts to reserve (reserve.ts) and which opening to take (fit.ts).
  */
-import type { DurationQuantiles, MigrationScore, Move, PlanStep, Wave, WaveLanes, Workload } from "../../sdk/model";
+import type {
+  DurationQuantiles,
+  IslandRoom,
+  MigrationScore,
+  Move,
+  PlanStep,
+  Wave,
+  WaveLanes,
+  Workload,
+} from "../../sdk/model";
 
 import { createIslandTotals, peakQuantile, stepRange, type CellLoad, type StepRange } from "./capacity";
 import { longestMove, sumDurations, totalDuration, waveDuration, type StepDurations } from "./durations";
@@ -186,28 +195,31 @@ export class Timeline {
   }
 
   /**
-   * Of the island where demand comes closest to capacity. With lanes, the largest hosts of the wave that can be under
-   * way at once are missing.
+   * Of the island where demand comes closest to capacity, and of each. With lanes, the largest hosts of the wave that can
+   * be under way at once are missing.
    */
   private capacityAndDemand(
     range: StepRange,
     following: ReadonlySet<string> | undefined,
     atOnce: number,
-  ): Pick<Wave, "capacityCpuMillis" | "demandCpuMillis"> {
+  ): Pick<Wave, "capacityCpuMillis" | "demandCpuMillis" | "islands"> {
     const { problem, totals, quantile } = this.context;
-    let tightest = { capacityCpuMillis: 0, demandCpuMillis: 0 };
-    let highest = -1;
-    totals.forEach((total, island) => {
+    const islands = totals.map((total, island): IslandRoom => {
       const missing = following ? largestCells(problem, island, following, atOnce) : 0;
-      const capacityCpuMillis = Math.max(0, Math.round(this.placement.capacityOf(island) - missing));
-      const demandCpuMillis = Math.round(peakQuantile(problem, total, range, quantile));
-      const ratio = demandCpuMillis / Math.max(1, capacityCpuMillis);
-      if (ratio > highest) {
-        highest = ratio;
-        tightest = { capacityCpuMillis, demandCpuMillis };
-      }
+      return {
+        island: problem.islands[island] ?? "",
+        capacityCpuMillis: Math.max(0, Math.round(this.placement.capacityOf(island) - missing)),
+        demandCpuMillis: Math.round(peakQuantile(problem, total, range, quantile)),
+      };
     });
-    return tightest;
+    const ratioOf = (room: IslandRoom): number => room.demandCpuMillis / Math.max(1, room.capacityCpuMillis);
+    const [first, ...others] = islands;
+    if (!first) return { capacityCpuMillis: 0, demandCpuMillis: 0 };
+    const { capacityCpuMillis, demandCpuMillis } = others.reduce(
+      (tightest, room) => (ratioOf(room) > ratioOf(tightest) ? room : tightest),
+      first,
+    );
+    return { capacityCpuMillis, demandCpuMillis, ...(others.length === 0 ? {} : { islands }) };
   }
 }
 

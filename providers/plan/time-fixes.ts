@@ -5,14 +5,13 @@
  * Not for: room (fixes.ts).
  */
 import type { Opening } from "../../sdk/model";
-import { formatDurationShort } from "../../sdk/model";
+import { formatDurationShort, HOST_LIMITS } from "../../sdk/model";
 
 import type { Fix, IsPlannable } from "./fixes";
 import type { PlanInput } from "./plan-input";
 import {
   describeTime,
   formatRate,
-  LIMITS,
   withCalendarLimits,
   withLimit,
   withLinks,
@@ -46,14 +45,14 @@ export function findTimeFixes(
   // What a run under way may do is approved; only time can be more than was thought.
   if (input.progress) return longer ? [longer] : [];
   const isLarge = input.fleet.replicas.length > MOST_COPIES;
-  const tried = isLarge || input.searchesFixes === false ? (["hostsAtOnce"] as const) : LIMITS;
+  const tried = isLarge || input.searchesFixes === false ? (["hostsAtOnce"] as const) : HOST_LIMITS;
   return [
     longer,
     ...tried.map((name) => limitFix(input, name, fits)),
     ...(isLarge || input.searchesFixes === false
       ? []
       : [
-          ...(["hostsAtOnce", "hostsPerZone"] as const).map((name) => calendarFix(input, opening, name, fits)),
+          ...HOST_LIMITS.map((name) => calendarFix(input, opening, name, fits)),
           soakFix(input, fits),
           linkFix(input, schedule, fits),
           uplinkFix(input, fits),
@@ -74,7 +73,7 @@ function longerFix(input: PlanInput, opening: Opening, missingMs: number, fits: 
   );
 }
 
-function limitFix(input: PlanInput, name: (typeof LIMITS)[number], fits: IsPlannable): Fix | undefined {
+function limitFix(input: PlanInput, name: (typeof HOST_LIMITS)[number], fits: IsPlannable): Fix | undefined {
   const now = input.spec.limits[name];
   if (now === undefined) return undefined;
   return firstThat(placesAbove(now, input), fits, (places) => ({
@@ -87,7 +86,7 @@ function limitFix(input: PlanInput, name: (typeof LIMITS)[number], fits: IsPlann
 function calendarFix(
   input: PlanInput,
   opening: Opening,
-  name: "hostsAtOnce" | "hostsPerZone",
+  name: (typeof HOST_LIMITS)[number],
   fits: IsPlannable,
 ): Fix | undefined {
   const now = opening.limits?.[name];

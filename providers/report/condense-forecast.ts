@@ -13,6 +13,11 @@ const MOST_NAMED = 200;
 /** Sums are kept in tenths of a millicore. */
 const DIGITS = 10;
 
+/** Name of the row that stands for the workloads of an island that have none of their own. */
+export function restOf(island: string): string {
+  return `rest of ${island}`;
+}
+
 /** The forecast with at most {@link MOST_WORKLOADS} workloads and one row for the rest of each island. */
 export function condenseForecast(forecast: Forecast, workloads: readonly Workload[]): Forecast {
   const { demand, bands, missing, profiles, dependencies, functions, users } = forecast;
@@ -62,10 +67,7 @@ function sumRest(demand: JointDemand, kept: readonly number[], workloads: readon
   const count = kept.length + islands.size;
   return {
     ...demand,
-    workloads: [
-      ...kept.map((row) => demand.workloads[row] ?? ""),
-      ...[...islands.keys()].map((name) => `rest of ${name}`),
-    ],
+    workloads: [...kept.map((row) => demand.workloads[row] ?? ""), ...[...islands.keys()].map(restOf)],
     cpuMillis: demand.cpuMillis.map((path) => {
       const sums = new Float64Array(count * steps);
       for (let row = 0; row < target.length; row++) {

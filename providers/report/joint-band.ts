@@ -1,5 +1,5 @@
 /** Quantiles of the total demand of all workloads over time, for charts. */
-import { sumQuantiles, wholeShares, type JointDemand } from "../../sdk/model";
+import { sumQuantiles, wholeShares, type DemandShares, type JointDemand } from "../../sdk/model";
 
 /** One step of the total demand. */
 export interface DemandPoint {
@@ -9,9 +9,12 @@ export interface DemandPoint {
   readonly high: number;
 }
 
-/** Demand of all workloads together: P5, median and P95 in millicores at each step. */
-export function totalDemand(demand: JointDemand): readonly DemandPoint[] {
-  const [low, median, high] = sumQuantiles(demand, wholeShares(demand.workloads), [0.05, 0.5, 0.95]);
+/** Demand of all workloads together, or of some: P5, median and P95 in millicores at each step. */
+export function totalDemand(
+  demand: JointDemand,
+  shares: DemandShares = wholeShares(demand.workloads),
+): readonly DemandPoint[] {
+  const [low, median, high] = sumQuantiles(demand, shares, [0.05, 0.5, 0.95]);
   return Array.from({ length: demand.steps }, (_, step) => ({
     atMs: demand.startMs + step * demand.stepMs,
     low: low?.[step] ?? 0,

@@ -6,18 +6,23 @@
 import {
   isMovesOnly,
   reservedSpans,
+  wholeShares,
+  type DemandShares,
   type Forecast,
+  type IslandRoom,
   type MigrationPlan,
   type ReservedSpan,
   type Wave,
+  type Workload,
 } from "../../sdk/model";
+import { restOf } from "./condense-forecast";
 import { lanesChart, type Bar, type BarStyle } from "./html/lanes-chart";
 import { lineChart } from "./html/line-chart";
-import type { Markup } from "./html/markup";
+import { markup, type Markup } from "./html/markup";
 import type { TimeSpan } from "./html/time-axis";
 import { listOf } from "./html/words";
 import { totalDemand } from "./joint-band";
-import { stepTimes, type Network } from "./step-times";
+import type { TimesOf } from "./step-times";
 
 const MINUTE_MS = 60_000;
 /** A short plan is shown within at least so many steps of the forecast: alone it would be a flat line. */
@@ -26,6 +31,7 @@ const SHOWN_STEPS = 6;
 const STYLES = {
   surge: { name: "its new copies start elsewhere", color: "var(--c1)", pattern: "lined" },
   out: { name: "out of service, updated", color: "var(--c4)" },
+  some: { name: "updated at some time of it", color: "var(--c4)", pattern: "pale" },
   soak: { name: "works again, watched", color: "var(--c3)", pattern: "crossed" },
   receives: { name: "receives copies", color: "var(--c2)", pattern: "striped" },
   gives: { name: "gives copies back", color: "var(--c5)", pattern: "dotted" },
@@ -33,39 +39,95 @@ const STYLES = {
 } as const satisfies Record<string, BarStyle>;
 
 /** What each host does in each wave. */
-export function timelineChart(plan: MigrationPlan, timezone: string, network?: Network): Markup {
+export function timelineChart(plan: MigrationPlan, timezone: string, timesOf: TimesOf): Markup {
   const spans = Map.groupBy(reservedSpans(plan), ({ host }) => host);
-  const waves = plan.waves.map((wave) => rolesIn(wave, network));
+  const waves = plan.waves.map((wave) => rolesIn(wave, timesOf));
   const hosts = new Set(
     waves.flatMap(({ updated, comingTo, leaving }) => [...updated, ...comingTo.keys(), ...leaving]),
   );
   for (const host of spans.keys()) hosts.add(host);
+  const lanes = [...hosts]
+    .sort()
+    .map((host) => ({ name: host, bars: waves.flatMap((roles) => barsOf(host, roles, spans.get(host))) }));
+  const drawn = new Set<BarStyle>(lanes.flatMap(({ bars }) => bars.map(({ style }) => style)));
   return lanesChart({
     caption: "Hosts over the time of the plan",
     span: spanOf(plan),
-    lanes: [...hosts]
-      .sort()
-      .map((host) => ({ name: host, bars: waves.flatMap((roles) => barsOf(host, roles, spans.get(host))) })),
-    legend: Object.values(STYLES),
+    lanes,
+    legend: Object.values(STYLES).filter((style) => drawn.has(style)),
     timezone,
   });
 }
 
-/** The forecast demand of all workloads beside what is in service. */
-export function demandChart(plan: MigrationPlan, forecast: Forecast, timezone: string): Markup {
+/** Islands with a chart of their own, those closest to their capacity first; more are not read one by one. */
+const MOST_ISLANDS = 6;
+
+/** Forecast demand beside what is in service: of each island, where there are several. */
+export function demandCharts(
+  plan: MigrationPlan,
+  forecast: Forecast,
+  timezone: string,
+  workloads: readonly Pick<Workload, "name" | "island">[] = [],
+): Markup {
+  const draw = (shown: ShownDemand): Markup => demandChart(plan, forecast, timezone, shown);
+  const rooms = plan.waves.map(({ islands = [] }) => islands);
+  const names = (rooms[0] ?? []).map(({ island }) => island);
+  if (names.length === 0) {
+    return draw({ subject: "all workloads", capacityOf: ({ capacityCpuMillis }) => capacityCpuMillis });
+  }
+  if (workloads.length === 0) {
+    const capacityOf = ({ islands = [] }: Wave): number =>
+      islands.reduce((sum, { capacityCpuMillis }) => sum + capacityCpuMillis, 0);
+    return draw({ subject: "all workloads", capacityOf });
+  }
+  const roomIn = (islands: readonly IslandRoom[], name: string): IslandRoom =>
+    islands.find(({ island }) => island === name) ?? { island: name, capacityCpuMillis: 0, demandCpuMillis: 0 };
+  const useOf = (name: string): number =>
+    Math.max(
+      ...rooms.map((islands) => {
+        const { demandCpuMillis, capacityCpuMillis } = roomIn(islands, name);
+        return demandCpuMillis / Math.max(1, capacityCpuMillis);
+      }),
+    );
+  const tightest = names.toSorted((a, b) => useOf(b) - useOf(a)).slice(0, MOST_ISLANDS);
+  const charts = tightest.map((name) => {
+    const own = workloads.filter(({ island }) => island === name).map((workload) => workload.name);
+    return draw({
+      subject: name,
+      shares: wholeShares([...own, restOf(name)]),
+      capacityOf: ({ islands = [] }) => roomIn(islands, name).capacityCpuMillis,
+    });
+  });
+  return markup`${charts}`;
+}
+
+/** Whose demand a chart shows, and the capacity beside it, millicores. */
+interface ShownDemand {
+  readonly subject: string;
+  /** @default all workloads */
+  readonly shares?: DemandShares;
+  readonly capacityOf: (wave: Wave) => number;
+}
+
+function demandChart(
+  plan: MigrationPlan,
+  forecast: Forecast,
+  timezone: string,
+  { subject, shares, capacityOf }: ShownDemand,
+): Markup {
   const planned = spanOf(plan);
   const { stepMs } = forecast.demand;
   const span = { startMs: planned.startMs, endMs: Math.max(planned.endMs, planned.startMs + SHOWN_STEPS * stepMs) };
-  const shown = totalDemand(forecast.demand).filter(
+  const shown = totalDemand(forecast.demand, shares).filter(
     ({ atMs }) => atMs >= span.startMs - stepMs && atMs <= span.endMs + stepMs,
   );
-  const capacity = plan.waves.flatMap(({ startMs, endMs, capacityCpuMillis }) =>
-    [startMs, endMs].map((x) => ({ x, y: capacityCpuMillis / 1000 })),
+  const capacity = plan.waves.flatMap((wave) =>
+    [wave.startMs, wave.endMs].map((x) => ({ x, y: capacityOf(wave) / 1000 })),
   );
   const highest = Math.max(0, ...shown.map(({ high }) => high)) / 1000;
   const least = Math.min(...capacity.map(({ y }) => y));
   return lineChart({
-    caption: "Demand of all workloads beside the capacity in service",
+    caption: `Demand of ${subject} beside the capacity in service`,
     unit: "cores",
     summary: `Demand stays below ${highest.toFixed(2)} cores 19 times of 20; at least ${least.toFixed(2)} cores are in service.`,
     span,
@@ -102,7 +164,7 @@ interface WaveRoles {
 /** Times of a host in a wave. */
 type HostPhases = Partial<Record<"surge" | "out" | "soak" | "receives", TimeSpan>>;
 
-function rolesIn(wave: Wave, network: Network | undefined): WaveRoles {
+function rolesIn(wave: Wave, timesOf: TimesOf): WaveRoles {
   const comingTo = new Map<string, string[]>();
   for (const { to, workload } of wave.moves) {
     if (to === undefined) continue;
@@ -116,14 +178,14 @@ function rolesIn(wave: Wave, network: Network | undefined): WaveRoles {
     updated: new Set(isMovesOnly(wave) ? [] : wave.hosts),
     comingTo,
     leaving,
-    phases: phasesIn(wave, network),
+    phases: phasesIn(wave, timesOf),
   };
 }
 
 /** Times of all hosts in a wave; none in waves whose steps are too many to be looked at. */
-function phasesIn(wave: Wave, network: Network | undefined): ReadonlyMap<string, HostPhases> {
+function phasesIn(wave: Wave, timesOf: TimesOf): ReadonlyMap<string, HostPhases> {
   const phases = new Map<string, HostPhases>();
-  const times = stepTimes(wave, network);
+  const times = timesOf(wave);
   if (!times) return phases;
   const moves = new Map(wave.moves.map((move) => [move.id, move]));
   const add = (host: string | undefined, phase: keyof HostPhases, time: TimeSpan): void => {
@@ -166,7 +228,11 @@ function barsOf(
     const ahead =
       surge && surge.startMs < out.startMs ? { ...surge, endMs: Math.min(surge.endMs, out.startMs) } : undefined;
     if (ahead) bars.push({ ...ahead, label: `${label}: its new copies start elsewhere`, style: STYLES.surge });
-    bars.push({ ...out, label: `${label}: updated`, style: STYLES.out, text: `wave ${String(wave.index)}` });
+    bars.push(
+      phases.size === 0 && wave.lanes
+        ? { ...whole, label: `${label}: ${STYLES.some.name}`, style: STYLES.some, text: `wave ${String(wave.index)}` }
+        : { ...out, label: `${label}: updated`, style: STYLES.out, text: `wave ${String(wave.index)}` },
+    );
     if (soak) bars.push({ ...soak, label: `${label}: works again, watched`, style: STYLES.soak });
   } else if (leaving.has(host))
     bars.push({ ...(surge ?? whole), label: `${label}: gives copies back`, style: STYLES.gives });

@@ -137,9 +137,10 @@ function unitSections(plan: MigrationPlan): Section[] {
   const units = unitDecisions(plan);
   if (units.length === 0) return [];
   const moves = new Map(plan.waves.flatMap((wave) => wave.moves.map((move) => [move.replica, move] as const)));
+  const told = new Set(plan.blockers.map(({ reason }) => reason));
   const content = markup`${scoreLegend()}${table({
     caption: "How each copy ends, with its migration score",
-    columns: ["Unit", "Score", "Ends as", "On", "Why"],
+    columns: ["Unit", "On", "Ends as", "Score", "Why"],
     rowCount: units.length,
     rows: units
       .slice(0, MOST_ROWS)
@@ -148,7 +149,7 @@ function unitSections(plan: MigrationPlan): Section[] {
         unit.host,
         outcome(unit),
         scoreCell(unit),
-        markup`<span class="why">${unit.reason}</span>${targets(moves.get(unit.unit))}`,
+        markup`<span class="why">${told.has(unit.reason) ? "what blocks it, above" : unit.reason}</span>${targets(moves.get(unit.unit))}`,
       ]),
   })}`;
   const note = `${renderCounts(units)}. To the right of zero what speaks for a move, to the left what it costs, in points.`;

@@ -6,7 +6,7 @@
 import type { MigrationPlan, Wave } from "../../sdk/model";
 import { lineChart } from "./html/line-chart";
 import { section, type Section } from "./html/page";
-import { stepTimes, transfersOf, type Network } from "./step-times";
+import { transfersOf, type Network, type TimesOf } from "./step-times";
 
 /** Links that are drawn. */
 const MOST_LINKS = 3;
@@ -23,11 +23,12 @@ interface Change {
 export function linkSections(
   { waves }: MigrationPlan,
   network: Network | undefined,
+  timesOf: TimesOf,
   timezone: string,
 ): readonly Section[] {
   if (!network) return [];
   const changes = new Map<string, Change[]>();
-  for (const wave of waves) addChanges(wave, network, changes);
+  for (const wave of waves) addChanges(wave, network, timesOf, changes);
   const links = [...changes]
     .map(([name, of]) => ({ name, points: pointsOf(of) }))
     .map((link) => ({ ...link, highest: Math.max(...link.points.map(({ y }) => y)) }))
@@ -59,8 +60,8 @@ export function linkSections(
   ];
 }
 
-function addChanges(wave: Wave, network: Network, changes: Map<string, Change[]>): void {
-  const times = stepTimes(wave, network);
+function addChanges(wave: Wave, network: Network, timesOf: TimesOf, changes: Map<string, Change[]>): void {
+  const times = timesOf(wave);
   for (const [id, { bytesPerSecond: rate, links }] of transfersOf(wave, network)) {
     const time = times?.get(id);
     if (!time) continue;

@@ -9,8 +9,11 @@ import {
   type Forecast,
   type HostUpdateSpec,
   type MigrationPlan,
+  tightestIsland,
   type StageGate,
   type UpdateWay,
+  type Wave,
+  type Workload,
 } from "../../sdk/model";
 import { markup, type Markup } from "./html/markup";
 import {
@@ -26,18 +29,18 @@ import {
   type Tile,
 } from "./html/page";
 import { countOf, listOf } from "./html/words";
-import { demandChart, timelineChart } from "./plan-charts";
+import { demandCharts, timelineChart } from "./plan-charts";
 import { decisionSections } from "./plan-decisions";
 import { demandSections } from "./plan-demand";
 import { linkSections } from "./plan-links";
 import { balanceSections, costSections } from "./plan-reasons";
-import type { Network } from "./step-times";
+import { createTimesOf, type Network } from "./step-times";
 import { forecastSections } from "./workload-forecasts";
 
 /** What a page may show beside the plan. */
 export interface PlanPageParts extends Partial<Pick<Page, "tiles" | "sections">> {
-  /** Of the plan: with it the load of links is shown. */
-  readonly fleet?: Network;
+  /** Of the plan: with it the load of links is shown, and which island's demand is whose. */
+  readonly fleet?: Network & { readonly workloads?: readonly Pick<Workload, "name" | "island">[] };
 }
 
 /**
@@ -50,6 +53,7 @@ export function renderPlanPage(
   { tiles = [], sections: simulated = [], fleet }: PlanPageParts = {},
 ): string {
   const timezone = spec.windows[0]?.timezone ?? "UTC";
+  const timesOf = createTimesOf(fleet);
   const sections: Section[] = [];
   if (plan.blockers.length > 0) sections.push(blockers(plan));
   if (plan.warnings.length > 0) sections.push(section("Warnings", plainList(plan.warnings)));
@@ -58,15 +62,15 @@ export function renderPlanPage(
     sections.push(
       section(
         "Timeline",
-        timelineChart(plan, timezone, fleet),
+        timelineChart(plan, timezone, timesOf),
         "Planned at the median, steps within a wave in their order; times inside the approved envelope may shift.",
       ),
       section(
         "Demand and capacity",
-        demandChart(plan, forecast, timezone),
+        demandCharts(plan, forecast, timezone, fleet?.workloads),
         "Quantiles of joint sample paths: the dependence between workloads is kept.",
       ),
-      ...linkSections(plan, fleet, timezone),
+      ...linkSections(plan, fleet, timesOf, timezone),
       waves(plan, timezone),
     );
   }
@@ -138,6 +142,8 @@ function waveCount(plan: MigrationPlan): number {
 }
 
 function planTiles(plan: MigrationPlan, timezone: string): Tile[] {
+  // Numbers of a run that there is none of would look like good news.
+  if (plan.waves.length === 0) return blockedTiles(plan);
   const worst = Math.max(0, ...plan.waves.map(({ overCapacityShare }) => overCapacityShare));
   const allowed = 1 - plan.envelope.confidence;
   return [
@@ -164,6 +170,15 @@ function planTiles(plan: MigrationPlan, timezone: string): Tile[] {
       value: countOf(plan.reserve.hosts.length, "host"),
       detail: [...renderReserveLevels(plan, timezone), plan.cost.note].join("; "),
     },
+  ];
+}
+
+function blockedTiles({ decision, blockers: reasons, hostDecisions = [], skipped: left }: MigrationPlan): Tile[] {
+  if (decision !== "blocked") return [{ label: "Hosts left as they are", value: String(left.length) }];
+  const blocked = hostDecisions.filter(({ action }) => action === undefined).length;
+  return [
+    { label: "Reasons that block it", value: String(reasons.length), tone: "bad" },
+    { label: "Hosts that wait for it", value: String(blocked), detail: `${String(left.length)} left out` },
   ];
 }
 
@@ -200,13 +215,20 @@ function waves(plan: MigrationPlan, timezone: string): Section {
         time.format(wave.endP95Ms),
         listOf(wave.hosts),
         String(wave.moves.length),
-        `${(wave.demandCpuMillis / 1000).toFixed(1)} / ${(wave.capacityCpuMillis / 1000).toFixed(1)} cores`,
+        renderRoom(wave),
         `${(wave.overCapacityShare * 100).toFixed(1)} %`,
       ]),
       numeric: ["Moves", "Demand / capacity", "Risk"],
     }),
     "Risk: the chance that demand exceeds what is in service during the wave.",
   );
+}
+
+function renderRoom(wave: Wave): string {
+  const cores = (cpuMillis: number): string => (cpuMillis / 1000).toFixed(1);
+  const island = tightestIsland(wave);
+  const whose = island === undefined ? "" : ` of ${island}`;
+  return `${cores(wave.demandCpuMillis)} / ${cores(wave.capacityCpuMillis)} cores${whose}`;
 }
 
 function skipped(plan: MigrationPlan): Section {

@@ -1,5 +1,5 @@
 /** Rules of a maintenance window's arguments, and their resolved form. */
-import type { WindowLimits, WindowSpec } from "../model";
+import { HOST_LIMITS, type WindowLimits, type WindowSpec } from "../model";
 import { duration, join, list, named, object, oneOf, optional, required, text, wholeNumber, type Rule } from "./rules";
 
 const MINUTE_MS = 60_000;
@@ -19,6 +19,8 @@ const cron: Rule<string> = (value, field, mistakes) => {
 const limitsRule = object({
   hostsAtOnce: optional(wholeNumber(1, 1000), undefined),
   hostsPerZone: optional(wholeNumber(1, 1000), undefined),
+  hostsPerRack: optional(wholeNumber(1, 1000), undefined),
+  hostsPerIsland: optional(wholeNumber(1, 1000), undefined),
   maxUnavailable: optional(named(wholeNumber(0, 10_000), "checkout"), undefined),
 });
 
@@ -71,14 +73,8 @@ export function normalizeWindow(name: string, window: CheckedWindow): WindowSpec
   };
 }
 
-function normalizeLimits({
-  hostsAtOnce,
-  hostsPerZone,
-  maxUnavailable,
-}: NonNullable<CheckedWindow["limits"]>): WindowLimits {
-  return {
-    ...(hostsAtOnce === undefined ? {} : { hostsAtOnce }),
-    ...(hostsPerZone === undefined ? {} : { hostsPerZone }),
-    ...(maxUnavailable === undefined ? {} : { maxUnavailable }),
-  };
+function normalizeLimits(limits: NonNullable<CheckedWindow["limits"]>): WindowLimits {
+  const { maxUnavailable } = limits;
+  const hosts = HOST_LIMITS.filter((name) => limits[name] !== undefined).map((name) => [name, limits[name]] as const);
+  return { ...Object.fromEntries(hosts), ...(maxUnavailable === undefined ? {} : { maxUnavailable }) };
 }

@@ -31,7 +31,13 @@ export interface MaintenanceWindowArgs {
    * How far a run may go while this window decides; with several, the strictest wins, and the limits and budgets of
    * the update hold too. `maxUnavailable` is by workload. @default those of the update
    */
-  limits?: { hostsAtOnce?: number; hostsPerZone?: number; maxUnavailable?: Record<string, number> };
+  limits?: {
+    hostsAtOnce?: number;
+    hostsPerZone?: number;
+    hostsPerRack?: number;
+    hostsPerIsland?: number;
+    maxUnavailable?: Record<string, number>;
+  };
 }
 
 /**

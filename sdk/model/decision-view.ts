@@ -21,22 +21,50 @@ const ORDER = ["blocked", "too-costly", "moved", "skipped"] as const;
 export function hostRows({
   hostDecisions = [],
 }: Pick<MigrationPlan, "hostDecisions">): Readonly<Record<string, string>> {
-  const groups = new Map<string, { readonly first: HostDecision; readonly hosts: string[] }>();
-  for (const decision of hostDecisions) {
-    if (decision.action === undefined || decision.action === "leave") continue;
-    const key = `${decision.action}\n${decision.reason}\n${renderRejected(decision)}`;
-    const group = groups.get(key);
-    if (group) group.hosts.push(decision.host);
-    else groups.set(key, { first: decision, hosts: [decision.host] });
-  }
+  const taken = hostDecisions.filter(({ action }) => action !== undefined && action !== "leave");
+  // Those that differ in a number alone, such as of copies that move, are one row with the range.
+  const groups = Map.groupBy(
+    taken,
+    (decision) => `${decision.action ?? ""}\n${decision.reason.replace(NUMBERS, "#")}\n${renderRejected(decision)}`,
+  );
   return Object.fromEntries(
-    [...groups.values()].map(({ first, hosts }) => {
-      const rest = hosts.length > NAMED_HOSTS ? ` and ${String(hosts.length - NAMED_HOSTS)} more` : "";
+    [...groups.values()].map((decisions) => {
+      const [first] = decisions as [HostDecision, ...HostDecision[]];
+      const reason = joinNumbers(decisions.map((decision) => decision.reason));
       const rejected = renderRejected(first);
-      const value = rejected === "" ? first.reason : `${first.reason}; ${rejected}`;
-      return [`${first.action ?? ""} ${hosts.slice(0, NAMED_HOSTS).join(",")}${rest}`, value];
+      const hosts = nameSome(
+        decisions.map(({ host }) => host),
+        ",",
+      );
+      return [`${first.action ?? ""} ${hosts}`, rejected === "" ? reason : `${reason}; ${rejected}`];
     }),
   );
+}
+
+const NUMBERS = /\b\d+\b/g;
+
+/** Texts that differ in numbers alone as one: `3 to 12 copies go to other hosts`. */
+function joinNumbers(texts: readonly string[]): string {
+  const numbers = texts.map((text) => (text.match(NUMBERS) ?? []).map(Number));
+  let place = 0;
+  return (texts[0] ?? "").replace(NUMBERS, () => {
+    const values = numbers.map((found) => found[place] ?? 0);
+    place += 1;
+    return rangeOf(values, 0);
+  });
+}
+
+/** `7`, or `3 to 12`. */
+function rangeOf(values: readonly number[], digits: number): string {
+  const [low, high] = [Math.min(...values).toFixed(digits), Math.max(...values).toFixed(digits)];
+  return low === high ? low : `${low} to ${high}`;
+}
+
+/** The first names of many, and how many more there are. */
+export function nameSome(names: readonly string[], separator: string): string {
+  if (names.length <= NAMED_HOSTS) return names.join(separator);
+  const named = names.slice(0, NAMED_HOSTS - 1);
+  return `${named.join(separator)} and ${String(names.length - named.length)} more`;
 }
 
 /** Why not, by reason: `not live-patch, restart: the update restarts the host`. That it is not as wanted goes without saying. */
@@ -51,9 +79,12 @@ export function renderRejected({ rejected }: Pick<HostDecision, "rejected">): st
   return [...byReason].map(([reason, actions]) => `not ${actions.join(", ")}: ${reason}`).join("; ");
 }
 
-/** Rows like `front-1 on host-01`: outcome, score and cost. Units on hosts that are left alone have none. */
+/**
+ * Rows like `front-1 on host-01`: outcome, score and cost. Units on hosts that are left alone have none; where more than a
+ * few end alike for the same reason they are one row.
+ */
 export function unitRows(
-  plan: Pick<MigrationPlan, "waves" | "units" | "hostDecisions">,
+  plan: Pick<MigrationPlan, "waves" | "units" | "hostDecisions" | "blockers">,
 ): Readonly<Record<string, string>> {
   const untouched = new Set(
     (plan.hostDecisions ?? []).flatMap(({ host, action }) => (action === "leave" || action === "defer" ? [host] : [])),
@@ -62,21 +93,42 @@ export function unitRows(
   const sorted = [...units].sort(
     (a, b) => ORDER.indexOf(a.outcome) - ORDER.indexOf(b.outcome) || (a.unit < b.unit ? -1 : 1),
   );
-  const rows = sorted
-    .slice(0, UNIT_ROWS)
-    .map((unit): readonly [string, string] => [`${unit.unit} on ${unit.host}`, renderUnit(unit)]);
-  const rest = sorted.slice(UNIT_ROWS);
-  if (rest.length > 0) rows.push([`and ${String(rest.length)} more`, renderCounts(rest)]);
+  const told = new Set(plan.blockers.map(({ reason }) => reason));
+  const alike = Map.groupBy(sorted, ({ outcome, unit, reason }) =>
+    outcome === "moved" ? unit : `${outcome} ${reason}`,
+  );
+  const rows: [string, string][] = [];
+  let left: UnitDecision[] = [];
+  for (const group of alike.values()) {
+    if (rows.length >= UNIT_ROWS) left = [...left, ...group];
+    else if (group.length > NAMED_HOSTS) rows.push(rowOfMany(group, told));
+    else for (const unit of group) rows.push([`${unit.unit} on ${unit.host}`, renderUnit(unit, told)]);
+  }
+  if (left.length > 0) rows.push([`and ${String(left.length)} more`, renderCounts(left)]);
   return Object.fromEntries(rows);
+}
+
+function rowOfMany(units: readonly UnitDecision[], told: ReadonlySet<string>): [string, string] {
+  const names = nameSome(
+    units.map(({ unit }) => unit),
+    ",",
+  );
+  return [`${String(units.length)} units (${names})`, renderEnd(units, told)];
 }
 
 /** Rows of a table for people: waves show already what moves, so that units that do are counted. */
 export function foldMoved(rows: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  const entries = Object.entries(rows);
-  const moved = entries.filter(([, text]) => text.startsWith(MOVED));
-  if (moved.length === 0) return rows;
-  const rest = entries.filter(([, text]) => !text.startsWith(MOVED));
-  return Object.fromEntries([...rest, [`${String(moved.length)} moved`, "as the waves say; scores are on the page"]]);
+  const rest: [string, string][] = [];
+  let moved = 0;
+  for (const [key, text] of Object.entries(rows)) {
+    // Units beyond those with a row of their own: all of them move, or they keep theirs.
+    const more = /^and (\d+) more$/.exec(key)?.[1];
+    if (text.startsWith(MOVED)) moved += 1;
+    else if (more !== undefined && text === `${more} moved`) moved += Number(more);
+    else rest.push([key, text]);
+  }
+  if (moved === 0) return rows;
+  return Object.fromEntries([...rest, [`${String(moved)} moved`, "as the waves say; scores are on the page"]]);
 }
 
 /** Counts as `9 moved, 1 too costly`. */
@@ -92,9 +144,29 @@ function words(outcome: UnitDecision["outcome"]): string {
   return outcome === "too-costly" ? "too costly" : outcome;
 }
 
-function renderUnit({ outcome, to, wave, migration, reason }: UnitDecision): string {
-  const { score, threshold, cost, maximumCost } = migration;
-  const numbers = `score ${score.toFixed(0)} (threshold ${String(threshold)}), cost ${cost.toFixed(0)} (at most ${String(maximumCost)})`;
-  if (outcome === "moved") return `${MOVED}${to ?? ""} in wave ${String(wave ?? 0)}; ${numbers}`;
-  return `${words(outcome)}: ${reason}; ${numbers}`;
+function renderUnit(unit: UnitDecision, told: ReadonlySet<string>): string {
+  const { outcome, to, wave } = unit;
+  if (outcome === "moved") return `${MOVED}${to ?? ""} in wave ${String(wave ?? 0)}; ${renderNumbers([unit])}`;
+  return renderEnd([unit], told);
+}
+
+/** How units end that stay where they are. What blocks the plan has a row of its own and is not said again. */
+function renderEnd(units: readonly UnitDecision[], told: ReadonlySet<string>): string {
+  const [first] = units;
+  const reason = first?.reason ?? "";
+  const why = told.has(reason) ? "by what blocks the plan" : reason;
+  return `${words(first?.outcome ?? "skipped")}: ${why}; ${renderNumbers(units)}`;
+}
+
+function renderNumbers(units: readonly UnitDecision[]): string {
+  const { threshold, maximumCost } = units[0]?.migration ?? { threshold: 0, maximumCost: 0 };
+  const score = rangeOf(
+    units.map(({ migration }) => migration.score),
+    0,
+  );
+  const cost = rangeOf(
+    units.map(({ migration }) => migration.cost),
+    0,
+  );
+  return `score ${score} (threshold ${String(threshold)}), cost ${cost} (at most ${String(maximumCost)})`;
 }

@@ -6,7 +6,7 @@
  *
  * Invariant: equal plans have equal views; nothing in a view depends on the moment it is made.
  */
-import { foldMoved, hostRows, unitRows } from "./decision-view";
+import { foldMoved, hostRows, nameSome, unitRows } from "./decision-view";
 import type {
   BalanceFindings,
   Blocker,
@@ -18,7 +18,8 @@ import type {
   StageGate,
   Wave,
 } from "./plan";
-import { isMovesOnly } from "./plan";
+import { isMovesOnly, tightestIsland } from "./plan";
+import type { WindowLimits } from "./policy";
 import { reservedSpans, reserveLevels } from "./reservation";
 import { formatDuration, formatDurationShort } from "./units";
 
@@ -134,15 +135,14 @@ export function renderReserveLevels(
   ];
 }
 
-/** Of a fleet of which most is as wanted, or is warned of: what is named, and counted besides. */
-const NAMED_HOSTS = 4;
+/** Warnings that are named; the others are counted. */
 const NAMED_WARNINGS = 24;
 
 function skippedRows(skipped: readonly SkippedHost[]): Readonly<Record<string, string>> {
   const byReason = Map.groupBy(skipped, ({ reason }) => reason);
   return Object.fromEntries(
     [...byReason].map(([reason, hosts]) => [
-      nameHosts(
+      nameSome(
         hosts.map(({ host }) => host),
         ",",
       ),
@@ -155,13 +155,6 @@ function namedWarnings(warnings: readonly string[]): readonly string[] {
   if (warnings.length <= NAMED_WARNINGS) return warnings;
   const others = `${String(warnings.length - NAMED_WARNINGS)} more; the page has them all`;
   return [...warnings.slice(0, NAMED_WARNINGS), others];
-}
-
-/** Hosts by name, of many the first three and how many more. */
-function nameHosts(hosts: readonly string[], separator: string): string {
-  if (hosts.length <= NAMED_HOSTS) return hosts.join(separator);
-  const named = hosts.slice(0, NAMED_HOSTS - 1);
-  return `${named.join(separator)} and ${String(hosts.length - named.length)} more`;
 }
 
 /** Uses of each kind that are named, the most telling first; the others are counted. */
@@ -250,8 +243,8 @@ export function renderOpening(opening: Opening, timezone: string): string {
   const [start, end] = [formatDay(opening.startMs, timezone), formatDay(opening.endMs, timezone)];
   const until = `${start === end ? "" : `${end} `}${formatTime(opening.endMs, timezone)}`;
   const length = formatDurationShort(opening.endMs - opening.startMs);
-  const { hostsAtOnce, hostsPerZone, maxUnavailable } = opening.limits ?? {};
-  const parts = [`${opening.window}, ${length}`, ...limitParts(hostsAtOnce, hostsPerZone, maxUnavailable ?? {})];
+  const { maxUnavailable = {}, ...hosts } = opening.limits ?? {};
+  const parts = [`${opening.window}, ${length}`, ...limitParts(hosts, maxUnavailable)];
   return `${start} ${formatTime(opening.startMs, timezone)} to ${until} (${parts.join("; ")})`;
 }
 
@@ -267,23 +260,15 @@ function cheaperRows({ cost, waves }: MigrationPlan): Pick<PlanView, "cheaper"> 
 }
 
 /** Limits as `2 hosts at once; 1 in a zone; unavailable at most: checkout 1, ledger 0`. */
-function renderLimits({ hostsAtOnce, hostsPerZone, hostsPerRack, hostsPerIsland, budgets }: Envelope): string {
-  const [hosts = "", zone = "", ...more] = limitParts(hostsAtOnce, hostsPerZone, budgets);
-  return [
-    hosts,
-    zone,
-    ...(hostsPerRack === undefined ? [] : [`${String(hostsPerRack)} in a rack`]),
-    ...(hostsPerIsland === undefined ? [] : [`${String(hostsPerIsland)} of an island`]),
-    ...more,
-  ].join("; ");
+function renderLimits(envelope: Envelope): string {
+  return limitParts(envelope, envelope.budgets).join("; ");
 }
 
 /** Budgets that are named in a line, the strictest first. */
 const NAMED_BUDGETS = 5;
 
 function limitParts(
-  hostsAtOnce: number | undefined,
-  hostsPerZone: number | undefined,
+  { hostsAtOnce, hostsPerZone, hostsPerRack, hostsPerIsland }: Omit<WindowLimits, "maxUnavailable">,
   budgets: Readonly<Record<string, number>>,
 ): string[] {
   const strictest = Object.entries(budgets).sort(([a, x], [b, y]) => x - y || (a < b ? -1 : 1));
@@ -292,6 +277,8 @@ function limitParts(
   return [
     ...(hostsAtOnce === undefined ? [] : [`${String(hostsAtOnce)} host${hostsAtOnce === 1 ? "" : "s"} at once`]),
     ...(hostsPerZone === undefined ? [] : [`${String(hostsPerZone)} in a zone`]),
+    ...(hostsPerRack === undefined ? [] : [`${String(hostsPerRack)} in a rack`]),
+    ...(hostsPerIsland === undefined ? [] : [`${String(hostsPerIsland)} of an island`]),
     ...(named.length === 0 ? [] : [`unavailable at most: ${named.join(", ")}`]),
   ];
 }
@@ -299,6 +286,7 @@ function limitParts(
 /** The table that a preview shows as a message; lines of at most about 150 characters. */
 export function renderPlanTable(view: PlanView, title: string): string {
   const lines = [`${title}: ${view.summary}`];
+  appendRows(lines, "BLOCKED", view.blockers);
   const waves = Object.entries(view.waves);
   if (waves.length > 0) {
     const width = Math.max(...waves.map(([key]) => key.length));
@@ -312,7 +300,6 @@ export function renderPlanTable(view: PlanView, title: string): string {
   appendRows(lines, "use", view.uses ?? {});
   appendRows(lines, "shares", view.shares ?? {});
   appendRows(lines, "skipped", view.skipped);
-  appendRows(lines, "BLOCKED", view.blockers);
   for (const warning of view.warnings) lines.push(`  warning   ${warning}`);
   appendRows(lines, "after", view.stages ?? {});
   if (view.starts !== undefined && view.decision === "run") lines.push(`  starts    ${view.starts}`);
@@ -332,7 +319,7 @@ function summarize(plan: MigrationPlan, timezone: string): string {
   const updated = plan.waves.flatMap((wave) => (isMovesOnly(wave) ? [] : wave.hosts));
   if (plan.balance) return summarizeRebalance(plan, plan.balance, timezone);
   if (plan.decision === "nothing")
-    return `nothing to do: all hosts match (${nameHosts(
+    return `nothing to do: all hosts match (${nameSome(
       plan.skipped.map(({ host }) => host),
       ", ",
     )})`;
@@ -355,7 +342,7 @@ function summarizeRebalance(plan: MigrationPlan, { reason }: BalanceFindings, ti
 }
 
 function waveKey(wave: Wave, format: (ms: number) => string): string {
-  const hosts = nameHosts(wave.hosts, ",");
+  const hosts = nameSome(wave.hosts, ",");
   return `w${String(wave.index)} ${format(wave.startMs)}-${format(wave.endMs)} ${wave.kind}${hosts ? ` ${hosts}` : ""}`;
 }
 
@@ -369,7 +356,9 @@ function waveRow(wave: Wave): string {
   const shown = wave.moves.slice(0, 4).map(renderMove);
   if (wave.moves.length > shown.length) shown.push(`${String(wave.moves.length - shown.length)} more`);
   const moves = shown.length === 0 ? "no moves" : shown.join(", ");
-  return `${moves}; demand ${cores(wave.demandCpuMillis)} of ${cores(wave.capacityCpuMillis)} cores`;
+  const island = tightestIsland(wave);
+  const whose = island === undefined ? "" : ` of ${island}`;
+  return `${moves}; demand ${cores(wave.demandCpuMillis)} of ${cores(wave.capacityCpuMillis)} cores${whose}`;
 }
 
 /** What becomes of a copy that goes to no other host. */

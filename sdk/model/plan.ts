@@ -213,9 +213,27 @@ export interface Wave {
    * islands, of the one where it is largest.
    */
   readonly overCapacityShare: number;
-  /** Lowest capacity of the island's serving hosts in this wave, and demand at the pool's quantile. */
+  /**
+   * Lowest capacity of the island's serving hosts in this wave, and demand at the pool's quantile; with several islands, of
+   * the one that is closest to its capacity.
+   */
   readonly capacityCpuMillis: number;
   readonly demandCpuMillis: number;
+  /** The same of each island; absent where there is one, and in earlier versions. */
+  readonly islands?: readonly IslandRoom[];
+}
+
+/** What an island has in service in a wave, and what it needs at the pool's quantile. */
+export interface IslandRoom {
+  readonly island: string;
+  readonly capacityCpuMillis: number;
+  readonly demandCpuMillis: number;
+}
+
+/** The island of a wave that is closest to its capacity; undefined where the plan has one island. */
+export function tightestIsland({ islands, capacityCpuMillis, demandCpuMillis }: Wave): string | undefined {
+  return islands?.find((one) => one.capacityCpuMillis === capacityCpuMillis && one.demandCpuMillis === demandCpuMillis)
+    ?.island;
 }
 
 /** True for waves that move copies and change no host. */

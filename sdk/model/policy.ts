@@ -147,10 +147,15 @@ export interface WindowSpec {
 /** `closed`: nothing may run in these times, unless a calendar of higher precedence opens them. */
 export type WindowEffect = "open" | "closed";
 
+/** Limits of how many hosts go at once, of an update and of windows. */
+export const HOST_LIMITS = ["hostsAtOnce", "hostsPerZone", "hostsPerRack", "hostsPerIsland"] as const;
+
 /** How far a run may go in some window; the update's own limits and budgets hold as well. */
 export interface WindowLimits {
   readonly hostsAtOnce?: number;
   readonly hostsPerZone?: number;
+  readonly hostsPerRack?: number;
+  readonly hostsPerIsland?: number;
   /** Copies that may be unavailable, by workload. */
   readonly maxUnavailable?: Readonly<Record<string, number>>;
 }

@@ -42,13 +42,13 @@ describe("several windows", () => {
     const some = { ...nightly, limits: { hostsAtOnce: 4, maxUnavailable: { web: 1 } } };
     const careful = buildWindow("careful", {
       cron: "0 3 * * 1",
-      limits: { hostsAtOnce: 1, maxUnavailable: { web: 2 } },
+      limits: { hostsAtOnce: 1, hostsPerRack: 1, maxUnavailable: { web: 2 } },
     });
     assertOpenings(
       [some, careful],
       [
         '06-01T02:00/06-01T03:00 nightly {"hostsAtOnce":4,"maxUnavailable":{"web":1}}',
-        '06-01T03:00/06-01T04:00 careful + nightly {"hostsAtOnce":1,"maxUnavailable":{"web":1}}',
+        '06-01T03:00/06-01T04:00 careful + nightly {"hostsAtOnce":1,"hostsPerRack":1,"maxUnavailable":{"web":1}}',
         '06-01T04:00/06-01T06:00 nightly {"hostsAtOnce":4,"maxUnavailable":{"web":1}}',
       ],
     );

