@@ -245,18 +245,23 @@ function fleetOf(scenario: Scenario): MemoryFleetSpec {
     troubles,
     migratesLive = false,
     bursts = false,
-    replaces = false,
+    replaces = "none",
   } = scenario;
   const offers: readonly HostOffer[] = [
     ...(migratesLive ? (["live-migration"] as const) : []),
-    ...(replaces ? (["replacement"] as const) : []),
+    ...(replaces === "none" ? [] : (["replacement"] as const)),
   ];
   const sample = quickFleet({ hosts, zones, standby, requestsPerSecond, updateMs });
   const fleet = bursts ? withFunction(sample) : sample;
   const good: CommandBehaviour = { kind: "set-version", version: "v2", afterMs: updateMs, output: "installed v2\n" };
   return {
     ...fleet,
-    hosts: fleet.hosts.map((host) => ({ ...host, bootMs, offers })),
+    hosts: fleet.hosts.map((host, index) => ({
+      ...host,
+      bootMs,
+      offers,
+      ...(replaces === "some" && index % 2 === 1 ? { immutable: "sealed root" } : {}),
+    })),
     images: { [IMAGE]: ({ id }) => (troubles[id] === undefined ? "v2" : "v2-broken") },
     workloads: fleet.workloads.map((workload) => ({
       ...workload,
@@ -316,12 +321,13 @@ function behaviourOf(trouble: HostTrouble, afterMs: number): CommandBehaviour {
   }
 }
 
-function updateOf({ reboot, undo, replaces = false }: Scenario, update: UpdateSpec): UpdateSpec {
+function updateOf({ reboot, undo, replaces = "none" }: Scenario, update: UpdateSpec): UpdateSpec {
   const { undo: undoCommand, command = "", ...rest } = update;
-  if (replaces) return { ...rest, image: IMAGE, reboot: false, timeoutMs: MINUTE_MS };
+  if (replaces === "all") return { ...rest, image: IMAGE, reboot: false, timeoutMs: MINUTE_MS };
   return {
     ...rest,
     command,
+    ...(replaces === "some" ? { image: IMAGE } : {}),
     reboot,
     timeoutMs: MINUTE_MS,
     ...(undo === "none" || undoCommand === undefined ? { irreversible: true } : { undo: undoCommand }),

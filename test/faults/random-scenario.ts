@@ -75,7 +75,7 @@ export function createScenario(seed: number): Scenario {
     // A draw of its own: the others are those of the same seed without it.
     migratesLive: createRandom(seed).fork("live").next() < 0.3,
     ...createWays(seed),
-    replaces: createRandom(seed).fork("replaces").next() < 0.2,
+    replaces: createReplaced(seed),
     troubles: createTroubles(random, hosts),
   };
   const count = random.integer(0, MOST_INCIDENTS);
@@ -86,7 +86,7 @@ export function createScenario(seed: number): Scenario {
       ...incidents,
       ...(base.bursts ? createBurstIncidents(seed) : []),
       ...(base.refuses ? createRefusalIncidents(seed) : []),
-      ...(base.replaces ? createReplacementIncidents(seed) : []),
+      ...(base.replaces === "none" ? [] : createReplacementIncidents(seed)),
     ],
   };
 }
@@ -95,6 +95,13 @@ export function createScenario(seed: number): Scenario {
 function createWays(seed: number): Pick<Scenario, "bursts" | "refuses"> {
   const draw = createRandom(seed).fork("bursts").next();
   return { bursts: draw < 0.2, refuses: draw >= 0.9 };
+}
+
+/** A draw of its own too. */
+function createReplaced(seed: number): "none" | "some" | "all" {
+  const draw = createRandom(seed).fork("replaces").next();
+  if (draw >= 0.2) return "none";
+  return draw < 0.1 ? "some" : "all";
 }
 
 /** A replacement, its way back or its end that goes wrong, in most of the scenarios that have them. */

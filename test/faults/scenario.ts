@@ -81,8 +81,8 @@ export interface Scenario {
   readonly bursts?: boolean;
   /** There is no reserve, and functions of the front may be refused. @default false */
   readonly refuses?: boolean;
-  /** Hosts are replaced by machines of an image instead of updated in place. @default false */
-  readonly replaces?: boolean;
+  /** Hosts that are replaced by machines of an image instead of updated in place; some: every second one. @default "none" */
+  readonly replaces?: "none" | "some" | "all";
   /** By host. */
   readonly troubles: Readonly<Record<string, HostTrouble>>;
   readonly incidents: readonly Incident[];
