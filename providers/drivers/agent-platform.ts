@@ -10,6 +10,7 @@ import { createLocalCapacityDriver } from "./capacity/local";
 import type { CapacityDriver, Platform, TrafficDriver } from "./contracts";
 import { createAgentHostDriver, type StoppedHosts } from "./hosts/agent";
 import { loadInventory, type Inventory } from "./inventory";
+import { withLocalReplacement } from "./local-fleet/replacement";
 import { createSwitchTrafficDriver } from "./traffic/switch-driver";
 import { createAgentScheduleReader, createAgentUsageSampler, createAgentWorkloadDriver } from "./workloads/agent";
 
@@ -28,10 +29,11 @@ export async function openAgentPlatform(
     ? createLocalCapacityDriver(inventory.local.directory, agents, clock)
     : createNoCapacity(inventory);
   const { switch: address } = inventory;
+  const hosts = createAgentHostDriver(agents, capacity);
   const traffic = address ? createSwitchTrafficDriver({ url: address.url, tls: inventory.tls }) : undefined;
   return {
     name: inventory.name,
-    hosts: createAgentHostDriver(agents, capacity),
+    hosts: inventory.local ? withLocalReplacement(hosts, inventory.local.directory, agents, clock) : hosts,
     workloads: createAgentWorkloadDriver(agents),
     traffic: traffic ?? createNoTraffic(inventory),
     capacity,

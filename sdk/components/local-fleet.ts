@@ -6,6 +6,7 @@ import {
   cpu,
   list,
   name as nameRule,
+  named,
   normalizeProcess,
   object,
   oneOf,
@@ -41,6 +42,8 @@ export interface LocalFleetArgs {
   jobs?: string[];
   /** Folder that every host's root folder starts as a copy of. */
   hostImage?: string;
+  /** Folders by the names of images: what `update.image` names, and a replaced host's root folder starts as a copy of. @default none */
+  images?: { [name: string]: string };
   /** What about this fleet is made up; reports repeat it. */
   disclosures?: string[];
   /** What moves requests: this package's own switch, or an HAProxy (Debian package haproxy). @default "embedded" */
@@ -80,6 +83,7 @@ const argsRule = object({
   servicePorts: optional(ports, NO_PORTS),
   jobs: optional(list(nameRule), NO_TEXTS),
   hostImage: optional(text, undefined),
+  images: optional(named(text, "an image"), undefined),
   disclosures: optional(list(text), NO_TEXTS),
   traffic: optional(oneOf(TRAFFIC_ENGINES), "embedded"),
   accessLog: optional(text, undefined),
@@ -172,6 +176,13 @@ function normalizeFleet(name: string, fleet: CheckedFleet): LocalFleetSpec {
     ],
     workloads: fleet.workloads.map((workload) => normalizeFleetWorkload(workload, fleet)),
     ...(fleet.hostImage === undefined ? {} : { hostImage: path.resolve(fleet.hostImage) }),
+    ...(fleet.images === undefined
+      ? {}
+      : {
+          images: Object.fromEntries(
+            Object.entries(fleet.images).map(([image, folder]) => [image, path.resolve(folder)] as const),
+          ),
+        }),
     disclosures: fleet.disclosures,
     ...(fleet.accessLog === undefined ? {} : { accessLog: path.resolve(fleet.accessLog) }),
     ...(fleet.traffic === "embedded" ? {} : { traffic: fleet.traffic }),

@@ -10,6 +10,8 @@ export interface LocalFleetSpec {
   readonly workloads: readonly LocalWorkloadSpec[];
   /** Folder whose content every host's root folder starts with. */
   readonly hostImage?: string;
+  /** Folders by the names of the images that hosts can be replaced by. Absent: they cannot be replaced. */
+  readonly images?: Readonly<Record<string, string>>;
   /** What about the fleet is made up, such as generated load history; reports repeat it. */
   readonly disclosures?: readonly string[];
   /** What moves requests. @default "embedded" */

@@ -272,14 +272,14 @@ describe("arguments of components", () => {
     assert.equal(mistakesOf(() => new CapacityPool("p", { size: { quantile: 95 }, maximum: { hosts: -1 } })).length, 2);
   });
 
-  it("wants commands and no fixed ports in a local fleet", () => {
-    const mistakes = mistakesOf(
-      () => new LocalFleet("f", { hosts: 3, workloads: [{ name: "front", port: 80 }], jobs: ["back"] }),
-    );
-    assert.deepEqual(
-      mistakes.map((mistake) => mistake.split(" ")[0]),
-      ["workloads[0].command", "workloads[0].port", "jobs.back"],
-    );
+  it("wants commands and no fixed ports in a local fleet, and a folder for each image", () => {
+    const fieldsOf = (args: object): readonly (string | undefined)[] =>
+      mistakesOf(() => new LocalFleet("f", { hosts: 3, workloads: [{ name: "front", port: 80 }], ...args })).map(
+        (mistake) => mistake.split(" ")[0],
+      );
+    assert.deepEqual(fieldsOf({ jobs: ["back"] }), ["workloads[0].command", "workloads[0].port", "jobs.back"]);
+    const images = { "image-2": "", "Image 3": "images/3" };
+    assert.deepEqual(fieldsOf({ images }), ["images.image-2", "images.Image"]);
   });
 
   it("resolves units and shares to plain numbers", async () => {

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, describe } from "mocha";
 import { openCpuGroups } from "../../providers/agent/cpu-groups";
 import type { HostDriver } from "../../providers/drivers/contracts";
@@ -18,6 +20,15 @@ import {
 } from "./agent-fleet-fixture";
 import { describeHostDriver } from "./host-contract";
 import { describeWorkloadDriver } from "./workload-contract";
+
+/** A folder that machines are made of; removed at the end. */
+const folders: string[] = [];
+async function imageFolder(version: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "archipelago-image-"));
+  folders.push(folder);
+  await writeFile(join(folder, "version"), `  ${version}\n\n`);
+  return folder;
+}
 
 /** As an operator does: writes into the agent's configuration that commands may not change its host, and starts it anew. */
 async function seal(fleet: FleetLayout, host: string, hosts: HostDriver): Promise<void> {
@@ -42,6 +53,7 @@ describe("drivers: agents on real processes", () => {
   };
   // Also when a fixture failed halfway, after which its own `close` is never called.
   after(() => Promise.all(fleets.map(({ base }) => base.close())));
+  after(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true }))));
 
   describeHostDriver(
     "a local fleet",
@@ -49,6 +61,7 @@ describe("drivers: agents on real processes", () => {
       const { base, platform, spec } = await start(
         ["a", "b", "c"].map((zone, index) => fixtureHost(`host-0${String(index + 1)}`, `zone-${zone}`)),
         [fixtureWorkload("plain", 1)],
+        { hostImage: await imageFolder("v1"), images: { "image-2": await imageFolder("v2") } },
       );
       const layout = fleetLayout(spec.directory);
       await stopFleetProcess(layout.host("host-02"));
@@ -59,7 +72,8 @@ describe("drivers: agents on real processes", () => {
         host: "host-01",
         unreachableHost: "host-02",
         immutableHost: "host-03",
-        probe: { command: "printf '  v1\\n\\n'", output: "v1" },
+        probe: { command: "cat version", output: "v1" },
+        replacement: { image: "image-2", output: "v2" },
         commands: {
           succeeding: { command: "echo worked; echo run >> runs", output: "worked" },
           failing: { command: "echo 'checksum mismatch' >&2; exit 3", exitCode: 3, output: "checksum mismatch" },

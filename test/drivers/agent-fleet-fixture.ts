@@ -43,7 +43,7 @@ export async function fleetFolder(): Promise<string> {
 export async function startTestLocalFleet(
   hosts: readonly LocalHostSpec[],
   workloads: readonly LocalWorkloadSpec[],
-  options: Pick<LocalFleetSpec, "traffic"> = {},
+  options: Pick<LocalFleetSpec, "traffic" | "hostImage" | "images"> = {},
 ): Promise<TestLocalFleet> {
   const directory = await fleetFolder();
   const spec: LocalFleetSpec = { name: "test", directory, hosts, workloads, ...options };

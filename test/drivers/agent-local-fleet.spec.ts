@@ -165,6 +165,13 @@ describe("drivers: a local fleet", function () {
     assert.deepEqual(await observeLocalFleet(spec.directory), record);
   });
 
+  it("names every image without a folder before anything is made", async () => {
+    const directory = await fleetFolder();
+    const images = { one: join(directory, "one"), two: join(directory, "two") };
+    await assert.rejects(createLocalFleet({ ...spec, directory, images }), /images\.one[^]*images\.two/);
+    await removeFleet(directory);
+  });
+
   it("finishes a fleet whose creation was broken off", async () => {
     const directory = await fleetFolder();
     const half = { ...spec, directory };

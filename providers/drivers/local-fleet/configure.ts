@@ -4,7 +4,7 @@
  * Invariant: everything here can be done again; what exists is kept or replaced by the same.
  */
 import { cp, mkdir, rename, rm, stat } from "node:fs/promises";
-import { canonicalJson, MistakeError, type LocalFleetSpec } from "../../../sdk/model";
+import { canonicalJson, MistakeError, type LocalFleetSpec, type Mistake } from "../../../sdk/model";
 import { findFreePort } from "../../agent/free-port";
 import { createFleetAuthority, issueCertificate, type TlsFiles } from "../certificates";
 import type { Inventory } from "../inventory";
@@ -48,8 +48,9 @@ export async function openFleetFile(layout: FleetLayout, spec: LocalFleetSpec): 
   return file;
 }
 
-/** Writes certificates, configurations, root folders and, last, the inventory. */
+/** Writes certificates, configurations, root folders and, last, the inventory. @throws MistakeError for images without a folder */
 export async function configureFleet(layout: FleetLayout, file: FleetFile): Promise<Inventory> {
+  await checkImages(file.spec);
   await createFleetAuthority(layout.tls);
   const controller = await issueCertificate(layout.tls, { name: "controller", role: "client", addresses: [] });
   await configureSwitch(layout, file);
@@ -64,6 +65,17 @@ export function endpointsOf(file: FleetFile): Readonly<Record<string, string>> {
   return Object.fromEntries(
     Object.entries(file.ports.services).map(([service, port]) => [service, `http://${LOCAL_ADDRESS}:${String(port)}`]),
   );
+}
+
+/** A run would find out that an image is not there when it has emptied a host for it. */
+async function checkImages({ images = {} }: LocalFleetSpec): Promise<void> {
+  const mistakes = await Promise.all(
+    Object.entries(images).map(async ([name, folder]): Promise<Mistake[]> => {
+      if ((await stat(folder).catch(() => undefined))?.isDirectory()) return [];
+      return [{ field: `images.${name}`, value: folder, rule: "must be a folder", remedy: "correct the path" }];
+    }),
+  );
+  if (mistakes.flat().length > 0) throw new MistakeError("local fleet", mistakes.flat());
 }
 
 async function configureSwitch(layout: FleetLayout, file: FleetFile): Promise<void> {
@@ -114,7 +126,7 @@ function serviceEnvironment(file: FleetFile): Readonly<Record<string, string>> {
 }
 
 /** A root folder is there as a whole or not at all: a half-copied image would be a host of its own kind. */
-async function seedRoot(root: string, image: string | undefined): Promise<void> {
+export async function seedRoot(root: string, image: string | undefined, field = "hostImage"): Promise<void> {
   if (await stat(root).catch(() => undefined)) return;
   const draft = `${root}.new`;
   await rm(draft, { recursive: true, force: true });
@@ -122,7 +134,7 @@ async function seedRoot(root: string, image: string | undefined): Promise<void> 
   if (image !== undefined) {
     await cp(image, draft, { recursive: true, preserveTimestamps: true }).catch((error: unknown) => {
       const rule = `must be a folder that can be copied (${(error as NodeJS.ErrnoException).code ?? String(error)})`;
-      throw MistakeError.of("hostImage", image, rule, "correct the path");
+      throw MistakeError.of(field, image, rule, "correct the path");
     });
   }
   await rename(draft, root);

@@ -32,6 +32,10 @@ export interface HostLayout extends ProcessLayout {
   readonly state: string;
   /** What stands for the machine's file system. */
   readonly root: string;
+  /** What is known of its machines, the root folder of the one to come, and where the one that was replaced is kept. */
+  readonly machine: string;
+  readonly next: string;
+  readonly kept: string;
 }
 
 /** `fleet.json`: the spec, and what was chosen for it once. */
@@ -73,6 +77,9 @@ export function fleetLayout(directory: string): FleetLayout {
         process: join(folder, "state", "agent.json"),
         state: join(folder, "state"),
         root: join(folder, "root"),
+        machine: join(folder, "machine.json"),
+        next: join(folder, "next"),
+        kept: join(folder, "kept"),
       };
     },
   };
