@@ -4,9 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe } from "mocha";
 import { openCpuGroups } from "../../providers/agent/cpu-groups";
-import type { HostDriver } from "../../providers/drivers/contracts";
-import { fleetLayout, type FleetLayout } from "../../providers/drivers/local-fleet/layout";
-import { startFleetProcess, stopFleetProcess } from "../../providers/drivers/local-fleet/processes";
+import { fleetLayout } from "../../providers/drivers/local-fleet/layout";
+import { stopFleetProcess } from "../../providers/drivers/local-fleet/processes";
 import { eventually, request } from "../agent/agent-fixture";
 import { describeCapacityDriver } from "./capacity-contract";
 import { NO_ABORT } from "./contract";
@@ -15,6 +14,7 @@ import {
   fixtureHost,
   fixtureWorkload,
   FLEET_TEST_MS,
+  sealHost,
   startTestLocalFleet,
   type TestLocalFleet,
 } from "./agent-fleet-fixture";
@@ -28,18 +28,6 @@ async function imageFolder(version: string): Promise<string> {
   folders.push(folder);
   await writeFile(join(folder, "version"), `  ${version}\n\n`);
   return folder;
-}
-
-/** As an operator does: writes into the agent's configuration that commands may not change its host, and starts it anew. */
-async function seal(fleet: FleetLayout, host: string, hosts: HostDriver): Promise<void> {
-  const files = fleet.host(host);
-  const config = JSON.parse(await readFile(files.config, "utf8")) as object;
-  await writeFile(files.config, JSON.stringify({ ...config, immutable: "sealed root" }));
-  await stopFleetProcess(files);
-  await startFleetProcess(fleet, "serve", files, async () => {
-    const seen = await hosts.observe(host, NO_ABORT);
-    return seen.state === "ready" && seen.immutable !== undefined;
-  });
 }
 
 const OPTIONS = { timeoutMs: FLEET_TEST_MS };
@@ -65,7 +53,7 @@ describe("drivers: agents on real processes", () => {
       );
       const layout = fleetLayout(spec.directory);
       await stopFleetProcess(layout.host("host-02"));
-      await seal(layout, "host-03", platform.hosts);
+      await sealHost(layout, "host-03");
       return {
         ...base,
         driver: platform.hosts,

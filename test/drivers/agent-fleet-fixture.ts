@@ -1,11 +1,18 @@
 /** A small local fleet of real processes for the drivers' tests. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../../providers/clock";
 import { openAgentPlatform } from "../../providers/drivers/agent-platform";
 import type { Platform } from "../../providers/drivers/contracts";
-import { createLocalFleet, deleteLocalFleet, type LocalFleetRecord } from "../../providers/drivers/local-fleet";
+import {
+  createLocalFleet,
+  deleteLocalFleet,
+  startLocalHost,
+  type LocalFleetRecord,
+} from "../../providers/drivers/local-fleet";
+import type { FleetLayout } from "../../providers/drivers/local-fleet/layout";
+import { stopFleetProcess } from "../../providers/drivers/local-fleet/processes";
 import type { LocalFleetSpec, LocalHostSpec, LocalWorkloadSpec } from "../../sdk/model";
 import { workloadSpec } from "../agent/agent-fixture";
 import type { ContractFixture } from "./contract";
@@ -68,4 +75,13 @@ export async function startTestLocalFleet(
 export async function removeFleet(directory: string): Promise<void> {
   await deleteLocalFleet(directory);
   await rm(join(directory, ".."), { recursive: true, force: true });
+}
+
+/** As an operator does: writes into an agent's configuration that commands may not change its host, and starts it anew. */
+export async function sealHost(fleet: FleetLayout, host: string): Promise<void> {
+  const files = fleet.host(host);
+  const config = JSON.parse(await readFile(files.config, "utf8")) as object;
+  await writeFile(files.config, JSON.stringify({ ...config, immutable: "sealed root" }));
+  await stopFleetProcess(files);
+  await startLocalHost(fleet.directory, host);
 }
