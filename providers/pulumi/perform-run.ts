@@ -33,6 +33,10 @@ export async function performRun(
 ): Promise<{ readonly id: string; readonly outputs: RunOutputs }> {
   const id = runFamily(inputs.spec.name, inputs.urn_);
   const stop = watchStopSignals(inputs.urn_);
+  // A step may take minutes: whoever pressed Ctrl-C wants to know that it was heard.
+  const acknowledge = (): void =>
+    progress.status(`${stop.reason() ?? "told to stop"}: stopping at the next step border`);
+  stop.signal.addEventListener("abort", acknowledge, { once: true });
   let environment: RunEnvironment | undefined;
   try {
     environment = await openRunEnvironment(inputs.spec, systemClock);

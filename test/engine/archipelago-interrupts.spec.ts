@@ -1,6 +1,13 @@
 /** Host updates that are interrupted, through an engine on a real local fleet: they stop, and the next up goes on. */
 import assert from "node:assert/strict";
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { opOf, openUpdateStack, type UpdateStack } from "./update-stack";
+
+/** A command that waits for a file, a minute and a half at most. */
+function untilThere(file: string): string {
+  return `for i in $(seq 900); do [ -e '${file}' ] && break; sleep 0.1; done`;
+}
 
 describe("interrupted host updates through an engine", function () {
   // Real processes on a machine that may be busy.
@@ -16,14 +23,18 @@ describe("interrupted host updates through an engine", function () {
 
   it("stops at a step border on Ctrl-C, and the next up goes on", async () => {
     const { session } = stack;
-    await session.setConfig("command", "sleep 2; echo 2 > VERSION");
+    // The first host's update is under way until the run has heard of the interrupt, however busy the machine is.
+    const gate = join(stack.folder, "heard");
+    await session.setConfig("command", `${untilThere(gate)}; echo 2 > VERSION`);
     const interrupt = new AbortController();
     const stopped = await session.up({
       signal: interrupt.signal,
       onOutput: (line) => {
         if (line.includes("wave 1: update")) interrupt.abort();
+        if (line.includes("stopping at the next step border")) writeFileSync(gate, "");
       },
     });
+    assert.ok(existsSync(gate), `the run said that it heard of the interrupt: ${stopped.stdout}`);
     assert.notEqual(stopped.exitCode, 0, stopped.stdout);
     const updated = Object.values(await stack.versions()).filter((version) => version === "2").length;
     assert.ok(updated <= 1, `it stopped in the first wave, not after ${String(updated)} hosts`);
