@@ -4,7 +4,8 @@
  *
  * Not for: the steps that follow from it (plan.ts).
  */
-import type { MigrationPlan, Wave } from "./plan";
+import type { MigrationPlan } from "./plan";
+import type { Wave } from "./waves";
 import type { UpdateWay } from "./update-way";
 
 /** How a unit ends in a plan. A copy that is shed or restarted in place is skipped: it does not migrate. */

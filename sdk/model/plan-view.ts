@@ -7,21 +7,12 @@
  * Invariant: equal plans have equal views; nothing in a view depends on the moment it is made.
  */
 import { foldMoved, hostRows, nameSome, unitRows } from "./decision-view";
-import type {
-  BalanceFindings,
-  Blocker,
-  Envelope,
-  MigrationPlan,
-  Move,
-  Opening,
-  SkippedHost,
-  StageGate,
-  Wave,
-} from "./plan";
-import { isMovesOnly, tightestIsland } from "./plan";
+import type { BalanceFindings } from "./balance";
+import type { Blocker, Envelope, MigrationPlan, Opening, SkippedHost, StageGate } from "./plan";
 import type { WindowLimits } from "./policy";
 import { reservedSpans, reserveLevels } from "./reservation";
 import { formatDuration, formatDurationShort } from "./units";
+import { isMovesOnly, tightestIsland, type Move, type Wave } from "./waves";
 
 const MINUTE_MS = 60_000;
 

@@ -5,7 +5,8 @@
  */
 import type { RunFailure } from "./errors";
 import type { QuantileForecast } from "./forecast";
-import type { CostLine, Move, StepKind, Wave } from "./plan";
+import type { CostLine } from "./plan-cost";
+import type { Move, StepKind, Wave } from "./waves";
 import type { Phase } from "./run";
 
 /** Latency of requests in milliseconds. */

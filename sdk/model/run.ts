@@ -5,7 +5,8 @@
  */
 import type { RunRequest } from "./control";
 import type { RunFailure } from "./errors";
-import type { Bundle, MigrationPlan, PlanStep, Wave } from "./plan";
+import type { Bundle, MigrationPlan } from "./plan";
+import type { PlanStep, Wave } from "./waves";
 
 export type Phase =
   "armed" | "running" | "paused" | "recovering" | "done" | "failed" | "cancelled" | "skipped" | "expired";
