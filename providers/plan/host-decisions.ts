@@ -10,7 +10,7 @@ import type { Blocker, Host, HostAction, HostDecision, Move, SkippedHost, Update
 import { describeWay, formatDurationShort, hasTwoWays, HOST_ACTIONS, isMovesOnly, wayOf } from "../../sdk/model";
 
 import { resolveBurst } from "./bursts";
-import { resolveDurations, timeOfWay } from "./durations";
+import { resolveDurations, timeOfWay, type StepDurations } from "./durations";
 import { percent } from "./explain";
 import type { PlanInput } from "./plan-input";
 import { compareText, type Problem } from "./problem";
@@ -30,6 +30,14 @@ export interface HostsDecided {
   readonly blockers: readonly Blocker[];
   /** Why functions stand in for copies; absent: none does. */
   readonly burstReason?: string;
+}
+
+/** What reasons are made from. */
+interface Facts {
+  readonly problem: Problem;
+  readonly input: PlanInput;
+  readonly durations: StepDurations;
+  readonly burstReason: string | undefined;
 }
 
 /** Decisions about all hosts, sorted by host. */
@@ -59,6 +67,7 @@ export function decideHosts(
   );
   const islands = new Set(input.spec.islands.map(({ name }) => name));
   const members = new Set(input.fleet.islands.filter(({ name }) => islands.has(name)).flatMap(({ hosts }) => hosts));
+  const facts: Facts = { problem, input, durations: resolveDurations(input.spec, input.durations), burstReason };
   problem.sites.forEach(({ host: { id, role } }, site) => {
     if (role !== "member" || !members.has(id) || known.has(id)) return;
     const wave = waveOf.get(id);
@@ -68,14 +77,14 @@ export function decideHosts(
       return;
     }
     const moves = movesFrom.get(id) ?? [];
-    const { action, reason } = chooseAction(problem, input, site, moves, copies[site] ?? 0);
+    const { action, reason } = chooseAction(facts, site, moves, copies[site] ?? 0);
     const { way } = problem.sites[site] ?? {};
     decided.push({
       host: id,
       action,
       reason,
       ...(way !== undefined && hasTwoWays(input.spec.update) ? { way } : {}),
-      rejected: rejectedBefore(action, problem, input, site, moves, burstReason),
+      rejected: rejectedBefore(action, facts, site, moves),
     });
   });
   return decided.sort((a, b) => compareText(a.host, b.host));
@@ -89,8 +98,7 @@ function countCopies({ sites, copies }: Problem): Int32Array {
 
 /** The most disruptive way that something on the host goes decides. */
 function chooseAction(
-  problem: Problem,
-  { spec: { update } }: PlanInput,
+  { problem, input }: Facts,
   site: number,
   moves: readonly Move[],
   copies: number,
@@ -119,11 +127,10 @@ function chooseAction(
   ];
   const isEmpty = copies === 0 && moves.length === 0;
   const { host, way } = problem.sites[site] as Problem["sites"][number];
-  const replaced = way === "replacement" ? `a machine of ${update.image ?? ""} takes its place` : undefined;
-  const isChosen = replaced !== undefined && hasTwoWays(update);
-  const withWay = isChosen ? [`${replaced}, for ${describeChosen(update, host)}`, ...parts] : parts;
-  if (shed > 0) return { action: "degrade", reason: withWay.join(isChosen ? "; " : ", ") };
-  if (burst > 0) return { action: "burst", reason: withWay.join(isChosen ? "; " : ", ") };
+  const { update } = input.spec;
+  const taken = way === "replacement" ? `${describeReplaced(update, host)}; ` : "";
+  if (shed > 0) return { action: "degrade", reason: taken + parts.join(", ") };
+  if (burst > 0) return { action: "burst", reason: taken + parts.join(", ") };
   const disturbance = disturbanceOn(problem, site);
   const stays = disturbance === "nothing" && (leaving < copies || isEmpty);
   if (stays) {
@@ -132,46 +139,34 @@ function chooseAction(
   }
   if (disturbance === "copies" && leaving === 0) return { action: "restart", reason: parts[0] ?? "nothing runs on it" };
   const reason = isEmpty ? "nothing runs on it" : parts.join(", ");
-  if (replaced !== undefined) {
-    return { action: "replacement", reason: `${isChosen ? (withWay[0] ?? "") : replaced}; ${reason}` };
-  }
+  if (way === "replacement") return { action: "replacement", reason: taken + reason };
   if (leaving === 0 && ending > 0 && ending === copies) return { action: "leave-to-end", reason };
   return { action: leaving > 0 && live === leaving ? "live-migration" : "move", reason };
 }
 
 function rejectedBefore(
   action: HostAction,
-  problem: Problem,
-  input: PlanInput,
+  facts: Facts,
   site: number,
   moves: readonly Move[],
-  burstReason: string | undefined,
 ): HostDecision["rejected"] {
   const less = HOST_ACTIONS.slice(0, HOST_ACTIONS.indexOf(action));
   // Of two ways the one not taken is always told.
-  const other = hasTwoWays(input.spec.update) && IN_PLACE.has(action) ? (["replacement"] as const) : [];
-  return [...less, ...other].map((other) => ({
-    action: other,
-    reason: whyNot(other, problem, input, site, moves, burstReason),
-  }));
+  const isTold = action === "replacement" || less.includes("replacement") || !hasTwoWays(facts.input.spec.update);
+  const others: readonly HostAction[] = isTold ? less : [...less, "replacement"];
+  return others.map((other) => ({ action: other, reason: whyNot(other, facts, site, moves) }));
 }
 
-/** Why a less disruptive way was not taken. */
-function whyNot(
-  action: HostAction,
-  problem: Problem,
-  input: PlanInput,
-  site: number,
-  moves: readonly Move[],
-  burstReason: string | undefined,
-): string {
+/** Why a way was not taken. */
+function whyNot(action: HostAction, facts: Facts, site: number, moves: readonly Move[]): string {
+  const { problem, input, burstReason } = facts;
   const { spec, fleet, forecast } = input;
   const { host, way } = problem.sites[site] as Problem["sites"][number];
   const { disturbance } = problem.scoring;
   const isReplaced = way === "replacement";
   const isChosen = hasTwoWays(spec.update);
   if (isReplaced && IN_PLACE.has(action)) {
-    return isChosen ? whyNotOther(problem, input, site) : "the image comes with another machine";
+    return isChosen ? whyNotOther(facts, site) : "the image comes with another machine";
   }
   const disturbs =
     disturbance === "reboot" ? "the update restarts the host" : "the update disturbs the host as a whole";
@@ -200,7 +195,7 @@ function whyNot(
     case "replacement":
       if (isReplaced) return "its machine is replaced, but not every copy finds another host meanwhile";
       if (host.offers?.includes("replacement") !== true) return NOT_OFFERED;
-      return isChosen ? whyNotOther(problem, input, site) : "the update is a command, not an image";
+      return isChosen ? whyNotOther(facts, site) : "the update is a command, not an image";
     case "burst":
       return whyNoBurst(problem, { fleet, forecast }, moves);
     case "degrade":
@@ -254,21 +249,26 @@ function plural(count: number, one: string, many: string): string {
   return `${String(count)} ${count === 1 ? one : many}`;
 }
 
+function describeReplaced(update: UpdateSpec, host: Host): string {
+  const why = hasTwoWays(update) ? `, for ${describeChosen(update, host)}` : "";
+  return `a machine of ${update.image ?? ""} takes its place${why}`;
+}
+
 /** Why a host is updated in the one of two ways that it is. */
 function describeChosen(update: UpdateSpec, host: Host): string {
   return describeWay(update, host, wayOf(update, host));
 }
 
 /** Why the other one of two ways was not taken, with what each takes where both are possible. */
-function whyNotOther({ sites }: Problem, { spec, durations: learned }: PlanInput, site: number): string {
-  const { host } = sites[site] as Problem["sites"][number];
-  const reason = describeChosen(spec.update, host);
+function whyNotOther({ problem, input, durations }: Facts, site: number): string {
+  const { update } = input.spec;
+  const { host } = problem.sites[site] as Problem["sites"][number];
+  const reason = describeChosen(update, host);
   if (host.immutable !== undefined) return reason;
-  const durations = resolveDurations(spec, learned);
   const [inPlace, replaced] = (["in-place", "replacement"] as const).map((way) =>
-    formatDurationShort(timeOfWay(way, spec.update, durations).p95Ms),
+    formatDurationShort(timeOfWay(way, update, durations).p95Ms),
   );
-  if (learned.replace === undefined && spec.update.replacement?.expectedMs === undefined) {
+  if (input.durations.replace === undefined && update.replacement?.expectedMs === undefined) {
     return `${reason}; the change takes ${inPlace ?? ""} in place (P95), and update.replacement.expected does not tell what another machine takes`;
   }
   return `${reason}; the change takes ${inPlace ?? ""} in place and ${replaced ?? ""} with another machine (P95)`;

@@ -128,6 +128,16 @@ describe("plan, with a command and an image for its hosts", () => {
     assert.match(whyNot(decisionOf(result, "host-3"), "replacement") ?? "", /copies may stay on it/);
   });
 
+  it("tells the other way of a host whose copies end by themselves, too", () => {
+    const job = { name: "job", on: ["host-1"], demand: [300], service: false, workload: { lifetimeMs: 60_000 } };
+    const decision = decisionOf(
+      plan(withTwoWays(sampleInput({ ...SAMPLE, workloads: [job] }), () => "both")),
+      "host-1",
+    );
+    assert.equal(decision.action, "leave-to-end");
+    assert.match(whyNot(decision, "replacement") ?? "", /both ways are possible/);
+  });
+
   it("is blocked by a host that can be changed in neither way, with what would help", () => {
     const [neither] = plan(mixedInput({}, ["in-place", "neither", "both"])).blockers;
     assert.equal(neither?.subject, "host-2");
