@@ -272,7 +272,7 @@ const fields = {
 };
 
 /** Rule of one workload's arguments; its result is read by the `normalize` functions here. */
-export const workloadRule = object(fields, validateWorkload);
+const workloadRule = object(fields, validateWorkload);
 /** Rule of workloads, each with a name of its own. */
 export const workloadsRule = namedList(workloadRule, 1);
 /** A workload whose arguments have been checked one by one. */
