@@ -1,6 +1,7 @@
 /** Proposed islands as a declaration that can be pasted into a program, with why and with numbers. Pure. */
-import { formatDuration, formatPercentage, type Workload } from "../../sdk/model";
+import { formatPercentage } from "../../sdk/model";
 import type { IslandProposal, IslandProposals } from "../plan/islands/propose-islands";
+import { renderWorkload } from "./workload-declaration";
 
 const GIB = 2 ** 30;
 
@@ -39,26 +40,4 @@ function renderIsland({
     "  ],",
     "});",
   ].join("\n");
-}
-
-function renderWorkload({
-  name,
-  criticality,
-  exclusive,
-  copies,
-  maxPauseMs,
-  maxUnavailable,
-  dependsOn,
-}: Workload): string {
-  const parts = [
-    `name: ${JSON.stringify(name)}`,
-    ...(criticality === "normal" ? [] : [`criticality: "${criticality}"`]),
-    ...(exclusive
-      ? [`copies: "exclusive"`, `maxPause: "${formatDuration(maxPauseMs)}"`]
-      : [`copies: ${String(copies)}`, `budget: { maxUnavailable: ${String(maxUnavailable)} }`]),
-    ...(dependsOn && dependsOn.length > 0
-      ? [`dependsOn: [${dependsOn.map(({ workload }) => JSON.stringify(workload)).join(", ")}]`]
-      : []),
-  ];
-  return `{ ${parts.join(", ")} }`;
 }
