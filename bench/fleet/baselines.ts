@@ -10,7 +10,7 @@ import { Placement } from "../../providers/plan/placement";
 import type { PlanInput } from "../../providers/plan/plan";
 import { byHostLeft, transferTimes } from "../../providers/plan/links";
 import { createProblem } from "../../providers/plan/problem";
-import { marginOf } from "../../providers/plan/reserve";
+import { marginOf } from "../../providers/plan/try-schedule";
 import { createScheduleContext, withWorkloads } from "../../providers/plan/schedule";
 import { createUpdateSteps } from "../../providers/plan/steps";
 import { searchWave, type PlacedMove } from "../../providers/plan/wave-search";

@@ -11,7 +11,7 @@ import { cores, describeFailure, names, plural } from "./explain";
 import type { PlanInput } from "./plan-input";
 import type { Problem } from "./problem";
 import { describeTime, withCalendarBudget, withCalendarLimits } from "./promises";
-import { isOverloadedAtStart } from "./reserve";
+import { isOverloadedAtStart } from "./try-schedule";
 import type { ScheduleFailure } from "./schedule";
 
 /** A change of the input that makes it plannable. */

@@ -9,18 +9,7 @@
  * 2. A plan of a run under way is right from any state between two waves: it continues from where copies are.
  * 3. Every member host is in a wave, skipped, or behind a blocker.
  */
-import type {
-  Blocker,
-  CostLine,
-  DurationQuantiles,
-  Host,
-  JudgedOpening,
-  MigrationPlan,
-  MigrationScore,
-  Opening,
-  SkippedHost,
-  Wave,
-} from "../../sdk/model";
+import type { Blocker, CostLine, DurationQuantiles, JudgedOpening, MigrationPlan, Wave } from "../../sdk/model";
 import { isMovesOnly } from "../../sdk/model";
 
 import { findCheaper } from "./alternatives";
@@ -30,17 +19,15 @@ import { findConflict } from "./conflict";
 import { planCost } from "./cost";
 import { envelopeDigest } from "./digest";
 import { describeFailure } from "./explain";
+import { draftFor, draftNothing, draftPlan, isUsable, type Draft } from "./draft";
 import { resolveDurations, type StepDurations } from "./durations";
 import { resolveEnvelope } from "./envelope";
 import {
-  chooseOpening,
   findOpenings,
   fitBlocker,
   judgeOpenings,
   limitChanges,
   longestOpening,
-  neededTime,
-  startIn,
   timeIn,
   windowBlocker,
   type Openings,
@@ -49,49 +36,19 @@ import { capacityBlocker, findCapacityFixes, sortByCost } from "./fixes";
 import { shareWarnings } from "./host-shares";
 import { decideHosts, type HostsDecided } from "./host-decisions";
 import { findHostsToUpdate, type HostsToUpdate } from "./hosts-to-update";
-import { inputIn } from "./opening-limits";
 import { impactWarnings } from "./impact-warnings";
-import type { LeftParts } from "./place-rules";
 import type { PlanInput } from "./plan-input";
-import { createProblem, type Problem } from "./problem";
-import { deferForEvents, deferralBlocker, eventWarnings } from "./provider-events";
-import { quietWait } from "./quiet-start";
+import { deferralBlocker, eventWarnings } from "./provider-events";
 import { capacityPromises, timePromises } from "./promises";
 import { planRebalance } from "./rebalance/plan-rebalance";
-import { findSchedule } from "./reserve";
-import {
-  createScheduleContext,
-  quantileOfPool,
-  type Schedule,
-  type ScheduleContext,
-  type ScheduleFailure,
-} from "./schedule";
+import { quantileOfPool, type Schedule } from "./schedule";
 import { decideUnits, type JudgeStay } from "./scores/unit-decisions";
-import { chooseSpread } from "./spread-choice";
 import { stageBlockers } from "./stages";
 import { isTooCostly, isWorthMoving } from "./stay";
 import { findTimeFixes } from "./time-fixes";
 import { findUnusable } from "./unusable-input";
 
 export { inputOf, planningSlot, SLOT_MS, type PlanInput } from "./plan-input";
-
-/** What is planned for one opening. */
-interface Draft {
-  readonly opening: Opening | undefined;
-  readonly problem: Problem;
-  /** Hosts that the opening leaves for another one. */
-  readonly deferred: readonly SkippedHost[];
-  /** Scores of copies that stay while their host is updated. */
-  readonly stays: ReadonlyMap<string, MigrationScore>;
-  readonly schedule?: Schedule;
-  readonly failure?: ScheduleFailure;
-  /** Time to a safe state that the schedule needs, and whether the opening has it. */
-  readonly neededMs: number;
-  readonly fits: boolean;
-}
-
-/** How hard a draft is worked on. */
-type Effort = Partial<Pick<ScheduleContext, "comparesLanes" | "tried">>;
 
 /** Plans a host update or a rebalance, or what is left of one. */
 export function plan(declared: PlanInput): MigrationPlan {
@@ -204,123 +161,6 @@ function judgeStay(
 }
 
 const NO_TIME: DurationQuantiles = { p50Ms: 0, p95Ms: 0 };
-
-/** With facts that cannot be true nothing is searched for. */
-function draftNothing(input: PlanInput, { candidates: [opening] }: Openings): Draft {
-  const startMs = startIn(opening, input);
-  const problem = createProblem(input, [], startMs, Math.max(startMs + 1, opening?.endMs ?? startMs + 1));
-  return { opening, problem, deferred: [], stays: new Map(), neededMs: 0, fits: false };
-}
-
-/** Plans for the first opening; when the time left in it is too short, for the first one that is long enough. */
-function draftPlan(input: PlanInput, scope: HostsToUpdate, openings: Openings, durations: StepDurations): Draft {
-  const usable = openings.candidates.filter((opening) => isUsable(opening, input, scope));
-  const first = draftFor(input, scope, usable[0] ?? openings.candidates[0], durations);
-  if (first.fits || !first.schedule) return first;
-  const later = chooseOpening(usable, first.neededMs, input);
-  if (!later) return first;
-  const second = draftFor(input, scope, later, durations);
-  return second.fits ? second : first;
-}
-
-/** An opening in which the provider works on every host that is left is none for this run. */
-function isUsable(opening: Opening, { fleet }: PlanInput, { hosts }: HostsToUpdate): boolean {
-  return hosts.length === 0 || deferForEvents(hosts, fleet, opening).hosts.length > 0;
-}
-
-function draftFor(
-  declared: PlanInput,
-  scope: HostsToUpdate,
-  opening: Opening | undefined,
-  durations: StepDurations,
-  effort: Effort = {},
-): Draft {
-  const input = inputIn(opening, declared);
-  const { hosts, deferred } = deferForEvents(scope.hosts, input.fleet, opening);
-  const draft = draftHosts(
-    input,
-    hosts.map(({ id }) => id),
-    deferred,
-    opening,
-    durations,
-    effort,
-  );
-  if (input.spec.whenStuck !== "defer") return draft;
-  return deferStuck(input, draft, hosts, deferred, opening, durations);
-}
-
-/**
- * Leaves hosts for another opening whose copies find no room in this one, one after the other, until the others can be
- * updated. Where none is left, a plan is blocked by the first of them, and a run waits.
- */
-function deferStuck(
-  input: PlanInput,
-  first: Draft,
-  hosts: readonly Host[],
-  forEvents: readonly SkippedHost[],
-  opening: Opening | undefined,
-  durations: StepDurations,
-): Draft {
-  const deferred = [...forEvents];
-  const left = new Set(hosts.map(({ id }) => id));
-  let draft = first;
-  for (let count = 0; count < MOST_STUCK && left.size > 0; count++) {
-    const cause = draft.failure?.cause;
-    if (!draft.failure || cause?.kind !== "stuck") return draft;
-    const host = draft.problem.sites[cause.stuck.copy.site]?.host.id ?? "";
-    // A copy on the reserve is no host's of this update.
-    if (!left.delete(host)) return first;
-    deferred.push({ host, reason: `left for another opening: ${describeFailure(draft.problem, draft.failure)}` });
-    if (left.size === 0 && !input.progress) return first;
-    draft = draftHosts(input, [...left], deferred, opening, durations);
-  }
-  return draft.schedule ? draft : first;
-}
-
-function draftHosts(
-  input: PlanInput,
-  hosts: readonly string[],
-  deferred: readonly SkippedHost[],
-  opening: Opening | undefined,
-  durations: StepDurations,
-  effort: Effort = {},
-): Draft {
-  // What was tried before was tried with the usual choice.
-  const { tried: _, ...anew } = effort;
-  return chooseSpread((left) =>
-    draftWith(input, hosts, deferred, opening, durations, left.size === 0 ? effort : anew, left),
-  );
-}
-
-function draftWith(
-  input: PlanInput,
-  hosts: readonly string[],
-  deferred: readonly SkippedHost[],
-  opening: Opening | undefined,
-  durations: StepDurations,
-  effort: Effort,
-  left: LeftParts,
-): Draft {
-  const startMs = startIn(opening, input);
-  const endMs = Math.max(startMs + 1, opening?.endMs ?? startMs + 1);
-  const problem = createProblem(input, hosts, startMs, endMs, left);
-  const context = { ...createScheduleContext(input, problem, durations, startMs), ...effort };
-  const around = { opening, problem, deferred, stays: context.stays };
-  const draftFrom = (waitMs: number): Draft => {
-    const result = findSchedule({ ...context, startMs: startMs + waitMs }, hosts);
-    if ("failure" in result) return { ...around, failure: result.failure, neededMs: 0, fits: false };
-    const neededMs = waitMs + neededTime(result.schedule, input, durations);
-    // Without an opening the window's blocker stands; time is not what is missing.
-    const fits = opening === undefined || chooseOpening([opening], neededMs, input) !== undefined;
-    return { ...around, schedule: result.schedule, neededMs, fits };
-  };
-  const waitMs = quietWait(context, hosts.length, endMs);
-  const quiet = waitMs > 0 ? draftFrom(waitMs) : undefined;
-  return quiet?.fits ? quiet : draftFrom(0);
-}
-
-/** Hosts that may be left for another opening, each a plan: with more of them it is the fleet that is too small. */
-const MOST_STUCK = 16;
 
 /** The cost of a plan with the cheaper ones beside it. */
 function withCheaper(

