@@ -11,7 +11,7 @@ import { normalizePool, poolFields } from "./pool";
 import { name, named, object, optional, required, text, type Rule } from "./rules";
 import { balanceRule, normalizeRebalance, validateBalance } from "./rebalance";
 import { normalizeUpdate, runFields, stagesRule, updateRule, validateRun, validateUpdate } from "./update";
-import { normalizeWindow, windowRule } from "./window";
+import { normalizeWindow, readWindow, windowRule } from "./window";
 import { readDependencies, validateDependencies, type DeclaredDependencies } from "./workload";
 
 const DEFAULT_POOL_NAME = "reserve";
@@ -56,12 +56,11 @@ export function resolveWindowFile(document: unknown, mistakes: Mistake[]): HostU
   return checked === undefined || mistakes.length > before ? undefined : specOf(checked);
 }
 
-/** Windows of a parsed window file whose fields are right, also where other parts of it are wrong. */
+/** Windows of a parsed window file as far as their fields are right, also where other parts of it are wrong. */
 export function resolveWindows(document: unknown): readonly WindowSpec[] {
-  return Object.entries(recordOf(recordOf(document)["windows"])).flatMap(([key, declared]) => {
-    const window = windowRule(declared, "", []);
-    return window ? [normalizeWindow(key, window)] : [];
-  });
+  return Object.entries(recordOf(recordOf(document)["windows"])).flatMap(
+    ([key, written]) => readWindow(key, written) ?? [],
+  );
 }
 
 /** What is done, where the fields that say it are right. */

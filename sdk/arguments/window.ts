@@ -1,6 +1,19 @@
 /** Rules of a maintenance window's arguments, and their resolved form. */
 import { HOST_LIMITS, type WindowLimits, type WindowSpec } from "../model";
-import { duration, join, list, named, object, oneOf, optional, required, text, wholeNumber, type Rule } from "./rules";
+import {
+  duration,
+  join,
+  list,
+  named,
+  object,
+  oneOf,
+  optional,
+  required,
+  text,
+  wholeNumber,
+  type FieldRule,
+  type Rule,
+} from "./rules";
 
 const MINUTE_MS = 60_000;
 
@@ -54,6 +67,20 @@ export const windowRule = object(fields, (window, field, mistakes) => {
     });
   }
 });
+/** Of a window whose length is not known, so that the rest of it can be judged. */
+const SOME_DURATION = "1 hour";
+
+/** A window as it is written, as far as its fields are right; undefined where they say no window. */
+export function readWindow(name: string, written: unknown): WindowSpec | undefined {
+  if (typeof written !== "object" || written === null) return undefined;
+  const right = Object.entries(written).filter(([field, value]) => {
+    const known = fields[field as keyof typeof fields] as FieldRule<unknown> | undefined;
+    return known?.rule(value, field, []) !== undefined;
+  });
+  const window = windowRule({ duration: SOME_DURATION, ...Object.fromEntries(right) }, "", []);
+  return window && normalizeWindow(name, window);
+}
+
 /** The arguments once each field has been checked. */
 export type CheckedWindow = NonNullable<ReturnType<typeof windowRule>>;
 

@@ -102,12 +102,14 @@ describe("a window file", () => {
       "workloads: [{ name: front, copies: 0, dependsOn: [ledger] }, { name: ledger, dependsOn: [front, ghost] }]",
     )
       .replace("0 2 * * 6", "61 2 * * 6")
+      .replace("duration: 3 hours", "duration: 0 minutes")
       .replace(', undo: "true"', "");
     const found = (await mistakesOf(`${text}limits: { canaryHosts: 4 }\n`)).map((line) => line.replace(/;.*/, ""));
     assert.deepEqual(found, [
       'line 6: islands.shop.workloads[0].copies must be a whole number from 1 to 10000, or "exclusive"',
       "line 6: islands.shop.workloads[1].dependsOn[1] must be a workload of one of the update's islands",
       "line 6: islands.shop.workloads[0].dependsOn must not go round: a change would never end",
+      "line 9: windows.saturdays.duration must be at least 60000 ms",
       "line 9: windows.saturdays.cron must be a cron pattern of five fields (Invalid value for minute: 61)",
       "line 11: update.undo must be given, or the update be declared irreversible",
       "line 13: limits.canaryHosts must be at most limits.hostsAtOnce",
