@@ -22,17 +22,17 @@ export function placementCost(waves: readonly Wave[]): number {
   return sum;
 }
 
-/** A run may take this share longer where its destinations cost less. */
-const MOST_LONGER = 0.05;
-
-/** True for a schedule whose destinations cost no more, that is hardly longer, and in which no more copies pause. */
-export function isBetterPlaced(refined: Schedule, found: Schedule): boolean {
+/**
+ * True for a schedule whose destinations cost no more, that is hardly longer, and in which no more copies pause.
+ * @param mostLonger share of its time by which it may be longer
+ */
+export function isBetterPlaced(refined: Schedule, found: Schedule, mostLonger: number): boolean {
   const paused = ({ waves }: Schedule): number =>
     waves.reduce((sum, { moves }) => sum + moves.filter(({ to }) => to === undefined).length, 0);
   return (
     placementCost(refined.waves) <= placementCost(found.waves) &&
-    refined.total.p50Ms <= (1 + MOST_LONGER) * found.total.p50Ms &&
-    refined.total.p95Ms <= (1 + MOST_LONGER) * found.total.p95Ms &&
+    refined.total.p50Ms <= (1 + mostLonger) * found.total.p50Ms &&
+    refined.total.p95Ms <= (1 + mostLonger) * found.total.p95Ms &&
     paused(refined) <= paused(found)
   );
 }

@@ -43,8 +43,8 @@ export interface LaneRules {
 /** Rules that were worth trying on generated fleets, the usual ones first. */
 export const LANE_RULES: readonly [LaneRules, ...LaneRules[]] = [
   { keptFreeRounds: 1, lateLanes: 0.5 },
-  { keptFreeRounds: 1, lateLanes: 1 },
-  { keptFreeRounds: 2, lateLanes: 0.5 },
+  { keptFreeRounds: 1.5, lateLanes: 1 },
+  { keptFreeRounds: 1, lateLanes: 1.5 },
 ];
 
 /** Settings of the search for a wave of lanes. */
@@ -292,7 +292,11 @@ class WaveInProgress {
       return readyMs === 0 ? 0 : Math.min(1, Math.max(0, 1 - (aheadMs - readyMs) / surelyMs));
     };
     const sitesOf = search === 0 ? this.sitesNow(startMs, isReady) : {};
-    const of = { ...this.options, ...sitesOf, isReady, turnOf, waitOf };
+    const refine = this.options.refine && {
+      ...this.options.refine,
+      within: (moves: readonly PlacedMove[]) => this.hostsOfNoWait(site, startMs, moves, waitOf),
+    };
+    const of = { ...this.options, ...(refine ? { refine } : {}), ...sitesOf, isReady, turnOf, waitOf };
     const result = searchRefined(context.problem, placement, tasks, of);
     if ("stuck" in result) {
       this.searches[site] = search + 1;
@@ -325,7 +329,24 @@ class WaveInProgress {
     return { sitesOf: (island) => this.listed[island] ?? new Int32Array() };
   }
 
-  private begin(group: HostGroup, site: number, startMs: number, found: readonly PlacedMove[]): void {
+  /** Hosts that copies of a lane may go to as well without that any lane waits for another one that it would not wait for else. */
+  private hostsOfNoWait(
+    site: number,
+    startMs: number,
+    found: readonly PlacedMove[],
+    waitOf: (site: number) => number,
+  ): (target: number) => boolean {
+    const { nextMs } = this.laneOf(site, startMs, found);
+    return (target) =>
+      this.placement.isPending(target) ? (this.notBefore[target] as number) >= nextMs : waitOf(target) === 0;
+  }
+
+  /** A lane with what was found: hosts of the wave that come before, its end, and when those come that get its copies. */
+  private laneOf(
+    site: number,
+    startMs: number,
+    found: readonly PlacedMove[],
+  ): { readonly before: readonly number[]; readonly extraMs: number; readonly endMs: number; readonly nextMs: number } {
     const { context, placement, soakMs, laneMs, aheadMs } = this;
     const before = [
       ...found.map(({ arrived }) => arrived.site).filter((target) => placement.isVacated(target)),
@@ -335,13 +356,20 @@ class WaveInProgress {
     const extraMs = expectedTransferTime(context.problem, context.input.fleet, found);
     const beginsMs = Math.max(startMs - aheadMs - extraMs, ...before.map((target) => this.readyAt[target] as number));
     const endMs = Math.max(startMs, beginsMs + aheadMs + extraMs) + laneMs;
+    const nextMs = endMs + soakMs + aheadMs + this.options.rules.lateLanes * laneMs;
+    return { before, extraMs, endMs, nextMs };
+  }
+
+  private begin(group: HostGroup, site: number, startMs: number, found: readonly PlacedMove[]): void {
+    const { context, placement, soakMs } = this;
+    const { before, extraMs, endMs, nextMs } = this.laneOf(site, startMs, found);
     for (const { arrived } of found) {
       const from = this.sources.get(arrived.site);
       if (from) from.push(site);
       else this.sources.set(arrived.site, [site]);
-      const nextMs = endMs + soakMs + aheadMs + this.options.rules.lateLanes * laneMs;
       this.notBefore[arrived.site] = Math.max(this.notBefore[arrived.site] as number, nextMs);
     }
+    if (context.dependencies.isAny) this.notePauses(found);
     this.clock.take(this.limitsOf(site), endMs);
     this.clock.take(this.flowOf(group), endMs);
     group.begun++;
@@ -361,13 +389,15 @@ class WaveInProgress {
     const { dependencies } = this.context;
     if (!dependencies.isAny) return [];
     const pausing = found.filter(({ move }) => isPausing(move)).map(({ move }) => move.workload);
-    const hosts = [...this.paused].flatMap(([other, sites]) =>
+    return [...this.paused].flatMap(([other, sites]) =>
       pausing.some((workload) => dependencies.areRelated(workload, other)) ? sites : [],
     );
+  }
+
+  private notePauses(found: readonly PlacedMove[]): void {
     for (const { move, gone } of found) {
       if (isPausing(move)) this.paused.set(move.workload, [...(this.paused.get(move.workload) ?? []), gone.site]);
     }
-    return hosts;
   }
 
   /** Time that the transfers of a lane of the wave have taken so far, on average. */

@@ -37,6 +37,9 @@ const LOADS_OF_CELL = 2;
 const MAXIMUM_TRIES = 4_000;
 /** Up to so many hosts times copies several rules for lanes are tried; more would take too long, and vary less. */
 const MOST_COMPARED = 100_000;
+/** Where waves have no lanes a run may take this share longer, when its destinations cost less. */
+const LONGER_WHERE_BETTER_PLACED = 0.05;
+
 /** True when a host is over its share as it stands: neither reserve nor other targets change that. */
 export function isOverloadedAtStart({ cause, waves }: ScheduleFailure): boolean {
   return cause.kind === "overload" && waves.length === 0;
@@ -94,9 +97,8 @@ function missingWarm({ problem, input }: ScheduleContext, count: number): number
 }
 
 /**
- * What else is tried of small fleets where a schedule was found: other rules for lanes, of which the shortest is taken; and
- * where waves have none, better destinations, where these make it no worse. In waves with lanes a destination decides above
- * all which lane has to wait for which, and runs with better ones take longer.
+ * What else is tried of small fleets where a schedule was found: other rules for lanes, of which the shortest is taken; then
+ * better destinations, where these make it no worse.
  */
 function lookCloser(
   { problem, comparesLanes }: ScheduleContext,
@@ -107,16 +109,16 @@ function lookCloser(
 ): Schedule {
   if (!comparesLanes || hosts.length * problem.copies.length > MOST_COMPARED) return found;
   const hasLanes = found.waves.some(({ kind, lanes }) => kind === "update" && lanes !== undefined);
-  const refined = style === "tight" ? [] : [{ refines: true }];
-  let best = found;
-  for (const changed of hasLanes ? LANE_RULES.slice(1).map((rules) => ({ rules })) : refined) {
-    const result = tryWith(changed);
-    if ("failure" in result) continue;
-    const { schedule } = result;
-    const isBetter = hasLanes ? schedule.total.p50Ms < best.total.p50Ms : isBetterPlaced(schedule, best);
-    if (isBetter) best = schedule;
+  let [best, bestRules]: [Schedule, LaneRules] = [found, LANE_RULES[0]];
+  for (const rules of hasLanes ? LANE_RULES.slice(1) : []) {
+    const result = tryWith({ rules });
+    if ("failure" in result || result.schedule.total.p50Ms >= best.total.p50Ms) continue;
+    [best, bestRules] = [result.schedule, rules];
   }
-  return best;
+  const refined = style === "tight" ? undefined : tryWith({ rules: bestRules, refines: true });
+  if (!refined || "failure" in refined) return best;
+  // Where hosts follow each other, time is what is looked for.
+  return isBetterPlaced(refined.schedule, best, hasLanes ? 0 : LONGER_WHERE_BETTER_PLACED) ? refined.schedule : best;
 }
 
 /** True where some copy may pause while its host is updated. */

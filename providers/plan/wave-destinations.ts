@@ -24,10 +24,8 @@ import { findAllTargets, HIGHEST_SCORE, SCORE_WEIGHTS, type TargetQuery } from "
 
 /** Steps in which load costs more and more: so many mean copies on a host of mean size; more are rare. */
 const LOAD_STEPS = 4;
-/** Counted work: so often for each copy on each host, within bounds. */
-const SEARCHES_PER_PLACE = 10;
-const FEWEST_SEARCHES = 400;
-const MOST_SEARCHES = 4_000;
+/** Counted work of a search: few copies need as much as many, where all of them have to change at once. */
+const SEARCHES = 4_000;
 /** Waves with more places for copies than these are left as they are. */
 const MOST_PLACES = 40_000;
 /** What a search has to win at least, as a share of the cost; with less to be won none is made. */
@@ -85,6 +83,49 @@ export function findDestinations(
     }
   });
   return { copies, cells, fixed, needs, used };
+}
+
+/** The same of those copies alone that are in `moved`, by id: the others pause, or stay. */
+export function selectCopies(
+  destinations: Destinations,
+  moved: { readonly has: (id: string) => boolean },
+): Destinations {
+  const { copies, cells, fixed, needs, used } = destinations;
+  const kept = [...copies.keys()].filter((copy) => moved.has(copies[copy]?.id ?? ""));
+  if (kept.length === copies.length) return destinations;
+  const width = cells.length;
+  return {
+    copies: kept.flatMap((copy) => copies[copy] ?? []),
+    cells,
+    fixed: Float64Array.from({ length: kept.length * width }, (_, at) => {
+      return fixed[(kept[Math.floor(at / width)] ?? 0) * width + (at % width)] ?? Infinity;
+    }),
+    needs: {
+      cpu: Float64Array.from(kept, (copy) => needs.cpu[copy] ?? 0),
+      memory: Float64Array.from(kept, (copy) => needs.memory[copy] ?? 0),
+    },
+    used,
+  };
+}
+
+/**
+ * The same with only those hosts on which some of the copies are at the start, and those that may be used beside them.
+ * @param start `[copy]` index of a cell
+ */
+export function restrictDestinations(
+  problem: Problem,
+  destinations: Destinations,
+  start: Int32Array,
+  within: (site: number) => boolean,
+): Destinations {
+  const { cells, copies } = destinations;
+  const used = new Set(start);
+  const fixed = destinations.fixed.slice();
+  cells.forEach((cell, machine) => {
+    if (used.has(machine) || within(problem.cells[cell]?.site ?? -1)) return;
+    for (let copy = 0; copy < copies.length; copy++) fixed[copy * cells.length + machine] = Infinity;
+  });
+  return { ...destinations, fixed };
 }
 
 /**
@@ -155,9 +196,7 @@ export function createDestinationModel(
 export function improveDestinations(model: PlacementModel, start: Int32Array, seed: number): Int32Array | undefined {
   const before = evaluateCost(model, start).total;
   if (before - leastCost(model) < LEAST_GAIN * before) return undefined;
-  const places = model.placementCost.reduce((sum, cost) => (cost < Infinity ? sum + 1 : sum), 0);
-  const moves = Math.min(MOST_SEARCHES, Math.max(FEWEST_SEARCHES, SEARCHES_PER_PLACE * places));
-  const { assignment, cost } = searchPlacement(model, { seed, start, budget: { kind: "moves", moves } });
+  const { assignment, cost } = searchPlacement(model, { seed, start, budget: { kind: "moves", moves: SEARCHES } });
   return cost.total <= (1 - LEAST_GAIN) * before ? assignment : undefined;
 }
 

@@ -11,7 +11,14 @@ import { cellOfCopy } from "./capacity";
 import type { Placement } from "./placement";
 import type { Problem } from "./problem";
 import { evaluateCost } from "./search/evaluate";
-import { createDestinationModel, findDestinations, improveDestinations, type Destinations } from "./wave-destinations";
+import {
+  createDestinationModel,
+  findDestinations,
+  improveDestinations,
+  restrictDestinations,
+  selectCopies,
+  type Destinations,
+} from "./wave-destinations";
 import { queryOf, searchWave, type FoundMoves, type SearchOptions, type SearchResult, type Task } from "./wave-search";
 
 /** Finds targets for all tasks and adds the copies to the placement; better ones for all together where that is asked for. */
@@ -26,12 +33,15 @@ export function searchRefined(
     return searchWave(problem, placement, tasks, options);
   }
   const queries = tasks.filter(leavesFreely).map((task) => queryOf(problem, task, options));
-  const destinations = findDestinations(problem, placement, queries);
+  const all = findDestinations(problem, placement, queries);
   const found = searchWave(problem, placement, tasks, options);
-  if ("stuck" in found || !destinations) return found;
+  if ("stuck" in found || !all) return found;
+  const destinations = selectCopies(all, sitesOf(found));
   const start = placesOf(problem, destinations, found);
-  if (!start) return found;
-  const model = createDestinationModel(problem, destinations, start);
+  if (!start || start.length < 2) return found;
+  const within = refine.within?.(found.moves);
+  const allowed = within ? restrictDestinations(problem, destinations, start, within) : destinations;
+  const model = createDestinationModel(problem, allowed, start);
   const better = improveDestinations(model, start, refine.seed);
   if (!better) return found;
   found.undo();

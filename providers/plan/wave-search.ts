@@ -76,10 +76,17 @@ export interface SearchOptions {
   readonly mayBurst?: boolean;
   /** True where functions may be refused so that a copy can pause. @default false */
   readonly mayRefuse?: boolean;
-  /** Where set, destinations are improved together from this seed where that is asked for. @default they are not */
-  readonly refine?: { readonly seed: number };
+  /** Where set, destinations are improved together. @default they are not */
+  readonly refine?: Refinement;
   /** True in a failback: copies go to member hosts, and none is shed, because no wave follows to bring it back. */
   readonly failback?: boolean;
+}
+
+/** How destinations are improved together. */
+export interface Refinement {
+  readonly seed: number;
+  /** Whether a host comes into question then, for moves that were found one by one; their own hosts do. @default all do */
+  readonly within?: (moves: readonly PlacedMove[]) => (site: number) => boolean;
 }
 
 /** What was found; `undo` takes it back, as long as nothing else has changed the placement since. */

@@ -8,9 +8,14 @@ import { plan } from "../../providers/plan/plan";
 import { createProblem } from "../../providers/plan/problem";
 import { evaluateCost } from "../../providers/plan/search/evaluate";
 import type { PlacementModel } from "../../providers/plan/search/model";
-import { createDestinationModel, findDestinations, improveDestinations } from "../../providers/plan/wave-destinations";
+import {
+  createDestinationModel,
+  findDestinations,
+  improveDestinations,
+  restrictDestinations,
+} from "../../providers/plan/wave-destinations";
 import { placesOf, searchRefined } from "../../providers/plan/wave-refinement";
-import { searchWave, type FoundMoves, type SearchOptions } from "../../providers/plan/wave-search";
+import { queryOf, searchWave, type FoundMoves, type SearchOptions } from "../../providers/plan/wave-search";
 import { isMovesOnly } from "../../sdk/model";
 import { pickFrom, randomSample, withRules } from "./random-samples";
 import { OPENING_MS, sampleInput, type Sample } from "./sample-fleets";
@@ -39,6 +44,9 @@ const crossed: Sample = {
   spec: { limits },
 };
 
+/** Whether copies may be put on a host, by site, where none of them is at first. */
+type Within = (site: number) => boolean;
+
 interface Search {
   readonly find: (refines: boolean) => FoundMoves | undefined;
   /** Where copies are; undefined where one has no host. */
@@ -47,8 +55,8 @@ interface Search {
   readonly modelFrom: (places: Int32Array) => PlacementModel | undefined;
 }
 
-/** The search for the copies of the first host of a sample. */
-function searchOf(sample: Sample): Search {
+/** The search for the copies of the first host of a sample; `of`: what holds in its lane. */
+function searchOf(sample: Sample, of: Pick<SearchOptions, "waitOf"> & { readonly within?: Within } = {}): Search {
   const problem = createProblem(sampleInput(sample), ["host-1"], OPENING_MS, OPENING_MS + 3_600_000);
   const placement = new Placement(problem, { allowedShare: 0.05, quantile: 0.95, marginDeviates: 0 });
   placement.beginWave({ from: 0, to: 12 }, new Set([0]));
@@ -60,20 +68,31 @@ function searchOf(sample: Sample): Search {
     ids: new Set(),
     tries: { left: 1000 },
     mayShed: false,
+    ...(of.waitOf ? { waitOf: of.waitOf } : {}),
   };
-  const queries = tasks.map(({ copy }) => ({ copy, weight: copy.weight, style: "balanced" as const }));
+  const { within } = of;
+  const queries = tasks.map((task) => queryOf(problem, task, options));
   const destinations = findDestinations(problem, placement, queries);
   return {
     find: (refines) => {
       const found = refines
-        ? searchRefined(problem, placement, tasks, { ...options, refine: { seed: 1 } })
+        ? searchRefined(problem, placement, tasks, {
+            ...options,
+            refine: { seed: 1, ...(within ? { within: () => within } : {}) },
+          })
         : searchWave(problem, placement, tasks, options);
       if ("stuck" in found) return undefined;
       found.undo();
       return found;
     },
     placesOf: (found) => destinations && placesOf(problem, destinations, found),
-    modelFrom: (places) => destinations && createDestinationModel(problem, destinations, places),
+    modelFrom: (places) =>
+      destinations &&
+      createDestinationModel(
+        problem,
+        within ? restrictDestinations(problem, destinations, places, within) : destinations,
+        places,
+      ),
   };
 }
 
@@ -129,6 +148,41 @@ describe("the destinations of a wave", () => {
       { numRuns: 400 },
     );
     assert.ok(cheaper >= 2, `only ${String(cheaper)} searches found anything`);
+  });
+
+  it("in a lane keep to the hosts that make no lane wait longer, and cost hardly more than the cheapest ones on those", () => {
+    const lanes = fc.record({
+      sample: randomSample(),
+      waits: fc.array(fc.constantFrom(0, 0.5, 1), { minLength: 8, maxLength: 8 }),
+      open: fc.array(fc.boolean(), { minLength: 8, maxLength: 8 }),
+    });
+    const [gaps, ones]: [number[], number[]] = [[], []];
+    for (const { sample, waits, open } of fc.sample(lanes, { numRuns: 250, seed: 7 })) {
+      const within: Within = (site) => open[site % open.length] === true;
+      const {
+        find,
+        placesOf: places,
+        modelFrom,
+      } = searchOf(sample, { within, waitOf: (site) => waits[site % waits.length] ?? 0 });
+      const [before, refined] = [find(false), find(true)];
+      const [start, end] = [before && places(before), refined && places(refined)];
+      const model = start && modelFrom(start);
+      if (!model || !end || !before || !refined || start.length < 2) continue;
+      const siteOf = ({ moves }: FoundMoves): number[] => moves.map(({ arrived }) => arrived.site);
+      const used = new Set(siteOf(before));
+      assert.ok(siteOf(refined).every((site) => used.has(site) || within(site)));
+      const { cost, isOptimal } = solveExactly(solve, model, 10);
+      assert.ok(isOptimal);
+      const gapOf = (at: Int32Array): number => (evaluateCost(model, at).total - cost) / Math.max(Number.EPSILON, cost);
+      gaps.push(gapOf(end));
+      ones.push(gapOf(start));
+    }
+    const mean = (of: readonly number[]): number => of.reduce((sum, gap) => sum + gap, 0) / of.length;
+    assert.ok(mean(ones) > mean(gaps) && Math.max(...ones) > 0.05, "one by one they cost more");
+    assert.ok(gaps.length >= 40, `${String(gaps.length)} lanes`);
+    assert.ok(Math.min(...gaps) >= -1e-6);
+    assert.ok(Math.max(...gaps) <= 0.05, String(Math.max(...gaps)));
+    assert.ok(mean(gaps) <= 0.01, String(mean(gaps)));
   });
 
   it("are improved to the optimum where copies that come one by one do not reach it, and left alone there", () => {
