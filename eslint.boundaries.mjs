@@ -34,19 +34,25 @@ export const BOUNDARIES = [
     packages: ["node:crypto"],
   },
   // The way into the worker thread and out of it.
-  { folder: "providers/plan/plan-in-worker.ts", may: ["sdk/model", "providers/plan"], types: [], packages: ["node:*"] },
-  { folder: "providers/plan/worker.ts", may: ["sdk/model", "providers/plan"], types: [], packages: ["node:*"] },
+  {
+    folder: "providers/plan/plan-in-worker.ts",
+    may: ["sdk/model", "providers/plan", "providers/threads"],
+    types: [],
+    packages: ["node:*"],
+  },
+  { folder: "providers/plan/worker.ts", may: ["providers/plan", "providers/threads"], types: [], packages: [] },
 
   // Fits of many series: kept in a folder, made by threads.
   {
     folder: "providers/forecast-cache",
-    may: ["sdk/model", "providers/forecast"],
+    may: ["sdk/model", "providers/forecast", "providers/threads"],
     types: [],
     packages: ["node:*"],
   },
 
   // Contracts with the world outside.
   { folder: "providers/clock.ts", may: ["sdk/model"], types: [], packages: ["node:*"] },
+  { folder: "providers/threads.ts", may: ["sdk/model"], types: [], packages: ["node:*"] },
   { folder: "providers/niceness.ts", may: [], types: [], packages: ["node:*"] },
   { folder: "providers/http-json.ts", may: ["sdk/model", "providers/clock"], types: [], packages: ["node:*"] },
   {
@@ -181,6 +187,7 @@ export const BOUNDARIES = [
       "providers/drivers",
       "providers/report",
       "providers/simulate",
+      "providers/threads",
     ],
     types: [],
     packages: ["node:*", "@pulumi/*", "@grpc/grpc-js"],
@@ -222,6 +229,7 @@ export const BOUNDARIES = [
       "providers/runner",
       "providers/report",
       "providers/testing",
+      "providers/threads",
     ],
     types: ["providers/drivers"],
     packages: ["node:*"],

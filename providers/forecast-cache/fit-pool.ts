@@ -1,5 +1,5 @@
 /**
- * Threads that fit many series. They stay for the next time; idle ones keep no process alive.
+ * Threads that fit many series. They stay for the next time.
  *
  * Not for: what is kept (fit-cache.ts).
  *
@@ -8,8 +8,8 @@
  * 2. Only a few orders are under way: memory does not grow with the number of series.
  */
 import { join } from "node:path";
-import { Worker } from "node:worker_threads";
-import { ArchipelagoError } from "../../sdk/model";
+import type { Worker } from "node:worker_threads";
+import { askThread, startThread } from "../threads";
 import type { CarriedOut, FitAnswer, FitOrder } from "./fit-worker";
 
 /** Compiled beside this file. */
@@ -38,11 +38,10 @@ export function createFitPool(threads: number): FitPool {
         for (;;) {
           const batch = takeSome(rest, BATCH);
           if (batch.length === 0) return;
-          // Needs nothing of this process's flags, such as a debugger's.
-          const worker = (workers[index] ??= new Worker(WORKER_ENTRY, { execArgv: [] }).once("exit", () => {
+          const worker = (workers[index] ??= startThread(WORKER_ENTRY).once("exit", () => {
             workers[index] = undefined;
           }));
-          const fits = await ask(worker, batch);
+          const fits = await askThread<FitAnswer>(worker, batch, "forecasting");
           batch.forEach((order, at) => {
             onFit(order, fits[at] ?? { fit: undefined });
           });
@@ -64,23 +63,4 @@ function takeSome<T>(rest: Iterator<T>, most: number): readonly T[] {
     some.push(next.value);
   }
   return some;
-}
-
-function ask(worker: Worker, batch: readonly FitOrder[]): Promise<FitAnswer> {
-  return new Promise((resolve, reject) => {
-    const fail = (cause: unknown): void => {
-      settle();
-      const remedy = "run it again; if it happens again, the machine has too little memory for so many series";
-      reject(new ArchipelagoError("forecasting: a worker thread ended without an answer", { cause, remedy }));
-    };
-    const answered = (fits: FitAnswer): void => {
-      settle();
-      resolve(fits);
-    };
-    const settle = (): void => {
-      worker.off("message", answered).off("error", fail).off("exit", fail).unref();
-    };
-    worker.on("message", answered).on("error", fail).on("exit", fail).ref();
-    worker.postMessage(batch);
-  });
 }

@@ -1,9 +1,9 @@
 /** Entry of a fitting thread: answers each order with the fits of its series; undefined for one that cannot be fitted. */
-import { parentPort } from "node:worker_threads";
 import { isKind, type Series } from "../../sdk/model";
 import { ensemble } from "../forecast/ensemble";
 import { pacedEnsemble, type EnsembleTuning } from "../forecast/paced-ensemble";
 import { fitToKeep, type ForecastAsked, type KeptFit } from "../forecast/remembered";
+import { answerQuestions } from "../threads";
 
 /** A series to fit, and the forecasts wanted of it. */
 export interface FitOrder {
@@ -42,6 +42,4 @@ export function carryOut({ series, asked, paced }: FitOrder): CarriedOut {
   }
 }
 
-parentPort?.on("message", (orders: readonly FitOrder[]) => {
-  parentPort?.postMessage(orders.map(carryOut) satisfies FitAnswer);
-});
+answerQuestions((orders: readonly FitOrder[]): FitAnswer => orders.map(carryOut));

@@ -7,12 +7,12 @@
  */
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { Worker } from "node:worker_threads";
-import { ArchipelagoError, MistakeError } from "../../sdk/model";
+import { MistakeError } from "../../sdk/model";
+import { askThread, startThread } from "../threads";
 import { planSimulation, simulateRun } from "./simulate-run";
 import type { RunSample, SimulationInput, SimulationResult } from "./simulation";
 import { summarize } from "./summarize";
-import type { RangeAnswer, RunRange } from "./worker";
+import type { RunRange } from "./worker";
 
 /** Runs that a thread takes at once. */
 const RANGE = 10;
@@ -58,12 +58,14 @@ async function playInThreads(
   let next = 0;
   let played = 0;
   const work = async (): Promise<void> => {
-    const thread = new Worker(join(__dirname, "worker.js"), { workerData: input, execArgv: [] });
+    const thread = startThread(join(__dirname, "worker.js"), { workerData: input });
     try {
       while (next < input.runs) {
         const from = next;
         next += RANGE;
-        const samples = await ask(thread, { from, count: Math.min(RANGE, input.runs - from) });
+        const range: RunRange = { from, count: Math.min(RANGE, input.runs - from) };
+        const subject = `simulation: run ${String(from)} and following`;
+        const samples = await askThread<readonly RunSample[]>(thread, range, subject);
         ranges[from / RANGE] = samples;
         played += samples.length;
         onProgress(played);
@@ -75,18 +77,4 @@ async function playInThreads(
   const threads = Math.min(MOST_THREADS, availableParallelism(), Math.ceil(input.runs / RANGE));
   await Promise.all(Array.from({ length: threads }, work));
   return ranges.flat();
-}
-
-function ask(thread: Worker, range: RunRange): Promise<readonly RunSample[]> {
-  return new Promise((resolve, reject) => {
-    const onError = (cause: unknown): void => {
-      reject(new ArchipelagoError(`simulation: the thread of run ${String(range.from)} ended`, { cause }));
-    };
-    thread.once("error", onError).once("message", (answer: RangeAnswer) => {
-      thread.off("error", onError);
-      if (answer.kind === "samples") resolve(answer.samples);
-      else reject(new ArchipelagoError(`simulation: run ${String(range.from)} and following: ${answer.message}`));
-    });
-    thread.postMessage(range);
-  });
 }

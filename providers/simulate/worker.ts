@@ -1,6 +1,7 @@
 /** Entry of a thread that plays runs of a simulation. */
 import { parentPort, workerData } from "node:worker_threads";
-import { messageOf } from "../../sdk/model";
+import { ArchipelagoError, messageOf } from "../../sdk/model";
+import { answerQuestions } from "../threads";
 import { planSimulation, simulateRun } from "./simulate-run";
 import type { RunSample, SimulationInput } from "./simulation";
 
@@ -10,24 +11,22 @@ export interface RunRange {
   readonly count: number;
 }
 
-/** What it answers. */
-export type RangeAnswer =
-  | { readonly kind: "samples"; readonly samples: readonly RunSample[] }
-  | { readonly kind: "error"; readonly message: string };
-
 const input = workerData as SimulationInput;
 const shared = parentPort ? planSimulation(input) : undefined;
 
-parentPort?.on("message", (range: RunRange) => {
-  play(range).then(
-    (samples) => parentPort?.postMessage({ kind: "samples", samples } satisfies RangeAnswer),
-    (error: unknown) => parentPort?.postMessage({ kind: "error", message: messageOf(error) } satisfies RangeAnswer),
-  );
-});
+answerQuestions(play);
 
 async function play({ from, count }: RunRange): Promise<readonly RunSample[]> {
   const samples: RunSample[] = [];
   if (!shared) return samples;
-  for (let run = from; run < from + count; run += 1) samples.push(await simulateRun(input, shared, run));
+  for (let run = from; run < from + count; run += 1) samples.push(await playOne(shared, run));
   return samples;
+}
+
+async function playOne(plans: NonNullable<typeof shared>, run: number): Promise<RunSample> {
+  try {
+    return await simulateRun(input, plans, run);
+  } catch (cause) {
+    throw new ArchipelagoError(`simulation: run ${String(run)}: ${messageOf(cause)}`, { cause });
+  }
 }
