@@ -2,16 +2,28 @@
  * What goes over the wire between a controller and an agent or the switch: JSON over HTTPS with client certificates.
  *
  * `GET /v1/<read>?<arguments>` reads; `POST /v1/<mutation>` with a {@link MutationBody} changes. Both answer
- * `{"result": ...}` with status 200, or an {@link ErrorBody}.
+ * `{"result": ...}` with status 200, or an {@link ErrorBody}. `GET /v1/several?calls=` with a JSON list of
+ * {@link CalledRead} answers each with a line, a {@link ReadAnswer}, as soon as it is known.
  *
  * Not for: what single routes do.
  */
 import { DriverError, isKind, messageOf, type DriverErrorCode, type Json } from "../../sdk/model";
 
 /** Version of this protocol. Both sides name theirs; another one is refused before anything happens. */
-export const PROTOCOL = "1";
+export const PROTOCOL = "2";
 /** Header in which both sides name their version; one that names none is of version 1. */
 export const PROTOCOL_HEADER = "x-archipelago-protocol";
+
+/** Name of the read of several reads. */
+export const SEVERAL = "several";
+
+/** A read and its arguments. */
+export type CalledRead = readonly [name: string, args: Readonly<Record<string, string | number>>];
+
+/** Answer of one of several reads. */
+export type ReadAnswer =
+  | { /** Place in the list. */ readonly call: number; readonly result: Json }
+  | { readonly call: number; readonly error: ErrorBody };
 
 /** Body of a mutating call: what makes it safe to repeat and to fence, and its arguments. */
 export interface MutationBody {

@@ -26,11 +26,14 @@ import {
   errorToBody,
   PROTOCOL,
   PROTOCOL_HEADER,
+  SEVERAL,
   STATUS_OF_CODE,
   versionError,
+  type CalledRead,
   type Counters,
   type ErrorBody,
   type MutationBody,
+  type ReadAnswer,
 } from "./control-protocol";
 import { certificateRemedy, readTls, revocationReason, stampOf, type TlsMaterial } from "./tls-files";
 
@@ -143,23 +146,62 @@ export function createControlServer(options: ControlServerOptions): ControlServe
     await prepared.promise;
     const url = new URL(request.url ?? "/", "https://agent");
     const name = /^\/v1\/([a-z-]+)$/.exec(url.pathname)?.[1] ?? "";
-    const read = request.method === "GET" && Object.hasOwn(reads, name) ? reads[name] : undefined;
-    if (read) {
-      requireRole(options.subject, name, caller, read.roles ?? ["client"]);
-      if (name !== "counters") counters.reads += 1;
-      const abort = new AbortController();
-      response.once("close", () => {
-        abort.abort();
-      });
-      await sendAnswer(response, await read.answer(Object.fromEntries(url.searchParams), caller, abort.signal));
+    if (request.method === "GET" && name === SEVERAL) {
+      await respondSeveral(response, caller, parseCalls(options.subject, url.searchParams.get("calls")));
+      return;
+    }
+    if (request.method === "GET" && Object.hasOwn(reads, name)) {
+      const args = Object.fromEntries(url.searchParams);
+      await sendAnswer(response, await answerRead(name, args, caller, closingOf(response)));
       return;
     }
     const mutation =
       request.method === "POST" && Object.hasOwn(options.mutations, name) ? options.mutations[name] : undefined;
-    if (!mutation) throw new DriverError("unsupported", options.subject, `has no call ${request.method ?? ""} ${name}`);
+    if (!mutation) throw unknownCall(`${request.method ?? ""} ${name}`);
     counters.mutations += 1;
     requireRole(options.subject, name, caller, ["client"]);
     await sendAnswer(response, await mutate(name, mutation, parseMutation(options.subject, await readBody(request))));
+  }
+
+  async function answerRead(
+    name: string,
+    args: ReadArguments,
+    caller: Caller,
+    signal: AbortSignal,
+  ): Promise<Json | Readable> {
+    const read = Object.hasOwn(reads, name) ? reads[name] : undefined;
+    if (!read) throw unknownCall(`GET ${name}`);
+    requireRole(options.subject, name, caller, read.roles ?? ["client"]);
+    if (name !== "counters") counters.reads += 1;
+    return await read.answer(args, caller, signal);
+  }
+
+  /** Answers come as soon as they are known: a slow one holds no other up. */
+  async function respondSeveral(
+    response: ServerResponse,
+    caller: Caller,
+    calls: readonly (readonly [string, ReadArguments])[],
+  ): Promise<void> {
+    const signal = closingOf(response);
+    response.writeHead(200, { "content-type": "application/x-ndjson" });
+    await Promise.all(
+      calls.map(async ([name, args], call) => {
+        const answer = await answerRead(name, args, caller, signal).then(
+          (result): ReadAnswer => {
+            if (!(result instanceof Readable)) return { call, result };
+            result.destroy();
+            return { call, error: errorToBody(unknownCall(`GET ${name} among several`), options.subject) };
+          },
+          (error: unknown): ReadAnswer => ({ call, error: errorToBody(error, options.subject) }),
+        );
+        response.write(`${JSON.stringify(answer)}\n`);
+      }),
+    );
+    response.end();
+  }
+
+  function unknownCall(call: string): DriverError {
+    return new DriverError("unsupported", options.subject, `has no call ${call}`);
   }
 
   async function mutate(route: string, mutation: MutationRoute, body: MutationBody): Promise<Json> {
@@ -300,6 +342,27 @@ function callerOf(subject: string, socket: TLSSocket): (Caller & { readonly seri
     return refuseCaller(subject, "it names no role");
   }
   return { name, role, serial: certificate.serialNumber };
+}
+
+/** Aborts when whoever asked is gone. */
+function closingOf(response: ServerResponse): AbortSignal {
+  const abort = new AbortController();
+  response.once("close", () => {
+    abort.abort();
+  });
+  return abort.signal;
+}
+
+function parseCalls(subject: string, text: string | null): readonly (readonly [string, ReadArguments])[] {
+  try {
+    const calls = JSON.parse(text ?? "") as readonly CalledRead[];
+    return calls.map(([name, args]) => [
+      name,
+      Object.fromEntries(Object.entries(args).map(([key, value]) => [key, String(value)])),
+    ]);
+  } catch (error) {
+    throw new DriverError("refused", subject, "calls must be a JSON list of [name, arguments]", { cause: error });
+  }
 }
 
 function refuseCaller(subject: string, reason: string | undefined): DriverError {

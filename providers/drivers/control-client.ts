@@ -8,23 +8,18 @@
  * 1. A mutating call is retried with the same key only, so that it has one effect however often it is sent.
  * 2. A deadline counts from when the call may be sent: waiting for a turn to open a connection is not the host's.
  */
-import { Agent, request as httpsRequest } from "node:https";
-import type { IncomingMessage } from "node:http";
-import { checkServerIdentity, createSecureContext, type SecureContext } from "node:tls";
+import { Agent } from "node:https";
+import { checkServerIdentity } from "node:tls";
 import { DriverError, messageOf, type Json } from "../../sdk/model";
-import {
-  errorFromBody,
-  isDriverError,
-  PROTOCOL,
-  PROTOCOL_HEADER,
-  versionError,
-  type MutationBody,
-} from "../agent/control-protocol";
-import { certificateRemedy, readTls, refuseRevoked, stampOf, type TlsMaterial } from "../agent/tls-files";
+import { SEVERAL, type MutationBody } from "../agent/control-protocol";
+import { refuseRevoked } from "../agent/tls-files";
 import { systemClock, type Clock } from "../clock";
+import { readCallerTls, type CallerTls } from "./caller-tls";
 import type { TlsFiles } from "./certificates";
 import { ConnectionGate } from "./connection-gate";
 import type { CallContext } from "./contracts";
+import { exchange, exchangeLines, isRetryable, resultOf, toDriverError } from "./control-exchange";
+import { ReadBatch } from "./read-batch";
 
 export interface ControlClientOptions {
   readonly url: string;
@@ -72,37 +67,38 @@ const MAX_SOCKETS = 32;
 const RELOAD_MS = 5_000;
 /** Connections that this process opens at once: a slow machine opens as many within the shortest deadline. */
 const MOST_OPENING = 16;
-/** Answers are listings and outputs of at most 64 KiB each. */
-const ANSWER_LIMIT_BYTES = 64 * 1024 * 1024;
-
 const gate = new ConnectionGate(MOST_OPENING);
 
 /** Makes a client; certificates are read at the first call. */
 export function createControlClient(options: ControlClientOptions): ControlClient {
   const clock = options.clock ?? systemClock;
-  let agent: Promise<Agent> | undefined;
-  let usedStamp = "";
+  let agent: Agent | undefined;
+  let tls: CallerTls | undefined;
   let lookedAt = clock.monotonic();
   /** Over when the first exchange has its connection to spare, or has failed. */
   let first: Promise<unknown> | undefined;
+  /** Reads that will be sent together. */
+  let gathering: ReadBatch | undefined;
 
-  /** New certificates or revocations: the next calls use connections of their own, calls under way end on theirs. */
-  async function dropStaleAgent(): Promise<void> {
-    if (!agent || clock.monotonic() - lookedAt < RELOAD_MS) return;
-    lookedAt = clock.monotonic();
-    if ((await stampOf(options.tls)) !== usedStamp) agent = undefined;
-  }
-
-  async function openAgent(): Promise<Agent> {
-    const { ca, cert, key, revocations, stamp } = await readTls(options.tls).catch((error: unknown) => {
+  /** With new certificates or revocations the next calls use connections of their own, calls under way end on theirs. */
+  async function currentAgent(): Promise<Agent> {
+    if (agent && clock.monotonic() - lookedAt < RELOAD_MS) return agent;
+    const current = await readCallerTls(options.tls).catch((error: unknown) => {
+      agent = undefined;
       throw new DriverError("unauthorized", options.subject, `cannot be called: ${messageOf(error)}`, {
         remedy: "check the files that tls names in the inventory",
         cause: error,
       });
     });
-    usedStamp = stamp;
+    lookedAt = clock.monotonic();
+    if (!agent || current !== tls) agent = createAgent(current);
+    tls = current;
+    return agent;
+  }
+
+  function createAgent({ context, revocations }: CallerTls): Agent {
     return new Agent({
-      secureContext: contextOf(options.tls, { ca, cert, key, stamp }),
+      secureContext: context,
       keepAlive: true,
       maxSockets: MAX_SOCKETS,
       checkServerIdentity: (host, certificate) => {
@@ -116,60 +112,96 @@ export function createControlClient(options: ControlClientOptions): ControlClien
     });
   }
 
-  async function attempt(
-    method: string,
-    path: string,
-    body: string | undefined,
+  async function attemptMutation(path: string, body: string, timeoutMs: number, signal: AbortSignal): Promise<Json> {
+    const shared = await currentAgent();
+    const asked = { agent: shared, url: new URL(path, options.url), method: "POST", body, timeoutMs, signal };
+    try {
+      // Its answer may take minutes: others do not wait for it.
+      const answer = await inTurn(signal, (onConnected, spare) =>
+        exchange({
+          ...asked,
+          onConnected: () => {
+            onConnected();
+            spare();
+          },
+        }),
+      );
+      return resultOf(answer, options.subject);
+    } catch (error) {
+      throw toDriverError(error, options, timeoutMs);
+    }
+  }
+
+  /** Reads that are asked for at the same moment, or while a connection is waited for, go in one request. */
+  function attemptRead(
+    name: string,
+    args: Readonly<Record<string, string | number>>,
     timeoutMs: number,
     signal: AbortSignal,
-  ) {
-    await dropStaleAgent();
-    agent ??= openAgent();
-    const opened = await agent.catch((error: unknown) => {
-      agent = undefined;
-      throw error;
-    });
-    const asked = { agent: opened, url: new URL(path, options.url), method, body, timeoutMs, signal };
-    return await exchangeInTurn(asked).then(
-      (answer) => resultOf(answer, options.subject),
-      (error: unknown) => {
-        throw toDriverError(error, options, timeoutMs);
-      },
-    );
+  ): Promise<Json> {
+    const batch = gathering ?? new ReadBatch(options);
+    const answer = batch.add({ name, args, timeoutMs, signal });
+    if (batch !== gathering) {
+      gathering = batch;
+      void sendReads(batch);
+    }
+    return answer;
   }
 
-  /** The first exchange opens a connection in its turn; those that are asked for meanwhile wait for it and use the same. */
-  async function exchangeInTurn(asked: Omit<Exchange, "onConnected">): Promise<Answer> {
+  async function sendReads(batch: ReadBatch): Promise<void> {
+    try {
+      const shared = await currentAgent();
+      await inTurn(batch.signal, async (onConnected) => {
+        gathering = undefined;
+        const url = new URL(`/v1/${SEVERAL}?${batch.begin()}`, options.url);
+        const asked = { agent: shared, url, method: "GET", body: undefined, signal: batch.signal, onConnected };
+        batch.end(
+          await exchangeLines(asked, (line) => {
+            batch.answer(line);
+          }),
+        );
+      });
+    } catch (error) {
+      batch.fail(error);
+    } finally {
+      if (gathering === batch) gathering = undefined;
+    }
+  }
+
+  /**
+   * The first exchange opens a connection in its turn; those that are asked for meanwhile wait for it and use the same.
+   * @param send told what to call once it is connected, and once its connection is of no more use to others
+   */
+  async function inTurn<T>(
+    signal: AbortSignal,
+    send: (onConnected: () => void, spare: () => void) => Promise<T>,
+  ): Promise<T> {
+    const nothing = (): void => undefined;
     if (first) {
       await first;
-      return exchange({ ...asked, onConnected: () => undefined });
+      return send(nothing, nothing);
     }
     const over = Promise.withResolvers<undefined>();
+    const spare = (): void => {
+      over.resolve(undefined);
+    };
     first = over.promise;
     try {
-      const leave = await gate.enter(asked.signal);
-      const onConnected = (): void => {
-        leave();
-        // The answer to a read comes soon, and its connection is free again; other calls may take minutes.
-        if (asked.method !== "GET") over.resolve(undefined);
-      };
-      return await exchange({ ...asked, onConnected }).finally(leave);
+      const leave = await gate.enter(signal);
+      return await send(leave, spare).finally(leave);
     } finally {
-      over.resolve(undefined);
+      spare();
     }
   }
 
-  async function call(
-    method: string,
-    path: string,
-    body: string | undefined,
+  async function patiently(
+    attempt: (timeoutMs: number) => Promise<Json>,
     signal: AbortSignal,
-    limits: CallLimits,
+    { attempts = ATTEMPTS, timeoutMs = TIMEOUT_MS }: CallLimits,
   ): Promise<Json> {
-    const attempts = limits.attempts ?? ATTEMPTS;
     for (let count = 1; ; count += 1) {
       try {
-        return await attempt(method, path, body, limits.timeoutMs ?? TIMEOUT_MS, signal);
+        return await attempt(timeoutMs);
       } catch (error) {
         const isLast = count >= attempts || signal.aborted;
         if (isLast || !isRetryable(error)) throw error;
@@ -181,159 +213,15 @@ export function createControlClient(options: ControlClientOptions): ControlClien
 
   return {
     url: options.url,
-    read: (name, args, signal, limits = {}) => {
-      const query = new URLSearchParams(
-        Object.entries(args).map(([key, value]): [string, string] => [key, String(value)]),
-      );
-      return call("GET", `/v1/${name}?${query.toString()}`, undefined, signal, limits);
-    },
-    mutate: (name, args, context, limits = {}) => {
-      const body: MutationBody = { key: context.key, epoch: context.epoch, owner: context.owner, args };
-      return call("POST", `/v1/${name}`, JSON.stringify(body), context.signal, limits);
+    read: (name, args, signal, limits = {}) =>
+      patiently((timeoutMs) => attemptRead(name, args, timeoutMs, signal), signal, limits),
+    mutate: (name, args, { signal, ...context }, limits = {}) => {
+      const body = JSON.stringify({ ...context, args } satisfies MutationBody);
+      return patiently((timeoutMs) => attemptMutation(`/v1/${name}`, body, timeoutMs, signal), signal, limits);
     },
     close: () => {
-      void agent?.then(
-        (opened) => {
-          opened.destroy();
-        },
-        () => undefined,
-      );
+      agent?.destroy();
       agent = undefined;
     },
   };
-}
-
-/** By paths: the hundreds of clients of one caller share one, which is work for a CPU to make. */
-const contexts = new Map<string, { readonly stamp: string; readonly context: SecureContext }>();
-
-function contextOf(files: TlsFiles, { ca, cert, key, stamp }: Omit<TlsMaterial, "revocations">): SecureContext {
-  const name = JSON.stringify([files.ca, files.certificate, files.key]);
-  const known = contexts.get(name);
-  if (known?.stamp === stamp) return known.context;
-  const context = createSecureContext({ ca, cert, key, minVersion: "TLSv1.3" });
-  contexts.set(name, { stamp, context });
-  return context;
-}
-
-interface Exchange {
-  readonly agent: Agent;
-  readonly url: URL;
-  readonly method: string;
-  readonly body: string | undefined;
-  readonly timeoutMs: number;
-  readonly signal: AbortSignal;
-  /** Called once the handshake of a new connection is over; not for one that was open. */
-  readonly onConnected: () => void;
-}
-
-interface Answer {
-  readonly status: number;
-  /** Version of the protocol that the server names. */
-  readonly version?: string;
-  readonly text: string;
-}
-
-/** One request and its whole answer, within the deadline. */
-async function exchange({ agent, url, method, body, timeoutMs, signal, onConnected }: Exchange): Promise<Answer> {
-  const deadline = AbortSignal.timeout(timeoutMs);
-  const received = Promise.withResolvers<IncomingMessage>();
-  const request = httpsRequest(url, {
-    agent,
-    method,
-    signal: AbortSignal.any([signal, deadline]),
-    headers:
-      body === undefined
-        ? { [PROTOCOL_HEADER]: PROTOCOL }
-        : {
-            [PROTOCOL_HEADER]: PROTOCOL,
-            "content-type": "application/json",
-            "content-length": String(Buffer.byteLength(body)),
-          },
-  });
-  request.on("response", received.resolve);
-  request.on("error", received.reject);
-  request.once("socket", (socket) => {
-    if (!request.reusedSocket) socket.once("secureConnect", onConnected);
-  });
-  request.end(body);
-  try {
-    const response = await received.promise;
-    const version = response.headers[PROTOCOL_HEADER];
-    return {
-      status: response.statusCode ?? 0,
-      text: await readText(response),
-      ...(typeof version === "string" ? { version } : {}),
-    };
-  } catch (error) {
-    if (deadline.aborted) throw new DeadlineError();
-    throw error;
-  }
-}
-
-/** Marks the deadline's abort apart from the caller's. */
-class DeadlineError extends Error {}
-
-async function readText(response: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > ANSWER_LIMIT_BYTES) throw new Error("the answer is larger than 64 MiB");
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
-}
-
-function resultOf(answer: Answer, subject: string): Json {
-  if (answer.version !== undefined && answer.version !== PROTOCOL)
-    throw versionError(subject, answer.version, PROTOCOL);
-  let body: unknown;
-  try {
-    body = JSON.parse(answer.text);
-  } catch {
-    body = undefined;
-  }
-  if (answer.status === 200 && typeof body === "object" && body !== null && "result" in body)
-    return body.result as Json;
-  throw errorFromBody(body, subject, answer.status);
-}
-
-/** What the network or TLS said, in the words of the contract. */
-function toDriverError(error: unknown, options: ControlClientOptions, timeoutMs: number): DriverError {
-  if (isDriverError(error)) return error;
-  if (error instanceof DeadlineError) {
-    return new DriverError("timeout", options.subject, `no answer from ${options.url} within ${String(timeoutMs)} ms`, {
-      remedy: "check that the host is up and not overloaded",
-    });
-  }
-  const code = (error as NodeJS.ErrnoException | undefined)?.code ?? "";
-  if (isCertificateError(code, messageOf(error))) {
-    return new DriverError(
-      "unauthorized",
-      options.subject,
-      `${options.url} and this caller do not trust each other (${messageOf(error)})`,
-      { remedy: certificateRemedy(code), cause: error },
-    );
-  }
-  return new DriverError(
-    "unreachable",
-    options.subject,
-    `no answer from ${options.url} (${code || messageOf(error)})`,
-    {
-      remedy: "check that the host and its archipelago-agent are up",
-      cause: error,
-    },
-  );
-}
-
-/** Codes of OpenSSL's verification and of Node's name check; TLS alerts come as text. */
-function isCertificateError(code: string, message: string): boolean {
-  return (
-    /CERT|SIGNATURE|SELF_SIGNED|ISSUER/.test(code) ||
-    /certificate is of|is no list of revoked|alert.*(certificate|unknown ca)/i.test(message)
-  );
-}
-
-function isRetryable(error: unknown): boolean {
-  return isDriverError(error) && (error.code === "unreachable" || error.code === "timeout");
 }

@@ -27,6 +27,7 @@ describe("agent: control server and client", function () {
   };
   let client: ControlClient;
   let effects: Json[];
+  let given: string[];
   let gate: Promise<void>;
   let failure: Error | undefined;
   let count = 0;
@@ -45,6 +46,17 @@ describe("agent: control server and client", function () {
       stateFile: join(folder, "state", "calls.log"),
       reads: {
         echo: { answer: (args) => Promise.resolve({ ...args }) },
+        slow: {
+          answer: async ({ id = "" }, _, signal) => {
+            const gone = Promise.withResolvers<undefined>();
+            signal.addEventListener("abort", () => {
+              gone.resolve(undefined);
+            });
+            await Promise.race([gate, gone.promise]);
+            if (signal.aborted) given.push(`${id} given up`);
+            return id;
+          },
+        },
         open: { roles: ["client", "agent"], answer: () => Promise.resolve("for agents too") },
         "snapshot-content": {
           roles: ["agent"],
@@ -83,6 +95,7 @@ describe("agent: control server and client", function () {
   after(() => rm(folder, { recursive: true, force: true }));
   beforeEach(async () => {
     effects = [];
+    given = [];
     gate = Promise.resolve();
     failure = undefined;
     await open();
@@ -232,6 +245,50 @@ describe("agent: control server and client", function () {
   it("turns an error that is none of ours into failed, without a stack trace", async () => {
     failure = Object.assign(new Error("ENOSPC: no space left on device"), { code: "ENOSPC" });
     await rejects(client.mutate("change", {}, context()), "failed", /^host-01: ENOSPC: no space left on device$/);
+  });
+
+  it("answers reads that are asked for together each by itself, a slow one last", async () => {
+    const opened = Promise.withResolvers<undefined>();
+    gate = opened.promise.then(() => undefined);
+    const order: string[] = [];
+    const note = (name: string) => (result: unknown) => order.push(`${name}: ${JSON.stringify(result)}`);
+    const asked = [
+      client.read("slow", { id: "first" }, NO_ABORT).then(note("slow")),
+      client.read("echo", { text: "a & b", number: 7 }, NO_ABORT).then(note("echo")),
+      client.read("snapshot-content", { id: "x" }, NO_ABORT).catch((error: unknown) => note("stream")(String(error))),
+      client.read("nothing", {}, NO_ABORT).catch((error: unknown) => note("nothing")(String(error))),
+    ];
+    await Promise.all(asked.slice(1));
+    opened.resolve(undefined);
+    await asked[0];
+    assert.deepEqual(order.slice(0, 3).sort(), [
+      'echo: {"text":"a & b","number":"7"}',
+      'nothing: "DriverError: host-01: has no call GET nothing"',
+      'stream: "DriverError: host-01: snapshot-content is not for client controller; call with a certificate of role agent"',
+    ]);
+    assert.equal(order[3], 'slow: "first"');
+    assert.equal(server.counters().reads, 2);
+  });
+
+  it("gives up a read at its deadline or its caller's abort, those beside it none the less answered", async () => {
+    gate = new Promise(() => undefined);
+    const abort = new AbortController();
+    const once = { attempts: 1 };
+    const asked = [
+      rejects(client.read("slow", { id: "late" }, NO_ABORT, { ...once, timeoutMs: 50 }), "timeout", /within 50 ms/),
+      rejects(client.read("slow", { id: "aborted" }, abort.signal, once), "unreachable", /aborted/),
+      client.read("echo", {}, NO_ABORT).then(() => {
+        abort.abort();
+      }),
+    ];
+    await Promise.all(asked);
+    while (given.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+    assert.deepEqual(given.sort(), ["aborted given up", "late given up"]);
+    // And the next reads are answered as ever.
+    assert.deepEqual(await Promise.all([client.read("echo", {}, NO_ABORT), client.read("open", {}, NO_ABORT)]), [
+      {},
+      "for agents too",
+    ]);
   });
 
   it("counts reads and mutating calls apart, and does not count being asked for the counters", async () => {

@@ -29,7 +29,7 @@ describe("agent: two sides that do not understand each other", function () {
     });
     const pem = await readFile(layout.identity, "utf8");
     const future = createServer({ ca: suite.ca, cert: pem, key: pem, requestCert: true }, (_, response) => {
-      response.setHeader(PROTOCOL_HEADER, "2");
+      response.setHeader(PROTOCOL_HEADER, "3");
       response.end('{"result":{}}');
     });
     await new Promise<void>((resolve) => future.listen(0, "127.0.0.1", resolve));
@@ -37,7 +37,7 @@ describe("agent: two sides that do not understand each other", function () {
       const url = await agent.listen();
       const own = await readFile(caller.certificate, "utf8");
       const answer = await new Promise<string>((resolve, reject) => {
-        const headers = { [PROTOCOL_HEADER]: "2" };
+        const headers = { [PROTOCOL_HEADER]: "3" };
         httpsRequest(
           new URL("/v1/counters", url),
           { ca: suite.ca, cert: own, key: own, headers, agent: false },
@@ -50,7 +50,7 @@ describe("agent: two sides that do not understand each other", function () {
           .on("error", reject)
           .end();
       });
-      assert.match(answer, /"unsupported".*speaks protocol 1 and its caller 2; nothing was done/);
+      assert.match(answer, /"unsupported".*speaks protocol 2 and its caller 3; nothing was done/);
       const address = future.address() as { readonly port: number };
       const client = createControlClient({
         url: `https://127.0.0.1:${String(address.port)}`,
@@ -59,7 +59,7 @@ describe("agent: two sides that do not understand each other", function () {
       });
       await assert.rejects(
         client.read("counters", {}, NO_ABORT),
-        /web-10: speaks protocol 2 and its caller 1.*same version/,
+        /web-10: speaks protocol 3 and its caller 2.*same version/,
       );
       client.close();
     } finally {
