@@ -1,5 +1,6 @@
 /** Inputs and outputs of the MaintenanceRun resource. */
-import type { HostUpdateSpec, Phase, PlanView, Unplanned } from "../../sdk/model";
+import { unpackSpec } from "../../sdk/model";
+import type { HostUpdateSpec, PackedSpec, Phase, PlanView, Unplanned } from "../../sdk/model";
 
 /** What the program gives, and what check adds. */
 export interface RunInputs {
@@ -24,4 +25,12 @@ export interface RunOutputs extends RunInputs {
   readonly report: string;
   /** Probe output by host. */
   readonly hostVersions: Readonly<Record<string, string>>;
+}
+
+/** Inputs or outputs as the engine holds them. */
+export type Sent<T extends Pick<RunInputs, "spec">> = Omit<T, "spec"> & { readonly spec: PackedSpec };
+
+/** What was sent. */
+export function received<T extends Pick<RunInputs, "spec">>(sent: Sent<T>): T {
+  return { ...sent, spec: unpackSpec(sent.spec) } as unknown as T;
 }

@@ -13,25 +13,26 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { canonicalJson, messageOf } from "../../sdk/model";
 import { createEngineProgress } from "./engine-progress";
-import type { RunInputs, RunOutputs } from "./run-inputs";
+import { received, type RunInputs, type RunOutputs, type Sent } from "./run-inputs";
 import { RunStoppedError } from "./run-stopped-error";
 import { toState } from "./state";
 import { UNKNOWN, findUnknown } from "./unknown-inputs";
 
 /** The provider, for the SDK's dynamic-provider process. */
-export const runProvider: pulumi.dynamic.ResourceProvider<RunInputs, RunOutputs> = {
-  async check(olds: Partial<RunInputs>, news: RunInputs) {
+export const runProvider: pulumi.dynamic.ResourceProvider<Sent<RunInputs>, Sent<RunOutputs>> = {
+  async check(olds: Partial<Sent<RunInputs>>, news: Sent<RunInputs>) {
     try {
       if (news.plan !== undefined)
         return failure('plan is computed; remove ignoreChanges: ["plan"], or it would run unseen');
-      const unknown = findUnknown(news.spec);
+      const { spec } = received(news);
+      const unknown = findUnknown(spec);
       if (unknown.length > 0) {
         const { unplannedFor } = await import("./unplanned.js");
-        const inputs = { ...news, plan: UNKNOWN, planDigest: UNKNOWN, unplanned: unplannedFor(news.spec, unknown) };
-        return { inputs: inputs as unknown as RunInputs };
+        const unplanned = unplannedFor(spec, unknown);
+        return { inputs: { ...news, plan: UNKNOWN, planDigest: UNKNOWN, unplanned } as unknown as Sent<RunInputs> };
       }
-      const { planForCheck } = await import("./plan-for-check.js");
-      const { view, digest } = await planForCheck(news, olds);
+      const { checkInThread } = await import("./check-in-thread.js");
+      const { view, digest } = await checkInThread(news, olds);
       return { inputs: toState({ ...news, plan: view, planDigest: digest }) };
     } catch (error) {
       return failure(messageOf(error));
@@ -41,7 +42,7 @@ export const runProvider: pulumi.dynamic.ResourceProvider<RunInputs, RunOutputs>
   async diff(_id, olds, news) {
     if (!sameInputs(olds, news)) return {};
     const { needsAttention } = await import("./perform-run.js");
-    return (await needsAttention(news, olds.phase)) ? { changes: true } : {};
+    return (await needsAttention(received(news), olds.phase)) ? { changes: true } : {};
   },
 
   async create(inputs) {
@@ -57,27 +58,28 @@ export const runProvider: pulumi.dynamic.ResourceProvider<RunInputs, RunOutputs>
   async read(id, props) {
     if (!props) return {};
     const { observeRun } = await import("./perform-run.js");
-    return { id, props: toState(await observeRun(props)) };
+    return { id, props: toState({ ...(await observeRun(received(props))), spec: props.spec }) };
   },
 
   async delete(_id, props) {
     const { giveBackRun } = await import("./perform-run.js");
-    await giveBackRun(props);
+    await giveBackRun(received(props));
   },
 };
 
 /** Carries out what there is to do; a run that did not end well is thrown with its state, so that it is kept. */
-async function perform(inputs: RunInputs): Promise<{ readonly id: string; readonly outputs: RunOutputs }> {
+async function perform(inputs: Sent<RunInputs>): Promise<{ readonly id: string; readonly outputs: Sent<RunOutputs> }> {
+  const { spec } = inputs;
   const progress = createEngineProgress(inputs.urn_);
   try {
     const { performRun } = await import("./perform-run.js");
-    const { id, outputs } = await performRun(inputs, progress);
-    return { id, outputs: toState(outputs) };
+    const { id, outputs } = await performRun(received(inputs), progress);
+    return { id, outputs: toState({ ...outputs, spec }) };
   } catch (error) {
     if (!(error instanceof RunStoppedError)) throw error;
     throw Object.assign(new Error(error.message), {
       id: error.id,
-      properties: toState(error.outputs),
+      properties: toState({ ...error.outputs, spec }),
       reasons: [error.message],
     });
   } finally {
@@ -85,11 +87,11 @@ async function perform(inputs: RunInputs): Promise<{ readonly id: string; readon
   }
 }
 
-function failure(reason: string): pulumi.dynamic.CheckResult<RunInputs> {
+function failure(reason: string): pulumi.dynamic.CheckResult<Sent<RunInputs>> {
   return { failures: [{ property: "v", reason }] };
 }
 
-function sameInputs(olds: RunOutputs, news: RunInputs): boolean {
+function sameInputs(olds: Sent<RunOutputs>, news: Sent<RunInputs>): boolean {
   return (["v", "urn_", "spec", "plan", "planDigest"] as const).every(
     (key) => canonicalJson(olds[key] ?? null) === canonicalJson(news[key] ?? null),
   );

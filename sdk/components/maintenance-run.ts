@@ -5,8 +5,9 @@
  * say goes into the input `v`.
  */
 import * as pulumi from "@pulumi/pulumi";
-import type { Later } from "./later";
-import type { HostUpdateSpec, LocalFleetSpec, Phase, PlanView, Unplanned } from "../model";
+import { isKnown, type Later } from "./later";
+import { packSpec, type HostUpdateSpec, type LocalFleetSpec, type Packed, type Phase } from "../model";
+import type { PlanView, Unplanned } from "../model";
 
 /**
  * Evaluated by the SDK's dynamic-provider process, in the program's folder: loads the installed package, so that
@@ -38,10 +39,13 @@ export class MaintenanceRun extends pulumi.CustomResource {
 
   /** The URN as the provider is given it: known from the start, unlike `urn`. */
   readonly urnInput: pulumi.Output<string>;
+  /** Workloads that are declared. */
+  readonly workloads: number;
   /** What is planned for. */
-  readonly specInput: pulumi.Output<pulumi.Unwrap<Later<HostUpdateSpec>>>;
+  readonly specInput: pulumi.Output<pulumi.Unwrap<Packed<Later<HostUpdateSpec>>>>;
 
-  constructor(name: string, spec: pulumi.Input<Later<HostUpdateSpec>>, options: pulumi.CustomResourceOptions) {
+  constructor(name: string, declared: Later<HostUpdateSpec>, options: pulumi.CustomResourceOptions) {
+    const spec = packSpec(declared, isKnown);
     const urnInput = pulumi.createUrn(name, RUN_TYPE, options.parent);
     super(
       RUN_TYPE,
@@ -64,6 +68,7 @@ export class MaintenanceRun extends pulumi.CustomResource {
       options,
     );
     this.urnInput = urnInput;
+    this.workloads = declared.islands.reduce((sum, { workloads }) => sum + workloads.length, 0);
     this.specInput = pulumi.output(spec);
   }
 }

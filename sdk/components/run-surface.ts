@@ -7,7 +7,15 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { validateDependencies, type Rule } from "../arguments";
-import { isFinalPhase, renderPlanTable, renderUnplanned, stopRequestPath, type Mistake, type Phase } from "../model";
+import {
+  isFinalPhase,
+  renderPlanTable,
+  renderUnplanned,
+  stopRequestPath,
+  unpackSpec,
+  type Mistake,
+  type Phase,
+} from "../model";
 import type { MaintenanceRun } from "./maintenance-run";
 import type { MaintenanceWindow } from "./maintenance-window";
 import type { ResourceIsland } from "./resource-island";
@@ -67,14 +75,19 @@ function validateUnique(field: string, names: readonly string[], mistakes: Mista
   });
 }
 
+/** More workloads are on more hosts than those whose runs a preview simulates. */
+const MOST_SIMULATED = 250;
+
 /** The plan as a table on the run's row, in previews only: in an update it would show again after the run. */
 export function showPlan(name: string, run: MaintenanceRun): void {
   if (!pulumi.runtime.isDryRun()) return;
   const outcome = outcomeOf(run);
-  whenIdle(() => {
-    // Whatever fails here fails again, and is told, where it is needed.
-    import("../../providers/pulumi/preview.js").then(({ preparePreview }) => preparePreview()).catch(() => undefined);
-  });
+  if (run.workloads <= MOST_SIMULATED) {
+    whenIdle(() => {
+      // Whatever fails here fails again, and is told, where it is needed.
+      import("../../providers/pulumi/preview.js").then(({ preparePreview }) => preparePreview()).catch(() => undefined);
+    });
+  }
   pulumi.all([run.plan, run.specInput, run.urnInput]).apply(async ([plan, spec, urn]) => {
     // Without this the SDK would disconnect from the engine while nothing else is under way.
     const shown = pulumi.runtime.rpcKeepAlive();
@@ -85,7 +98,7 @@ export function showPlan(name: string, run: MaintenanceRun): void {
         return;
       }
       const { completePreview } = await import("../../providers/pulumi/preview.js");
-      const view = await completePreview({ plan, spec, urn });
+      const view = await completePreview({ plan, spec: unpackSpec(spec), urn });
       await pulumi.log.info(renderPlanTable({ ...view, page: path.resolve(view.page) }, name), run);
     } finally {
       shown();

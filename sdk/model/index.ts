@@ -13,6 +13,7 @@ export * from "./calls";
 export * from "./signals";
 export * from "./dependency-graph";
 export * from "./policy";
+export * from "./packed-spec";
 export * from "./prices";
 export * from "./local-fleet";
 export * from "./update-way";

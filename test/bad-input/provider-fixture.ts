@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../../providers/clock";
 import { runProvider } from "../../providers/pulumi/run-provider";
-import type { RunInputs, RunOutputs } from "../../providers/pulumi/run-inputs";
+import type { RunInputs, RunOutputs, Sent } from "../../providers/pulumi/run-inputs";
 import type { HostUpdateSpec, IslandSpec, PlanView } from "../../sdk/model";
 import { openSmallFleet, type SmallFleet } from "../fixtures/small-fleet";
 
@@ -51,7 +51,7 @@ export async function openProviderFixture(): Promise<ProviderFixture> {
     urn_: `urn:pulumi:dev::hosts::archipelago:index:MaintenanceRun::${spec.name}-${String(resources)}`,
     spec,
   });
-  const check = async (spec: HostUpdateSpec): Promise<{ failures: string[]; inputs: RunInputs | undefined }> => {
+  const check = async (spec: HostUpdateSpec): Promise<{ failures: string[]; inputs: Sent<RunInputs> | undefined }> => {
     assert.ok(runProvider.check);
     // The engine gives an empty object where there is no resource yet.
     const { inputs, failures = [] } = await runProvider.check({} as RunInputs, inputsOf(spec));
