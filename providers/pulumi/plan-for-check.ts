@@ -23,11 +23,13 @@ import { openRunEnvironment, planNow } from "../runner/environment";
 import { readLatestRun, runFamily } from "../runner/run-family";
 import type { PlannedStage } from "../runner/stages";
 import { findMistakes } from "../runner/validate-spec";
-import { readPageSource, writePageSource } from "./preview";
+import { pageSourcePath, readPageSource, writePageSource } from "./page-source";
 import type { RunInputs } from "./run-inputs";
 
 /** Folder of plan pages, below the program's: the only thing a preview writes. */
 const PLAN_CACHE = path.join(".archipelago", "plans");
+/** Pages of an update that are kept: some days of previews. */
+const MOST_PAGES = 50;
 
 /** The plan as rows, and the digest of its envelope. */
 export interface CheckedPlan {
@@ -44,7 +46,7 @@ export async function planForCheck(news: RunInputs, olds: Partial<RunInputs>): P
   const { spec } = news;
   const mistakes = findMistakes(spec);
   if (mistakes.length > 0) throw new MistakeError(`HostUpdate "${spec.name}"`, mistakes);
-  const environment = await openRunEnvironment(spec, systemClock);
+  const environment = await openRunEnvironment(spec, systemClock, { planHere: true });
   try {
     const latest = await readLatestRun(environment.store, runFamily(spec.name, news.urn_));
     const sameSpec = olds.spec !== undefined && canonicalJson(olds.spec) === canonicalJson(spec);
@@ -53,7 +55,7 @@ export async function planForCheck(news: RunInputs, olds: Partial<RunInputs>): P
     const { plan, bundle } = await planNow(environment, AbortSignal.timeout(PLANNING_LIMIT_MS), findPlannedStage);
     const fresh = viewOf(plan, spec);
     if (kept && saysTheSame(kept, fresh, latest)) return kept;
-    await writePlanPage(news.urn_, bundle, plan);
+    await writePlanPage(news.urn_, { bundle, plan, kept: olds.plan?.page });
     return fresh;
   } finally {
     await environment.close();
@@ -93,14 +95,31 @@ const STARTS = {
 } as const;
 
 /** Writes the page of a plan beside the others; the name tells slot and envelope, so equal plans share it. */
-async function writePlanPage(urn: string, bundle: Bundle, plan: MigrationPlan): Promise<void> {
+async function writePlanPage(
+  urn: string,
+  { bundle, plan, kept }: { readonly bundle: Bundle; readonly plan: MigrationPlan; readonly kept: string | undefined },
+): Promise<void> {
   const { renderPlanPage } = await import("../report/plan-page.js");
   const { spec, forecast, fleet } = bundle;
   await fs.mkdir(PLAN_CACHE, { recursive: true });
   const file = planPagePath(spec.name, plan);
   await fs.writeFile(`${file}.new`, renderPlanPage(spec, plan, forecast, { fleet }));
   await fs.rename(`${file}.new`, file);
-  await writePageSource(file, { urn, madeAt: systemClock.now(), plan, bundle });
+  await writePageSource(file, { urn, madeAt: systemClock.now() }, { plan, bundle });
+  await removeOldPages(spec.name, [file, kept]);
+}
+
+/** Removes the oldest pages of an update beyond the newest ones, but for those that are named. */
+async function removeOldPages(name: string, named: readonly (string | undefined)[]): Promise<void> {
+  const isOfUpdate = (file: string): boolean =>
+    file.startsWith(`${name}-`) && /^(\d+-){5}[0-9a-f]{12}\.html$/.test(file.slice(name.length + 1));
+  // Names sort as their slots do.
+  const pages = (await fs.readdir(PLAN_CACHE)).filter(isOfUpdate).sort();
+  const old = pages.slice(0, -MOST_PAGES).map((file) => path.join(PLAN_CACHE, file));
+  for (const page of old.filter((file) => !named.includes(file))) {
+    await fs.rm(page, { force: true });
+    await fs.rm(pageSourcePath(page), { force: true });
+  }
 }
 
 /** The plan of a stage in the plan cache: the one that this preview, or one in the same slot, has made of it. */
@@ -110,8 +129,9 @@ async function findPlannedStage({ name, urn }: StageSpec, slotMs: number): Promi
   const found = await Promise.all(
     pages.map(async (page): Promise<PlannedStage | undefined> => {
       const source = await readPageSource(path.join(PLAN_CACHE, page));
-      if (source?.urn !== urn) return undefined;
-      return { plan: source.plan, windows: source.bundle.spec.windows, madeAt: source.madeAt };
+      if (source?.facts.urn !== urn) return undefined;
+      const { plan, windows, madeAt } = source.facts;
+      return { plan, windows, madeAt };
     }),
   );
   return found.filter((stage) => stage !== undefined).sort((a, b) => b.madeAt - a.madeAt)[0];

@@ -28,7 +28,7 @@ import { observePrices } from "../observe/prices";
 import { observeEvents } from "../observe/provider-events";
 import { listDisclosures } from "../observe/history";
 import { inputOf, planningSlot, type PlanInput } from "../plan/plan-input";
-import { createPlanWorker } from "../plan/plan-in-worker";
+import { createPlanWorker, type PlanWorker } from "../plan/plan-in-worker";
 import { readyAt } from "../plan/stages";
 import { learnFromRuns } from "./earlier-runs";
 import { createForecaster, type ForecastOptions } from "./forecaster";
@@ -66,6 +66,8 @@ export interface EnvironmentOptions {
   readonly store?: RunStore;
   /** Folder of the program that declared the update: relative paths begin there. @default the current one */
   readonly folder?: string;
+  /** Plans in the caller's thread, which has nothing else to answer meanwhile. @default in one of its own */
+  readonly planHere?: boolean;
 }
 
 /**
@@ -75,7 +77,7 @@ export interface EnvironmentOptions {
 export async function openRunEnvironment(
   declared: HostUpdateSpec,
   clock: Clock,
-  { store: opened, folder }: EnvironmentOptions = {},
+  { store: opened, folder, planHere = false }: EnvironmentOptions = {},
 ): Promise<RunEnvironment> {
   const spec = folder === undefined ? declared : resolvePaths(declared, folder);
   const { platform, disclosures } = await openPlatform(spec);
@@ -91,7 +93,7 @@ export async function openRunEnvironment(
     }
     if (!opened) requireSharedStore(storeUrl, platform.singleMachine);
     const store = opened ?? (await openRunStore(storeUrl));
-    const planner = createPlanWorker();
+    const planner = planHere ? plannerHere : createPlanWorker();
     const forecaster = createForecaster(platform, spec, packageVersion());
     return {
       spec: declared,
@@ -123,6 +125,12 @@ export async function openRunEnvironment(
     throw error;
   }
 }
+
+const plannerHere: PlanWorker = {
+  warm: () => undefined,
+  plan: async (input) => (await import("../plan/plan.js")).plan(input),
+  close: () => Promise.resolve(),
+};
 
 /** On the machine of the workloads itself, planning and watching must not take the CPU from them. */
 export function yieldCpu({ platform }: RunEnvironment): void {

@@ -13,6 +13,7 @@ import {
   type RunState,
   type StageGate,
   type StageSpec,
+  type Wave,
   type WindowSpec,
 } from "../../sdk/model";
 import { currentOpening, nextOpenings } from "../calendar";
@@ -22,10 +23,25 @@ import { readLatestRun, runFamily } from "./run-family";
 
 /** A plan of a stage that has not become a run yet, as a preview of both makes it. */
 export interface PlannedStage {
-  readonly plan: MigrationPlan;
+  readonly plan: StagePlan;
   readonly windows: readonly WindowSpec[];
   /** When it was made, ms since the epoch: a run that was armed or has ended after that says more. */
   readonly madeAt: number;
+}
+
+/** What later stages need to know of a plan. */
+export type StagePlan = Pick<MigrationPlan, "decision" | "blockers" | "opening"> & {
+  readonly waves: readonly Pick<Wave, "startMs" | "endP95Ms">[];
+};
+
+/** That of a plan. */
+export function stagePlanOf({ decision, blockers, opening, waves }: MigrationPlan): StagePlan {
+  return {
+    decision,
+    blockers,
+    ...(opening ? { opening } : {}),
+    waves: waves.map(({ startMs, endP95Ms }) => ({ startMs, endP95Ms })),
+  };
 }
 
 /** Where stages are looked for. */
@@ -114,7 +130,7 @@ async function foreseeStage(stage: StageSpec, { store, planned }: StageSources, 
 /** When a plan that has not begun is at its end: in its opening, or as long after the start of the next one. */
 function foreseePlan(
   { name, soakMs }: StageSpec,
-  plan: MigrationPlan,
+  plan: StagePlan,
   windows: readonly WindowSpec[],
   nowMs: number,
 ): StageGate {
@@ -147,7 +163,7 @@ function stoppedBy({ name }: StageSpec, run: RunState): StageGate {
 }
 
 /** Planned end at P95, the way home included. */
-function endOf({ waves }: MigrationPlan): number | undefined {
+function endOf({ waves }: StagePlan): number | undefined {
   return waves.length === 0 ? undefined : Math.max(...waves.map((wave) => wave.endP95Ms));
 }
 

@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "mocha";
 import { plan } from "../../providers/plan/plan";
-import { completePreview, writePageSource } from "../../providers/pulumi/preview";
+import { writePageSource } from "../../providers/pulumi/page-source";
+import { completePreview } from "../../providers/pulumi/preview";
 import { findApprovalBlocker } from "../../providers/runner/approval-blocker";
 import { createMemoryRunStore, createVirtualClock } from "../../providers/testing";
 import { blockView, createPlanView, renderPlanTable } from "../../sdk/model";
@@ -29,7 +30,7 @@ describe("what a preview shows besides the plan", () => {
   after(() => rm(folder, { recursive: true }));
 
   it("is when simulated runs are over and whether they keep the promises, in the table and on the page", async () => {
-    await writePageSource(page, { urn: "urn", madeAt: 0, plan: planned, bundle });
+    await writePageSource(page, { urn: "urn", madeAt: 0 }, { plan: planned, bundle });
     const completed = await completePreview({ spec: bundle.spec, urn: "urn", plan: view });
     assert.match(
       completed.simulated ?? "",
