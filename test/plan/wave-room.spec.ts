@@ -8,6 +8,7 @@ import { Placement } from "../../providers/plan/placement";
 import { createProblem } from "../../providers/plan/problem";
 import { createRoomModel, findRoom } from "../../providers/plan/wave-room";
 import { isMovesOnly } from "../../sdk/model";
+import { isUsualSeed } from "../property-seed";
 import { pickFrom } from "./random-samples";
 import { OPENING_MS, sampleInput, type Sample } from "./sample-fleets";
 import { simulate } from "./simulation";
@@ -27,6 +28,13 @@ const tight: Sample = {
   ],
   spec: { limits },
 };
+
+/** What moves for room may cost, times the least: those of one fleet that needs any, and those of fifty together. */
+const MOST_OF_ONE = 1.5;
+/** Of other fifty than those of every test run one may decide, which moves a copy where none has to. */
+const MOST_OF_ALL = isUsualSeed ? 1.1 : 1.5;
+/** Fleets of each kind among them. */
+const LEAST_SEEN = isUsualSeed ? 3 : 1;
 
 /** Hosts of 8 GiB and 2 cores for the island, full to different degrees; one of them is emptied. */
 function randomTight(): fc.Arbitrary<Sample> {
@@ -115,7 +123,7 @@ describe("room for a host's copies", () => {
   it("is found where an exact solver finds it, with few more moves, on small fleets of all kinds", async () => {
     const solve = await loadHighs();
     const seen = { room: 0, chain: 0, none: 0 };
-    let [cost, least] = [0, 0];
+    let [cost, least, worst] = [0, 0, 0];
     fc.assert(
       fc.property(randomTight(), (sample) => {
         const problem = createProblem(sampleInput(sample), ["host-1"], OPENING_MS, OPENING_MS + 3_600_000);
@@ -141,13 +149,15 @@ describe("room for a host's copies", () => {
         else seen.chain++;
         if (!found) return;
         const away = new Set(found.displaced.map(({ copy }) => copy.id));
-        cost += posed.copies.reduce((sum, { id }, at) => sum + (away.has(id) ? (model.moveCost[at] ?? 0) : 0), 0);
+        const own = posed.copies.reduce((sum, { id }, at) => sum + (away.has(id) ? (model.moveCost[at] ?? 0) : 0), 0);
+        cost += own;
         least += value + constant;
+        if (value + constant > 1e-6) worst = Math.max(worst, own / (value + constant));
       }),
       { numRuns: 50, endOnFailure: true },
     );
-    // A tenth on a few hundred fleets (docs/waves.md); of fifty few have to make room, and one may decide.
-    assert.ok(cost <= 1.5 * least, `moves cost ${cost.toFixed(1)}, the least is ${least.toFixed(1)}`);
-    assert.ok(Math.min(seen.room, seen.chain, seen.none) >= 1, JSON.stringify(seen));
+    assert.ok(worst <= MOST_OF_ONE, `moves of a fleet cost ${worst.toFixed(2)} times the least`);
+    assert.ok(cost <= MOST_OF_ALL * least, `moves cost ${cost.toFixed(1)}, the least is ${least.toFixed(1)}`);
+    assert.ok(Math.min(seen.room, seen.chain, seen.none) >= LEAST_SEEN, JSON.stringify(seen));
   });
 });
