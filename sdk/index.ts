@@ -31,7 +31,7 @@ export { Rebalance } from "./components/rebalance";
 export type { RebalanceArgs } from "./components/rebalance";
 export { LocalFleet } from "./components/local-fleet";
 export type { LocalFleetArgs } from "./components/local-fleet";
-export type { DependencyArgs, HostRuleArgs, WorkloadArgs } from "./arguments";
+export type { DependencyArgs, DisruptionBudgetArgs, HostRuleArgs, WorkloadArgs } from "./arguments";
 export { ArgumentError } from "./components/argument-error";
 export type { IslandSpec, Mistake, Phase, PoolSpec, WindowSpec } from "./model";
 

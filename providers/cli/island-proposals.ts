@@ -1,7 +1,7 @@
 /** Proposed islands as a declaration that can be pasted into a program, with why and with numbers. Pure. */
 import { formatPercentage } from "../../sdk/model";
 import type { IslandProposal, IslandProposals } from "../plan/islands/propose-islands";
-import { renderWorkload } from "./workload-declaration";
+import { renderValue, renderWorkload } from "./workload-declaration";
 
 const GIB = 2 ** 30;
 
@@ -20,9 +20,20 @@ function missingOf({ cpu, memory }: IslandProposals["left"]): string {
   ].join(" and ");
 }
 
+/** Rules of an island as a program declares them. */
+function declaredRules({ disruptionBudgets, ...others }: IslandProposal["rules"]): Readonly<Record<string, unknown>> {
+  if (!disruptionBudgets) return others;
+  const budgets = disruptionBudgets.map(({ hosts, ...rest }) => ({
+    hosts: typeof hosts === "number" ? hosts : formatPercentage(hosts.share),
+    ...rest,
+  }));
+  return { ...others, disruptionBudgets: budgets };
+}
+
 function renderIsland({
   name,
   from,
+  rules,
   workloads,
   share,
   needCpuMillis,
@@ -35,6 +46,7 @@ function renderIsland({
     `new archipelago.ResourceIsland(${JSON.stringify(name)}, {`,
     `  hosts: ${/^[A-Za-z_$][\w$]*$/.test(from) ? `${from}Hosts` : "hosts"}, // those of ${from}`,
     `  guarantee: { cpu: "${formatPercentage(share.cpu)}", memory: "${formatPercentage(share.memory)}" },`,
+    ...Object.entries(declaredRules(rules)).map(([rule, value]) => `  ${rule}: ${renderValue(value)},`),
     "  workloads: [",
     ...workloads.map((workload) => `    ${renderWorkload(workload)},`),
     "  ],",

@@ -78,7 +78,7 @@ function renderCards(cards: number): number | string {
 }
 
 /** A value as a program has it: names without quotes where they need none; what is undefined is left out. */
-function renderValue(value: unknown): string {
+export function renderValue(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(renderValue).join(", ")}]`;
   if (typeof value !== "object" || value === null) return JSON.stringify(value);
   const members = Object.entries(value).filter(([, member]) => member !== undefined);

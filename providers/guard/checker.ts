@@ -9,6 +9,7 @@ import { NO_OBSERVATIONS } from "./observations";
 import type { Observations } from "./observations";
 import { keepsBudgets, keepsPauses } from "./rules/budget";
 import { keepsCapacity, keepsShares, reservesFirst } from "./rules/capacity";
+import { keepsDisruptionBudgets } from "./rules/disruption";
 import { doesNothingTwice, intendsBeforeEffect, keepsEpochs, keepsKeys, keepsLeases } from "./rules/lease";
 import {
   emptiesHostsFirst,
@@ -52,6 +53,7 @@ const RULES = {
   emptiesHostsFirst,
   keepsReplaced,
   keepsEnvelope,
+  keepsDisruptionBudgets,
   leavesNothing,
   leavesNoHalfState,
 } as const satisfies Readonly<Record<string, Rule>>;

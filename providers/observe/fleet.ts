@@ -132,12 +132,13 @@ async function observePlatform(
   );
   const members = hosts.filter((host) => host.role === "member");
   return {
-    islands: islands.map(({ name, guarantee, within, overcommit }) => ({
+    islands: islands.map(({ name, guarantee, within, overcommit, disruptionBudgets }) => ({
       name,
       hosts: members.filter((host) => matchesHost(within, host)).map(({ id }) => id),
       share: guarantee,
       ...(within === undefined ? {} : { within }),
       ...(overcommit === undefined ? {} : { overcommit }),
+      ...(disruptionBudgets === undefined ? {} : { disruptionBudgets }),
     })),
     hosts,
     workloads,

@@ -5,6 +5,7 @@
  */
 import type { Host, MigrationScore, Opening, SkippedHost } from "../../sdk/model";
 
+import { leaveUndisturbed } from "./disruption-budgets";
 import type { StepDurations } from "./durations";
 import { describeFailure } from "./explain";
 import { chooseOpening, neededTime, startIn, type Openings } from "./fit";
@@ -68,7 +69,9 @@ export function draftFor(
   effort: Effort = {},
 ): Draft {
   const input = inputIn(opening, declared);
-  const { hosts, deferred } = deferForEvents(scope.hosts, input.fleet, opening);
+  const events = deferForEvents(scope.hosts, input.fleet, opening);
+  const { hosts, undisturbed } = leaveUndisturbed(events.hosts, input.fleet);
+  const deferred = [...events.deferred, ...(input.spec.whenStuck === "defer" ? undisturbed : [])];
   const draft = draftHosts(
     input,
     hosts.map(({ id }) => id),

@@ -19,11 +19,13 @@ import type {
 } from "../../sdk/model";
 import {
   canonicalJson,
+  DISRUPTION_REASONS,
   describeHostRule,
   formatDuration,
   formatDurationShort,
   formatPercentage,
   hasTwoWays,
+  strictestBudgets,
   wayOf,
 } from "../../sdk/model";
 
@@ -65,6 +67,7 @@ export function createEnvelope(spec: HostUpdateSpec, fleet: Fleet): Envelope {
     hostsPerZone: spec.limits.hostsPerZone,
     ...(spec.limits.hostsPerRack === undefined ? {} : { hostsPerRack: spec.limits.hostsPerRack }),
     ...(spec.limits.hostsPerIsland === undefined ? {} : { hostsPerIsland: spec.limits.hostsPerIsland }),
+    ...budgetsOf(spec, fleet),
     ...(spec.timing === "quiet" ? { timing: spec.timing } : {}),
     canaryHosts: spec.limits.canaryHosts,
     maximumReserveHosts: spec.pool?.maximumHosts ?? 0,
@@ -95,6 +98,12 @@ function waysOfHosts({ update }: HostUpdateSpec, hosts: readonly Host[]): Pick<E
     return chosen && "way" in chosen ? [[host.id, chosen.way] as const] : [];
   });
   return { ways: Object.fromEntries(ways.sort(([a], [b]) => (a < b ? -1 : 1))) };
+}
+
+/** Hosts that may be disrupted at once, an island and a reason each, where budgets say so. */
+function budgetsOf(spec: HostUpdateSpec, fleet: Fleet): Pick<Envelope, "disruptionBudgets"> {
+  const disruptionBudgets = strictestBudgets(spec, fleet);
+  return Object.keys(disruptionBudgets).length === 0 ? {} : { disruptionBudgets };
 }
 
 /** Which functions may stand in for which workloads: whom requests are sent to is part of what is approved. */
@@ -145,6 +154,12 @@ export function compareEnvelopes(approved: Envelope, actual: Envelope): string[]
   const places = (count: number): string => (Number.isFinite(count) ? String(count) : "any number");
   more("hosts at once in a rack", approved.hostsPerRack ?? Infinity, actual.hostsPerRack ?? Infinity, places);
   more("hosts at once of an island", approved.hostsPerIsland ?? Infinity, actual.hostsPerIsland ?? Infinity, places);
+  for (const [island, budgets] of Object.entries(approved.disruptionBudgets ?? {})) {
+    for (const reason of DISRUPTION_REASONS) {
+      const [before, now] = [budgets[reason], actual.disruptionBudgets?.[island]?.[reason]];
+      if (before !== undefined) more(`hosts of ${island} at once for ${reason}`, before, now ?? Infinity, places);
+    }
+  }
   if (approved.timing === "quiet" && actual.timing !== "quiet") {
     differences.push("the run begins at once instead of at the approved quiet time");
   }

@@ -10,7 +10,7 @@
  * 2. Lanes wait only for lanes before them: there is no circle.
  * 3. A lane that pauses a workload comes after those before it that pause one that it calls or that calls it.
  */
-import type { DurationQuantiles, WaveLanes, PlanStep } from "../../sdk/model";
+import type { DisruptionReason, DurationQuantiles, WaveLanes, PlanStep } from "../../sdk/model";
 
 import type { StepRange } from "./capacity";
 import { isPausing } from "./dependency-order";
@@ -41,6 +41,7 @@ export class FailbackLanes {
   constructor(
     private readonly context: ScheduleContext,
     private readonly placement: Placement,
+    private readonly reason: DisruptionReason,
   ) {}
 
   get moves(): readonly PlacedMove[] {
@@ -107,7 +108,10 @@ export class FailbackLanes {
     if (this.after.size < 2) return undefined;
     const { problem } = this.context;
     const uses = new Map(
-      [...this.after.keys()].map((site) => [problem.sites[site]?.host.id ?? "", limitsOfHost(this.context, site)]),
+      [...this.after.keys()].map((site) => [
+        problem.sites[site]?.host.id ?? "",
+        limitsOfHost(this.context, site, this.reason),
+      ]),
     );
     const names = [...new Set([...uses.values()].flat())].sort();
     const limits = Object.fromEntries(names.map((name) => [name, Math.max(1, placesOf(this.context, name))]));

@@ -6,10 +6,12 @@
  *
  * Invariant: no copy is left on a reserved host.
  */
-import type { DurationQuantiles } from "../../sdk/model";
+import type { DurationQuantiles, Island } from "../../sdk/model";
 
 import { cellOfCopy } from "./capacity";
 import { criticalFirst } from "./critical-first";
+import { describeBudget, undisturbedHosts } from "./disruption-budgets";
+import { plural } from "./explain";
 import { expectedFailback, FailbackLanes } from "./failback-lanes";
 import type { PossibleMove } from "./links";
 import type { Placement } from "./placement";
@@ -42,14 +44,21 @@ export function planFailback(
 ): ScheduleFailure | undefined {
   const { problem } = context;
   const standby = new Set(reserved);
+  const undisturbed = new Map(
+    [...undisturbedHosts(context.input.fleet, "failback")].flatMap(([host, island]) => {
+      const site = problem.siteOf.get(host);
+      return site === undefined ? [] : [[site, island] as const];
+    }),
+  );
   let returns = Math.max(FEWEST_RETURNS, Math.floor(RETURNS_SHARE * problem.copies.length));
   for (let wave = 1; wave <= MAXIMUM_WAVES; wave++) {
-    const displaced = findDisplaced(context, placement, standby);
+    const away = findDisplaced(context, placement, standby);
+    const displaced = away.filter(({ copy }) => !undisturbed.has(copy.site));
     const range = timeline.rangeOfNext(timeOfFailback(context, displaced, standby, returns));
     const overload = placement.beginWave(range, standby);
     if (overload) return { cause: { kind: "overload", overload }, left: [], waves: timeline.waves };
     const search = { ...options, index: timeline.nextIndex, failback: true };
-    const lanes = new FailbackLanes(context, placement);
+    const lanes = new FailbackLanes(context, placement, "failback");
 
     const leaving = searchWave(
       problem,
@@ -73,6 +82,8 @@ export function planFailback(
     }
     if (last) {
       for (const { copy, home } of stay) warnings.push(describeStay(problem, copy, home));
+      const held = worthwhile(context, placement, without(away, displaced), standby, returns);
+      warnings.push(...describeUndisturbed(held, undisturbed));
       return undefined;
     }
   }
@@ -243,6 +254,19 @@ function zoneBenefit({ columns }: Problem, placement: Placement, copy: Copy, hom
     else if (zoneOf[site] === there) othersThere += count;
   }
   return (others > 0 ? ZONE_BENEFIT : 0) - (othersThere > 0 ? ZONE_BENEFIT : 0);
+}
+
+function without(tasks: readonly Task[], others: readonly Task[]): readonly Task[] {
+  const known = new Set(others);
+  return tasks.filter((task) => !known.has(task));
+}
+
+/** Says that copies stay on hosts whose budgets let no failback begin, an island each. */
+function describeUndisturbed(held: readonly Task[], undisturbed: ReadonlyMap<number, Island>): readonly string[] {
+  return [...Map.groupBy(held, ({ copy }) => undisturbed.get(copy.site) as Island)].map(
+    ([island, tasks]) =>
+      `${plural(tasks.length, "copy", "copies")} would go home and will not: ${describeBudget(island, "failback")} lets no failback begin`,
+  );
 }
 
 function describeStay(problem: Problem, copy: Copy, home: number | undefined): string {

@@ -4,8 +4,9 @@
  *
  * Not for: which hosts (waves.ts) and keeping the limits at run time (providers/execute).
  */
-import type { DurationQuantiles, PlanStep, StepKind, UpdateWay, WaveLanes } from "../../sdk/model";
+import type { DisruptionReason, DurationQuantiles, PlanStep, StepKind, UpdateWay, WaveLanes } from "../../sdk/model";
 
+import { budgetsOfHost, placesOfBudget } from "./disruption-budgets";
 import { longestOf, sumDurations } from "./durations";
 import { LimitedQueue } from "./limited-queue";
 import type { Problem } from "./problem";
@@ -138,10 +139,14 @@ function spreadOf({ p50Ms, p95Ms }: DurationQuantiles): number {
   return p50Ms > 0 ? Math.log(Math.max(p95Ms, p50Ms) / p50Ms) / Z95 : 0;
 }
 
-/** What a host's lane counts against, before it is known where its copies go. */
+/**
+ * What a host's lane counts against, before it is known where its copies go.
+ * @param reason what the host is disrupted for
+ */
 export function limitsOfHost(
   { problem, input }: Pick<ScheduleContext, "problem" | "input">,
   site: number,
+  reason: DisruptionReason = "update",
 ): readonly string[] {
   const host = problem.sites[site]?.host;
   const { hostsPerRack, hostsPerIsland } = input.spec.limits;
@@ -151,6 +156,7 @@ export function limitsOfHost(
     `zone/${host.zone}`,
     ...(hostsPerRack === undefined ? [] : [`rack/${host.rack}`]),
     ...(hostsPerIsland === undefined ? [] : islandsOf(problem, site).map((island) => `island/${island}`)),
+    ...budgetsOfHost(problem, input.fleet, site, reason),
   ];
 }
 
@@ -160,7 +166,7 @@ export function placesOf({ input }: Pick<ScheduleContext, "input">, name: string
   if (name === "hosts") return hostsAtOnce;
   if (name.startsWith("zone/")) return hostsPerZone;
   if (name.startsWith("rack/")) return hostsPerRack ?? hostsPerZone;
-  return hostsPerIsland ?? hostsAtOnce;
+  return placesOfBudget(input.fleet, name) ?? hostsPerIsland ?? hostsAtOnce;
 }
 
 function islandsOf(problem: Problem, site: number): string[] {

@@ -123,10 +123,16 @@ export function isPinned({ moves }: Pick<Workload, "moves">): boolean {
   return moves === "nowhere";
 }
 
-/** True for copies that stay where they are unless their host is emptied: they may not move or pause, or do not serve. */
-export function isFixed({ works }: Pick<Problem, "works">, { work, weight }: Pick<Copy, "work" | "weight">): boolean {
+/**
+ * True for copies that stay where they are unless their host is emptied: they may not move or pause, do not serve, or are
+ * on a host that nothing may be done to.
+ */
+export function isFixed(
+  { works, undisturbed }: Pick<Problem, "works" | "undisturbed">,
+  { work, weight, site }: Pick<Copy, "work" | "weight" | "site">,
+): boolean {
   const workload = works[work]?.workload;
-  if (!workload) return true;
+  if (!workload || undisturbed.has(site)) return true;
   if (workload.service !== undefined && weight <= 0) return true;
   return isPinned(workload) || (workload.exclusive && workload.maxPauseMs <= 0);
 }

@@ -19,6 +19,7 @@ import { findConflict } from "./conflict";
 import { planCost } from "./cost";
 import { envelopeDigest } from "./digest";
 import { describeFailure } from "./explain";
+import { budgetBlockers, budgetRows, undisturbedHosts } from "./disruption-budgets";
 import { draftFor, draftNothing, draftPlan, isUsable, type Draft } from "./draft";
 import { resolveDurations, type StepDurations } from "./durations";
 import { resolveEnvelope } from "./envelope";
@@ -69,6 +70,7 @@ function planUpdate(input: PlanInput): MigrationPlan {
     // With no host left only the reserve has to be emptied, and that must not wait for metrics or a window.
     ...(failbackOnly ? [] : judgement.blockers),
     ...(failbackOnly ? [] : stageBlockers(input)),
+    ...(failbackOnly ? [] : budgetBlockers(input, scope.hosts, isQuick(input) ? undefined : planAgain(input).fits)),
     ...timeBlockers(input, openings, draft, failbackOnly),
   ];
   // Too little room may only follow from what is blocked already, such as a host that does not answer.
@@ -94,6 +96,7 @@ function planUpdate(input: PlanInput): MigrationPlan {
     ...(input.stages ? { stages: input.stages } : {}),
     envelope,
     digest: envelopeDigest(envelope),
+    ...budgetRows(input, draft.opening),
     reserve: {
       hosts: draft.schedule?.reserve ?? input.progress?.reservedHosts ?? [],
       reason: describeReserve(draft.schedule, scope, input.fleet),
@@ -191,15 +194,24 @@ function withCheaper(
 function timeBlockers(input: PlanInput, openings: Openings, draft: Draft, failbackOnly: boolean): Blocker[] {
   if (failbackOnly) return [];
   if (openings.candidates.length === 0) return [windowBlocker(input)];
-  if (draft.schedule?.waves.length === 0 && draft.deferred.length > 0) return [deferralBlocker(draft.deferred)];
+  const undisturbed = undisturbedHosts(input.fleet, "update");
+  // Of hosts that a budget leaves alone another blocker tells before a run; under way it waits for them as for others.
+  const deferred = input.progress ? draft.deferred : draft.deferred.filter(({ host }) => !undisturbed.has(host));
+  if (draft.schedule?.waves.length === 0 && deferred.length > 0) {
+    return [deferralBlocker(deferred, undisturbed.size > 0)];
+  }
   if (!draft.schedule || draft.fits) return [];
   const longest = longestOpening(openings.candidates, input);
   const { fits, priceOf } = planAgain(input);
-  // In the middle of a run every plan has to be quick.
-  const isQuick = input.progress !== undefined || input.searchesFixes === false;
-  const conflict = isQuick ? [] : findConflict(input, timePromises(input, longest), fits, MOST_COPIES_FOR_TIME);
+  const quick = isQuick(input);
+  const conflict = quick ? [] : findConflict(input, timePromises(input, longest), fits, MOST_COPIES_FOR_TIME);
   const found = findTimeFixes(input, longest, draft.neededMs - timeIn(longest, input), draft.schedule, fits);
-  return [fitBlocker(longest, draft.neededMs, input, conflict, isQuick ? found : sortByCost(found, priceOf))];
+  return [fitBlocker(longest, draft.neededMs, input, conflict, quick ? found : sortByCost(found, priceOf))];
+}
+
+/** In the middle of a run every plan has to be quick. */
+function isQuick({ progress, searchesFixes }: PlanInput): boolean {
+  return progress !== undefined || searchesFixes === false;
 }
 
 /** Copies of fleets for which it is searched what keeps a run from ending in time: each question is a plan that is found. */

@@ -24,6 +24,7 @@ import { matchesHost, wayOf, waysOf } from "../../sdk/model";
 import { resolveBurst, type Burst } from "./bursts";
 import { refusableOf } from "./refusals";
 import { createColumns, type Columns } from "./columns";
+import { undisturbedHosts } from "./disruption-budgets";
 import { createPlaceRules, type LeftParts, type PlaceRules } from "./place-rules";
 import type { PlanInput } from "./plan-input";
 import { createScoringFacts, type ScoringFacts } from "./scores/migration-score";
@@ -113,6 +114,8 @@ export interface Problem {
   readonly standby: readonly number[];
   /** Standby hosts that the run holds. */
   readonly held: readonly number[];
+  /** Sites of which disruption budgets let nothing begin, for what the plan does before its failback. */
+  readonly undisturbed: ReadonlySet<number>;
 }
 
 /** Joint paths of demand, cut to the time that a plan can take. */
@@ -173,6 +176,11 @@ export function createProblem(
       sites.flatMap((site, index) => (isReservable(site, held) && !inUse.has(index) ? [[index, site] as const] : [])),
     ),
     held: sites.flatMap((site, index) => (held.has(site.host.id) ? [index] : [])),
+    undisturbed: new Set(
+      [...undisturbedHosts(fleet, input.spec.rebalance ? "rebalance" : "update").keys()].flatMap(
+        (id) => siteOf.get(id) ?? [],
+      ),
+    ),
   };
 }
 

@@ -10,6 +10,7 @@ import type { Fleet, LimitsSpec, Opening, WindowLimits, WindowSpec, Workload } f
 import { formatDurationShort, formatPercentage, HOST_LIMITS } from "../../sdk/model";
 
 import type { Declared } from "./conflict";
+import { budgetPromises } from "./disruption-budgets";
 import { plural } from "./explain";
 import type { PlanInput } from "./plan-input";
 
@@ -41,6 +42,7 @@ export function timePromises(input: PlanInput, opening: Opening): readonly Decla
     ...linksOf(input.fleet),
     ...soakOf(input),
     ...limitsOf(input),
+    ...budgetPromises(input),
     ...calendarLimitsOf(opening),
   ];
 }

@@ -42,14 +42,17 @@ export function deferForEvents(
   return { hosts: hosts.filter(({ id }) => !left.has(id)), deferred };
 }
 
-/** Says that every host that is left has to wait for another opening: so does the run. */
-export function deferralBlocker(deferred: readonly SkippedHost[]): Blocker {
+/**
+ * Says that every host that is left has to wait for another opening: so does the run.
+ * @param hasBudgets whether disruption budgets leave some of them alone
+ */
+export function deferralBlocker(deferred: readonly SkippedHost[], hasBudgets: boolean): Blocker {
   const [first] = deferred;
   return {
     code: "window",
     subject: deferred.map(({ host }) => host).join(", "),
     reason: first?.reason ?? "",
-    fix: "wait for an opening after it, or correct the events that were declared; where room is missing, give more hosts in reserve",
+    fix: `wait for an opening after it, or correct the events that were declared; where room is missing, give more hosts in reserve${hasBudgets ? "; widen disruption budgets that let nothing begin" : ""}`,
   };
 }
 

@@ -62,7 +62,7 @@ export function planRelief(options: ReliefOptions, reserve: readonly number[], l
   if (placement.beginWave(range, sources, Math.max(range.to, untilStep))) return false;
   const found = searchWave(problem, placement, tasks, { ...search, index: timeline.nextIndex, mayShed: false });
   if ("stuck" in found) return false;
-  const lanes = new FailbackLanes(context, placement);
+  const lanes = new FailbackLanes(context, placement, "update");
   lanes.addAll(found.moves);
   lanes.append(timeline, [], range, { reserve });
   return !isOverIn(placement, { from: range.from, to: Math.max(range.to, untilStep) });

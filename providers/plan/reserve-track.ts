@@ -253,7 +253,7 @@ export class ReserveTrack {
     const search = { ...waves.searchOptions(), index: timeline.nextIndex, failback: true, isReady: () => false };
     const found = searchWave(problem, placement, tasks, search);
     if ("stuck" in found) return false;
-    const lanes = new FailbackLanes(context, placement);
+    const lanes = new FailbackLanes(context, placement, "failback");
     lanes.addAll(found.moves);
     lanes.append(timeline, sites, range);
     placement.setReserved(sites, false);

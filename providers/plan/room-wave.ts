@@ -42,7 +42,7 @@ export function appendRoomWave(options: RoomWaveOptions, { displaced, targets }:
   const found = searchWave(problem, placement, tasks, { ...search, goals, index: timeline.nextIndex, mayShed: false });
   if ("stuck" in found) return false;
   const moves = found.moves.map((placed) => withReason(context, placed, targets));
-  const lanes = new FailbackLanes(context, placement);
+  const lanes = new FailbackLanes(context, placement, "update");
   lanes.addAll(moves);
   lanes.append(timeline, [], range, { reserve });
   return true;

@@ -7,6 +7,7 @@
 import type { Opening } from "../../sdk/model";
 import { formatDurationShort, HOST_LIMITS } from "../../sdk/model";
 
+import { findWiderBudgets } from "./disruption-budgets";
 import type { Fix, IsPlannable } from "./fixes";
 import type { PlanInput } from "./plan-input";
 import {
@@ -49,6 +50,7 @@ export function findTimeFixes(
   return [
     longer,
     ...tried.map((name) => limitFix(input, name, fits)),
+    ...findWiderBudgets(input, fits),
     ...(isLarge || input.searchesFixes === false
       ? []
       : [

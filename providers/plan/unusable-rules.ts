@@ -13,6 +13,7 @@ import {
   type CallReach,
   type Fleet,
   type Host,
+  type Island,
   type Overcommit,
   type Workload,
 } from "../../sdk/model";
@@ -24,6 +25,7 @@ export function findUnusableRules(fleet: Fleet): readonly Blocker[] {
     ...[...fleet.hosts.map(({ id, overcommit }) => ({ name: id, overcommit })), ...fleet.islands].flatMap(
       judgeOvercommit,
     ),
+    ...fleet.islands.flatMap(judgeBudgets),
     ...fleet.islands.flatMap(({ name, within }) => (within ? judgeNames(name, within, fleet) : [])),
     ...fleet.workloads.flatMap((workload) => [
       ...(workload.within ? judgeNames(workload.name, workload.within, fleet) : []),
@@ -68,6 +70,17 @@ function judgeOvercommit({ name, overcommit = {} }: OvercommitOf): Blocker[] {
     if (factor === undefined || (factor >= 1 && factor < Infinity)) return [];
     const reason = `its overcommit of ${what} (${String(factor)}) must be 1 or more`;
     return [inputBlocker(name, reason, `correct overcommit.${what} of ${name}`)];
+  });
+}
+
+function judgeBudgets({ name, disruptionBudgets = [] }: Island): Blocker[] {
+  return disruptionBudgets.flatMap(({ hosts }, index) => {
+    const isRight =
+      typeof hosts === "number" ? Number.isInteger(hosts) && hosts >= 0 : hosts.share >= 0 && hosts.share <= 1;
+    if (isRight) return [];
+    const text = typeof hosts === "number" ? String(hosts) : `a share of ${String(hosts.share)}`;
+    const reason = `its disruption budget (${text}) must be a whole number of hosts, or a share from 0 to 1`;
+    return [inputBlocker(name, reason, `correct disruptionBudgets[${String(index)}].hosts of ${name}`)];
   });
 }
 

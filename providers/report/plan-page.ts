@@ -2,6 +2,7 @@
 import {
   formatDurationShort,
   isMovesOnly,
+  renderBudgetInEffect,
   renderOpening,
   renderReserveLevels,
   stageRow,
@@ -268,6 +269,14 @@ function calendar(plan: MigrationPlan, timezone: string): Section {
   );
 }
 
+/** How many hosts of an island may be disrupted at once, and what is the strictest. */
+function budgetRows({ budgetsInEffect = [] }: MigrationPlan): readonly (readonly [string, string])[] {
+  return budgetsInEffect.map((budget) => [
+    `Hosts of ${budget.island} at once for ${budget.reason}`,
+    renderBudgetInEffect(budget),
+  ]);
+}
+
 /** How hosts are updated, and back. */
 function wayRows({ update }: HostUpdateSpec, { ways }: Envelope): readonly (readonly [string, Markup | string])[] {
   const { command, image, undo } = update;
@@ -323,6 +332,7 @@ function approval(spec: HostUpdateSpec, plan: MigrationPlan): Section {
             `first ${String(envelope.canaryHosts)}`,
           ].join(", "),
         ],
+        ...budgetRows(plan),
         ["Reserve", `at most ${countOf(envelope.maximumReserveHosts, "host")}`],
         ["Confidence", `${String(envelope.confidence * 100)} %`],
         ["Windows", envelope.windows.join(", ")],

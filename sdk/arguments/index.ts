@@ -1,6 +1,7 @@
 /** What users write, checked and resolved: shared by the components and by window files. Imports the model alone. */
 export * from "./rules";
 export * from "./placement";
+export * from "./disruption";
 export * from "./workload";
 export * from "./signals";
 export * from "./island";

@@ -1,5 +1,6 @@
 /** Rules of a resource island's arguments, and their resolved form. */
 import type { IslandSpec, MetricsSpec, Mistake, ValidateSpec } from "../model";
+import { disruptionBudgets } from "./disruption";
 import { hostRule, overcommit } from "./placement";
 import {
   duration,
@@ -47,6 +48,7 @@ export function islandRule<T>(late: Rule<T>) {
     }),
     within: optional(hostRule, undefined),
     overcommit: optional(overcommit, undefined),
+    disruptionBudgets: optional(disruptionBudgets, undefined),
     workloads: required(workloadsRule, "name the workloads of the island"),
     metrics: optional(
       object({
@@ -127,6 +129,7 @@ export function normalizeIsland<T>(name: string, island: CheckedIsland<T>): Spec
     guarantee: island.guarantee,
     ...(island.within ? { within: island.within } : {}),
     ...(island.overcommit ? { overcommit: island.overcommit } : {}),
+    ...(island.disruptionBudgets ? { disruptionBudgets: island.disruptionBudgets } : {}),
     workloads: island.workloads.map(normalizeWorkload),
     metrics: normalizeMetrics(island.metrics),
     validate: island.validate.map((check) => normalizeCheck<T>(check)),

@@ -1,6 +1,12 @@
 /** A resource island: a share of some hosts for one family of workloads, with what is wanted of each. */
 import * as pulumi from "@pulumi/pulumi";
-import { islandRule, normalizeIsland, type HostRuleArgs, type WorkloadArgs } from "../arguments";
+import {
+  islandRule,
+  normalizeIsland,
+  type DisruptionBudgetArgs,
+  type HostRuleArgs,
+  type WorkloadArgs,
+} from "../arguments";
 import type { IslandSpec, WorkloadPolicy } from "../model";
 import { parseArguments } from "./argument-error";
 import { lateText, type Later } from "./later";
@@ -25,6 +31,12 @@ export interface ResourceIslandArgs {
    * @default requested CPU is not counted, and memory not beyond what is there
    */
   overcommit?: { cpu?: number; memory?: number };
+  /**
+   * How many of its hosts may be disrupted at once, and by what: `[{ hosts: "10%" }, { hosts: 0, reasons: ["rebalance"] }]`.
+   * Of several, and of the limits of the update and its calendars, the strictest wins.
+   * @default as many as limits allow
+   */
+  disruptionBudgets?: DisruptionBudgetArgs[];
   /** Policy of the workloads. What is found running and not named here is moved like a `normal` one. */
   workloads: WorkloadArgs[];
   /** Where load history comes from. @default the agents' own samples */

@@ -298,6 +298,8 @@ export interface Island {
   /** Hosts that it may have, those of the reserve too. Absent: all. */
   readonly within?: HostRule;
   readonly overcommit?: Overcommit;
+  /** How many of its hosts may be disrupted at once; the strictest wins. Absent: as many as limits allow. */
+  readonly disruptionBudgets?: readonly import("./disruption").DisruptionBudget[];
 }
 
 /** The whole fleet at one moment. Ids are unique within their list. */

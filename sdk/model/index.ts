@@ -14,6 +14,7 @@ export * from "./signals";
 export * from "./dependency-graph";
 export * from "./policy";
 export * from "./packed-spec";
+export * from "./disruption";
 export * from "./prices";
 export * from "./local-fleet";
 export * from "./update-way";

@@ -8,6 +8,7 @@
  */
 import { foldMoved, hostRows, nameSome, unitRows } from "./decision-view";
 import type { BalanceFindings } from "./balance";
+import { renderBudgetInEffect } from "./disruption";
 import type { Blocker, Envelope, MigrationPlan, Opening, SkippedHost, StageGate } from "./plan";
 import type { WindowLimits } from "./policy";
 import { reservedSpans, reserveLevels } from "./reservation";
@@ -47,6 +48,8 @@ export interface PlanView {
   readonly stages?: Readonly<Record<string, string>>;
   /** Limits and budgets that hold in every opening. */
   readonly limits: string;
+  /** Rows like `shop update`: how many of its hosts may be disrupted at once, and what says so. Absent: no budget is declared. */
+  readonly budgets?: Readonly<Record<string, string>>;
   /** Next openings, soonest first, with the limits that are stricter in them. */
   readonly openings: readonly string[];
   readonly warnings: readonly string[];
@@ -96,6 +99,7 @@ export function createPlanView(plan: MigrationPlan, timezone: string, page: stri
     ...rowsUnder("uses", useRows(plan.balance)),
     ...rowsUnder("shares", shareRows(plan.balance, timezone)),
     limits: renderLimits(plan.envelope),
+    ...rowsUnder("budgets", budgetRows(plan)),
     openings: plan.nextOpenings.map((opening) => renderOpening(opening, timezone)),
     warnings: namedWarnings(plan.warnings),
     digest: plan.digest.slice(0, 12),
@@ -178,7 +182,7 @@ function shareRows(balance: BalanceFindings | undefined, timezone: string): Read
   );
 }
 
-function rowsUnder<K extends "hosts" | "units" | "uses" | "shares">(
+function rowsUnder<K extends "hosts" | "units" | "uses" | "shares" | "budgets">(
   key: K,
   rows: Readonly<Record<string, string>>,
 ): Partial<Record<K, Readonly<Record<string, string>>>> {
@@ -255,6 +259,12 @@ function renderLimits(envelope: Envelope): string {
   return limitParts(envelope, envelope.budgets).join("; ");
 }
 
+function budgetRows({ budgetsInEffect = [] }: MigrationPlan): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    budgetsInEffect.map((budget) => [`${budget.island} ${budget.reason}`, renderBudgetInEffect(budget)]),
+  );
+}
+
 /** Budgets that are named in a line, the strictest first. */
 const NAMED_BUDGETS = 5;
 
@@ -295,6 +305,7 @@ export function renderPlanTable(view: PlanView, title: string): string {
   appendRows(lines, "after", view.stages ?? {});
   if (view.starts !== undefined && view.decision === "run") lines.push(`  starts    ${view.starts}`);
   lines.push(`  limits    ${view.limits}`);
+  appendRows(lines, "budgets", view.budgets ?? {});
   view.openings.forEach((opening, index) => lines.push(`  ${index === 0 ? "openings" : "        "}  ${opening}`));
   lines.push(`  envelope  ${view.digest}`, `  page      ${view.page}`);
   return lines.join("\n");

@@ -91,6 +91,8 @@ export interface Envelope {
   /** Absent: as many as of a zone, and as many as at all. */
   readonly hostsPerRack?: number;
   readonly hostsPerIsland?: number;
+  /** Hosts of an island that may be disrupted at once, by island and reason, for those that have budgets. Absent: none has. */
+  readonly disruptionBudgets?: import("./disruption").HostsByReason;
   /** Present where runs wait for quiet times. */
   readonly timing?: "quiet";
   readonly canaryHosts: number;
@@ -124,6 +126,8 @@ export interface MigrationPlan {
   readonly envelope: Envelope;
   /** SHA-256 of the canonical JSON of the envelope, hex. */
   readonly digest: string;
+  /** What disruption budgets come to with the limits of the opening. Absent: no island of it has one. */
+  readonly budgetsInEffect?: readonly import("./disruption").BudgetInEffect[];
   readonly reserve: ReservePlan;
   readonly waves: readonly Wave[];
   readonly skipped: readonly SkippedHost[];

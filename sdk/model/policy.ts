@@ -109,6 +109,8 @@ export interface IslandSpec {
   /** Hosts of the source that it may have, those of the reserve too. Absent: all. */
   readonly within?: HostRule;
   readonly overcommit?: Overcommit;
+  /** See `Island.disruptionBudgets`. */
+  readonly disruptionBudgets?: readonly import("./disruption").DisruptionBudget[];
   readonly workloads: readonly WorkloadPolicy[];
   readonly metrics: MetricsSpec;
   readonly validate: readonly ValidateSpec[];

@@ -179,7 +179,7 @@ export interface TargetScore {
  * it soaks it holds no place. New copies of its moves are started before, as far as `ahead` lets it.
  */
 export interface WaveLanes {
-  /** Lanes under way at once, by what they share: `hosts`, `zone/a`, `rack/a1`, `island/shop`. */
+  /** Lanes under way at once, by what they share: `hosts`, `zone/a`, `rack/a1`, `island/shop`, `budget/update/shop`. */
   readonly limits: Readonly<Record<string, number>>;
   /**
    * Lanes beside those under way that may start the new copies of their moves, so that they are there when a place is

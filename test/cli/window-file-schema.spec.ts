@@ -19,6 +19,7 @@ islands:
     hosts: { agents: { inventory: inventory.json } }
     guarantee: { cpu: 80%, memory: 50.5% }
     overcommit: { cpu: 1.5, memory: 1 }
+    disruptionBudgets: [{ hosts: 10% }, { hosts: 0, reasons: [rebalance, failback] }]
     within: { zones: [a, b], racks: [r1], hosts: [host-1], labels: { security: restricted, tier: ["1", "2"] } }
     workloads:
       - name: front

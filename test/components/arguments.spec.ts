@@ -49,6 +49,42 @@ describe("arguments of components", () => {
     });
   const update = { probe: "cat V", expect: "2", command: "true", undo: "true" };
 
+  it("reports all mistakes in disruption budgets at once, and keeps those that are right", async () => {
+    const hosts = { agents: { inventory: "inventory.json" } };
+    const workloads = [{ name: "front" }];
+    const wrong = [
+      { hosts: -1 },
+      { hosts: "101%" },
+      { hosts: 1.5 },
+      { hosts: 1, reasons: [] },
+      { hosts: 1, reasons: ["failbak"] },
+      { hosts: 1, reasons: ["update", "update"] },
+      { nodes: 1 },
+    ] as unknown as ResourceIslandArgs["disruptionBudgets"] & {};
+    assert.deepEqual(
+      mistakesOf(() => new ResourceIsland("shop", { hosts, workloads, disruptionBudgets: wrong })).map(
+        (mistake) => mistake.split("disruptionBudgets")[1],
+      ),
+      [
+        "[0].hosts must be a whole number from 0 to 100000; change the number",
+        '[1].hosts must be a percentage between "0%" and "100%"; write it like "30%"',
+        "[2].hosts must be a whole number from 0 to 100000; change the number",
+        "[3].reasons must have at least 1 item; add one",
+        '[4].reasons[0] must be "update" or "rebalance" or "failback"; did you mean "failback"?',
+        "[5].reasons[1] is there twice; leave it out",
+        "[6].nodes is not a known field; known fields: hosts, reasons",
+        '[6].hosts must be given; say how many, like 2 or "10%"',
+      ],
+    );
+    const right = new ResourceIsland("shop", {
+      hosts,
+      workloads,
+      disruptionBudgets: [{ hosts: "10%" }, { hosts: 0, reasons: ["rebalance"] }],
+    });
+    const spec = await valueOf(pulumi.output(right.spec));
+    assert.deepEqual(spec.disruptionBudgets, [{ hosts: { share: 0.1 } }, { hosts: 0, reasons: ["rebalance"] }]);
+  });
+
   it("reports all mistakes at once, each with field, rule and remedy", () => {
     const mistakes = mistakesOf(
       () =>

@@ -187,6 +187,36 @@ describe("guard: the checker, what was promised and approved", () => {
       assertFound(check(both), "envelope", "host-04", /2 hosts of its zone/);
     });
 
+    it("finds more hosts of an island at once than its disruption budgets allow for the reason", () => {
+      const other = STEPS.find((step) => step.id === "update");
+      assert.ok(other);
+      const step = { ...other, id: "update-4", host: "host-04" } as typeof other;
+      const withBudget = (budgets: object): JournalEvent[] => {
+        const change = {
+          hosts: ["host-01", "host-04"],
+          hostsAtOnce: 2,
+          hostsPerZone: 2,
+          disruptionBudgets: { shop: budgets },
+        };
+        const events = withEnvelope(change).map((event) =>
+          event.kind === "wave-planned" && event.wave.index === 1
+            ? { ...event, wave: { ...event.wave, steps: [...event.wave.steps, step] } }
+            : event,
+        );
+        const at = indexOf(events, "step-intent", "update");
+        return insertAfter(events, at, { kind: "step-intent", step, key: keyOf("update-4"), prior: null });
+      };
+      const text = /2 hosts of shop are disrupted at once for update, 1 were approved/;
+      assertFound(check(withBudget({ update: 1 })), "envelope", "host-04", text);
+      assertFound(check(withBudget({ update: 0 })), "envelope", "host-01", /1 hosts of shop .* 0 were approved/);
+      for (const budgets of [{ update: 2 }, { failback: 0, rebalance: 0 }]) {
+        assert.deepEqual(
+          check(withBudget(budgets)).filter(({ rule }) => rule === "envelope"),
+          [],
+        );
+      }
+    });
+
     it("finds more reserve than approved", () => {
       assertFound(check(withEnvelope({ maximumReserveHosts: 0 })), "envelope", "reserve", /1 hosts are reserved, 0/);
     });

@@ -4,6 +4,8 @@ import * as fc from "fast-check";
 
 import { renderIslands } from "../../providers/cli/island-proposals";
 import { proposeIslands } from "../../providers/plan/islands/propose-islands";
+import { disruptionBudgets } from "../../sdk/arguments";
+import type { Mistake } from "../../sdk/model";
 import { randomSample } from "./random-samples";
 import { sampleInput, type Sample } from "./sample-fleets";
 
@@ -48,6 +50,23 @@ describe("islands proposed by policy", () => {
     assert.match(text, /new archipelago\.ResourceIsland\("cart", \{\n {2}hosts: shopHosts, \/\/ those of shop\n/);
     assert.match(text, /\{ name: "ledger", copies: "exclusive", maxPause: "2 seconds" \}/);
     assert.match(text, /name: "cart", copies: 2, budget: \{ maxUnavailable: 0 \}, dependsOn: \["prices"\]/);
+  });
+
+  it("keep the rules that hold for the hosts of the island that they come from", () => {
+    const island = {
+      within: { zones: ["a"] },
+      overcommit: { cpu: 1.5 },
+      disruptionBudgets: [{ hosts: { share: 0.1 } }, { hosts: 0, reasons: ["rebalance" as const] }],
+    };
+    const { fleet, forecast, spec } = sampleInput({ ...shop, island });
+    const text = renderIslands(proposeIslands(fleet, forecast, spec));
+    assert.match(text, /\n {2}within: \{ zones: \["a"\] \},\n {2}overcommit: \{ cpu: 1\.5 \},\n/);
+    const declared = /disruptionBudgets: (.*),\n/.exec(text)?.[1] ?? "";
+    assert.equal(declared, '[{ hosts: "10%" }, { hosts: 0, reasons: ["rebalance"] }]');
+    const mistakes: Mistake[] = [];
+    // eslint-disable-next-line @typescript-eslint/no-implied-eval, @typescript-eslint/no-unsafe-call
+    const written = new Function(`return ${declared};`)() as unknown;
+    assert.deepEqual(disruptionBudgets(written, "", mistakes), island.disruptionBudgets);
   });
 
   it("say what is missing where the hosts are too small", () => {

@@ -124,6 +124,22 @@ describe("plan, with rules that cannot be kept", () => {
     );
   });
 
+  it("names disruption budgets that are none", () => {
+    const disruptionBudgets = [
+      { hosts: -1 },
+      { hosts: 1.5 },
+      { hosts: { share: 1.1 } },
+      { hosts: { share: Number.NaN } },
+      { hosts: 0 },
+    ];
+    const islands = input.fleet.islands.map((island) => ({ ...island, disruptionBudgets }));
+    const rule = "must be a whole number of hosts, or a share from 0 to 1";
+    assert.deepEqual(
+      reasonsWith(() => ({ islands })).filter((reason) => reason.includes("must be a whole number of hosts")),
+      ["-1", "1.5", "a share of 1.1", "a share of NaN"].map((text) => `shop: its disruption budget (${text}) ${rule}`),
+    );
+  });
+
   it("names rules that together leave no host", () => {
     const within = { zones: ["b"], labels: { security: ["open"] } };
     assert.deepEqual(

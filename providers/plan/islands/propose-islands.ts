@@ -10,7 +10,7 @@
  * 2. Where `fits`, shares add up to the whole host at most, each covers its family's need on the hosts that are left
  *    while the most are away, and each is large enough for the family's largest copy.
  */
-import type { Fleet, Forecast, HostUpdateSpec, Workload } from "../../../sdk/model";
+import type { Fleet, Forecast, HostUpdateSpec, Island, Workload } from "../../../sdk/model";
 
 import { quantileOf } from "../capacity";
 
@@ -20,6 +20,8 @@ export interface IslandProposal {
   /** Name of the island that the workloads are in now. */
   readonly from: string;
   readonly workloads: readonly Workload[];
+  /** What holds for the hosts of that island: where they are, how far requests may go, how many are disrupted at once. */
+  readonly rules: Pick<Island, "within" | "overcommit" | "disruptionBudgets">;
   /** Shares of each host, 0..1, in steps of a hundredth. */
   readonly share: { readonly cpu: number; readonly memory: number };
   /** Of the family: highest CPU of all copies together at the quantile in the time ahead, and their memory. */
@@ -59,7 +61,12 @@ export function proposeIslands(
   const members = fleet.hosts.filter(({ role }) => role === "member");
   const rows = new Map(forecast.demand.workloads.map((name, row) => [name, row]));
   const level = Math.max(spec.confidence, spec.pool?.quantile ?? 0);
-  const islands = fleet.islands.flatMap(({ name: from }) => {
+  const islands = fleet.islands.flatMap(({ name: from, within, overcommit, disruptionBudgets }) => {
+    const rules = {
+      ...(within ? { within } : {}),
+      ...(overcommit ? { overcommit } : {}),
+      ...(disruptionBudgets ? { disruptionBudgets } : {}),
+    };
     const own = fleet.workloads.filter(({ island }) => island === from);
     return findFamilies(own, from).map((family): IslandProposal => {
       const needCpuMillis = cpuOf(family.workloads, forecast, rows, level);
@@ -87,7 +94,7 @@ export function proposeIslands(
           hostsAtOnce,
         ),
       };
-      return { ...family, from, share, needCpuMillis, needMemoryBytes };
+      return { ...family, from, rules, share, needCpuMillis, needMemoryBytes };
     });
   });
   const sum = (part: "cpu" | "memory"): number => islands.reduce((total, { share }) => total + share[part], 0);

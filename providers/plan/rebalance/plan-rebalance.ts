@@ -15,6 +15,7 @@ import { judgeFleet } from "../blockers";
 import { createLoads } from "../capacity";
 import { planCost } from "../cost";
 import { envelopeDigest } from "../digest";
+import { budgetRows, closedBlocker, describeBudget, undisturbedHosts, widerBudget } from "../disruption-budgets";
 import { longestMove, resolveDurations, sumDurations } from "../durations";
 import { resolveEnvelope } from "../envelope";
 import { plural } from "../explain";
@@ -50,6 +51,11 @@ const NO_SCOPE = { hosts: [], skipped: [], unusable: [], blockers: [], warnings:
 
 /** Plans a rebalance, or what is left of one. */
 export function planRebalance(declared: PlanInput): MigrationPlan {
+  return planWith(declared, true);
+}
+
+/** @param judgesBudgets whether budgets that let nothing begin block the plan where a wider one would do */
+function planWith(declared: PlanInput, judgesBudgets: boolean): MigrationPlan {
   const { rebalance } = declared.spec;
   if (!rebalance) throw new TypeError(`${declared.spec.name} declares no rebalance`);
   const openings = findOpenings(declared);
@@ -59,7 +65,7 @@ export function planRebalance(declared: PlanInput): MigrationPlan {
   const problem = createProblem(input, [], startMs, startMs + rebalance.horizonMs);
   const unusable = findUnusable(input.fleet, input.forecast);
   const judgement = judgeFleet(input, problem, NO_SCOPE);
-  const blockers = [
+  const blockers: Blocker[] = [
     ...unusable,
     ...(opening ? [...judgement.blockers, ...stageBlockers(declared)] : [windowBlocker(input)]),
   ];
@@ -68,6 +74,7 @@ export function planRebalance(declared: PlanInput): MigrationPlan {
   const untilMs = startMs + rebalance.horizonMs;
   const isBlocked = blockers.length > 0;
   const { balance, shares } = findRelief(input, problem, startMs, quantile, isBlocked ? 0 : mostMoves, isBlocked);
+  if (judgesBudgets && !isBlocked) blockers.push(...budgetBlockers(declared, balance, shares));
   const timing = opening ? findTime(input, problem, balance.moves, startMs, opening, quantile) : undefined;
   const scheduled =
     timing?.isNow === false && input.progress === undefined
@@ -85,6 +92,7 @@ export function planRebalance(declared: PlanInput): MigrationPlan {
     ...(declared.stages ? { stages: declared.stages } : {}),
     envelope,
     digest: envelopeDigest(envelope),
+    ...budgetRows(declared, opening),
     reserve: { hosts: [], reason: "a rebalance needs none" },
     waves,
     skipped: [],
@@ -93,7 +101,7 @@ export function planRebalance(declared: PlanInput): MigrationPlan {
     total: scheduled?.total ?? { p50Ms: 0, p95Ms: 0 },
     cost: planCost(scheduled, input),
     probes: {},
-    units: decideUnits(problem, input, waves, quantile, judgeStay(balance, waves.length > 0, blockers)),
+    units: decideUnits(problem, input, waves, quantile, judgeStay(balance, waves.length > 0, blockers, input)),
     balance: {
       reason: describeReason(balance, shares.length, waves.length, timing, mostMoves),
       untilMs,
@@ -135,6 +143,25 @@ function findRelief(
   }
   const balance = balanceOf(problem, mostMoves);
   return { balance, shares: maySet ? sharesToSet(fleet, balance.shares) : [] };
+}
+
+/**
+ * Budgets that keep all that would help from being done: with a wider one copies would move. A plan for which others of an
+ * island, or shares, are enough is made without its hosts.
+ */
+function budgetBlockers(
+  declared: PlanInput,
+  { cause, moves }: Balance,
+  shares: readonly HostShares[],
+): readonly Blocker[] {
+  if (declared.progress || cause === undefined || moves.length > 0 || shares.length > 0) return [];
+  const islands = new Set(undisturbedHosts(declared.fleet, "rebalance").values());
+  return [...islands].flatMap((island) => {
+    // One host at a time is enough for any move.
+    const fix = widerBudget(declared, island.name, "rebalance", 1);
+    if (planWith(fix.input, false).decision !== "run") return [];
+    return [closedBlocker(island, "rebalance", `lets no copy leave its hosts, and ${cause}`, fix, true)];
+  });
 }
 
 /** The balance as it is, with what it comes to. */
@@ -299,7 +326,7 @@ function chooseSources(problem: Problem, wanted: readonly WantedMove[], input: P
   const sources = new Set<number>();
   const taken = new Map<string, number>();
   for (const site of order) {
-    const limits = limitsOfHost({ problem, input }, site);
+    const limits = limitsOfHost({ problem, input }, site, "rebalance");
     if (limits.some((name) => (taken.get(name) ?? 0) >= placesOf({ input }, name))) continue;
     // Two hosts that exchange copies do so one after the other.
     if (
@@ -315,12 +342,21 @@ function chooseSources(problem: Problem, wanted: readonly WantedMove[], input: P
 }
 
 /** Why a unit stays where it is in the plan of a rebalance. */
-function judgeStay({ moves, dropped }: Balance, isMoving: boolean, blockers: readonly Blocker[]): JudgeStay {
+function judgeStay(
+  { moves, dropped }: Balance,
+  isMoving: boolean,
+  blockers: readonly Blocker[],
+  { fleet }: PlanInput,
+): JudgeStay {
+  const undisturbed = undisturbedHosts(fleet, "rebalance");
   const wanted = new Set(moves.map(({ copy }) => copy.id));
   const refused = new Map(dropped.map(({ copy, migration }) => [copy.id, migration]));
-  return ({ id }, _, scored) => {
+  return ({ id }, host, scored) => {
     const [blocker] = blockers;
     if (blocker) return { outcome: "blocked", reason: blocker.reason };
+    const island = undisturbed.get(host);
+    if (island)
+      return { outcome: "skipped", reason: `${describeBudget(island, "rebalance")} lets no copy leave its host` };
     if (wanted.has(id)) {
       const reason = isMoving ? "no host can take it in this run" : "it waits for a calmer time, or for room";
       return { outcome: isMoving ? "blocked" : "skipped", reason };
