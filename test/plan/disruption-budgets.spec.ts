@@ -6,6 +6,7 @@ import { LaneGate } from "../../providers/execute/lanes";
 import { plan, type PlanInput } from "../../providers/plan/plan";
 import { envelopeDigest } from "../../providers/plan/digest";
 import { compareEnvelopes } from "../../providers/plan/envelope";
+import { renderPlanPage } from "../../providers/report/plan-page";
 import {
   canonicalJson,
   createPlanView,
@@ -100,6 +101,8 @@ describe("disruption budgets of islands, in plans", function () {
       table,
       /shop update: 2 hosts at once, by hostsAtOnce 2 of saturdays; no stricter: its budget of 50% of 6 hosts, hostsAtOnce 3/,
     );
+    const page = renderPlanPage(input.spec, result, input.forecast);
+    assert.match(page, /Hosts of shop at once for update.*?2 hosts at once, by hostsAtOnce 2 of saturdays/s);
     assert.match(table, /shop failback: 1 host at once, by its budget of 1 of 6 hosts for failback; no stricter: /);
   });
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 
 import * as fc from "fast-check";
 
-import { plan } from "../../providers/plan/plan";
+import { plan, type PlanInput } from "../../providers/plan/plan";
 import { randomWideSample } from "./random-samples";
 import { sampleInput, type Sample } from "./sample-fleets";
 import { anySample, drawnInput } from "./drawn-inputs";
@@ -25,6 +25,30 @@ describe("plan, over random fleets: more room", function () {
       }),
       { numRuns: 60 },
     );
+  });
+
+  it("finds a plan with wider disruption budgets, or none, where it found one", () => {
+    let strict = 0;
+    fc.assert(
+      fc.property(
+        fc.oneof(randomWideSample(), anySample()),
+        fc.integer({ min: 1, max: 3 }),
+        fc.integer({ min: 1, max: 9 }),
+        (sample, hosts, more) => {
+          const inputWith = (most: number): PlanInput => ({
+            ...sampleInput({ ...sample, island: { ...sample.island, disruptionBudgets: [{ hosts: most }] } }),
+            searchesFixes: false,
+          });
+          const before = plan(inputWith(hosts));
+          if (before.decision !== "run") return;
+          if (before.budgetsInEffect?.some(({ strictest }) => strictest.startsWith("its budget"))) strict++;
+          assert.equal(plan(inputWith(hosts + more)).decision, "run");
+          assert.equal(plan({ ...sampleInput(sample), searchesFixes: false }).decision, "run");
+        },
+      ),
+      { numRuns: 60 },
+    );
+    assert.ok(strict > 4, `a budget was the strictest in only ${String(strict)} plans`);
   });
 
   it("finds a plan with twice the capacity where it found one", () => {
