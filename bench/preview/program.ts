@@ -20,7 +20,7 @@ if (config.requireBoolean("update")) {
   );
   new archipelago.HostUpdate("kernel", {
     islands,
-    windows: [new archipelago.MaintenanceWindow("any-time", { cron: "0 0 * * *", duration: "1 day" })],
+    windows: [new archipelago.MaintenanceWindow("any-time", { cron: config.require("opens"), duration: "10 hours" })],
     limits: {
       hostsAtOnce: Math.max(2, config.requireNumber("hosts") / 10),
       hostsPerZone: Math.max(1, Math.ceil(config.requireNumber("hosts") / 20)),

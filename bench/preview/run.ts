@@ -8,6 +8,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { parseArgs } from "node:util";
 import { readProcess, TICKS_PER_SECOND } from "../../providers/agent/process-table";
+import type { EngineSession } from "../../test/engine/engine-session";
 import { openEngine } from "../../test/engine/open-engine";
 import { runCommand } from "../command";
 import { readResults, writeResults } from "../results";
@@ -16,8 +17,8 @@ import { answeringFleetFiles } from "./answering-fleet";
 
 const HELP = `Usage: npm run bench:preview [-- --hosts 500 --workloads 5000 --rounds 3 | --quick]
 
-Time that a host update adds to a preview, against the same stack without it: the medians of alternating previews, after
-one of each that fits models anew. Hosts answer on ports of their own in one other process; the load of two weeks comes from
+Time that a host update adds to a preview, against a stack without it: the medians of alternating previews, after one that
+fits models anew; first while the stack knows nothing of the update, then while it is armed for an opening in six hours. Hosts answer on ports of their own in one other process; the load of two weeks comes from
 a file. The import of the package is measured apart. One row in bench/results/preview.json by size and engine.
 
   --hosts N      hosts of the fleet, 500 unless given
@@ -29,6 +30,8 @@ a file. The import of the package is measured apart. One row in bench/results/pr
 const TRIES = 4;
 /** Characters of a blocked plan that are shown. */
 const SHOWN = 4000;
+const HOUR_MS = 3_600_000;
+const HOURS_AHEAD = 6;
 const QUICK: FleetSize = { hosts: 50, workloads: 500 };
 
 /** What a preview took. */
@@ -45,6 +48,10 @@ interface PreviewRow {
   readonly addedMs: number;
   /** CPU time of engine, program and provider, which other work on the machine changes less. */
   readonly addedCpuMs: number;
+  /** The same once the update is armed: the state has it, and its run is in the store. */
+  readonly armedMs: number;
+  readonly armedAddedMs: number;
+  readonly armedAddedCpuMs: number;
   /** With models to be fitted. */
   readonly coldMs: number;
   readonly coldCpuMs: number;
@@ -90,53 +97,55 @@ async function measure(folder: string, size: FleetSize, rounds: number): Promise
     JSON.stringify({ name: "preview", main: "index.js", runtime: { name: "nodejs", options: { typescript: false } } }),
   );
   fs.writeFileSync(path.join(project, "index.js"), `require(${JSON.stringify(path.join(__dirname, "program.js"))});\n`);
-  const session = await openEngine({
-    projectDir: project,
-    stack: "bench",
-    stateDir: path.join(folder, "state"),
-    env: { PULUMI_CONFIG_PASSPHRASE: "bench", ARCHIPELAGO_CACHE: path.join(folder, "cache") },
-  });
+  const sessionOf = (stack: string): Promise<EngineSession> =>
+    openEngine({
+      projectDir: project,
+      stack,
+      stateDir: path.join(folder, "state", stack),
+      env: { PULUMI_CONFIG_PASSPHRASE: "bench", ARCHIPELAGO_CACHE: path.join(folder, "cache") },
+    });
+  const [plain, updated] = [await sessionOf("without"), await sessionOf("with")];
   try {
     const { inventory, islands, history } = answeringFleetFiles(folder);
-    const config = { inventory, islands, history, hosts: String(size.hosts) };
-    for (const [key, value] of Object.entries(config)) await session.setConfig(key, value);
-    const preview = async (update: boolean, triesLeft = TRIES): Promise<Spent> => {
-      await session.setConfig("update", String(update));
-      const begun = { wallMs: performance.now(), cpuMs: usedCpuMs() };
-      const result = await session.preview();
-      if (result.exitCode !== 0) throw new Error(result.stdout);
-      // A plan that finds a reason against it ends earlier, and says what: hosts may answer too late on a busy machine.
-      const blocked = /BLOCKED.*/.exec(result.stdout)?.[0];
-      if (blocked !== undefined && triesLeft > 0 && result.stdout.includes("does not answer")) {
-        console.log("a host answered too late, for the machine is busy: once more");
-        return await preview(update, triesLeft - 1);
-      }
-      if (blocked !== undefined) throw new Error(`the plan does not run: ${blocked}\n${result.stdout.slice(0, SHOWN)}`);
-      return { wallMs: performance.now() - begun.wallMs, cpuMs: usedCpuMs() - begun.cpuMs };
-    };
+    const config = { inventory, islands, history, hosts: String(size.hosts), opens: opensLater() };
+    for (const [session, update] of [
+      [plain, "false"],
+      [updated, "true"],
+    ] as const) {
+      for (const [key, value] of Object.entries({ ...config, update })) await session.setConfig(key, value);
+    }
+    await preview(plain, 0);
+    let halfHour = halfHourOf();
     const previewCold = async (): Promise<Spent> => {
       fs.rmSync(path.join(folder, "cache"), { recursive: true, force: true });
-      return await preview(true, 0);
+      return await preview(updated, 0);
     };
-    await preview(false);
-    let halfHour = halfHourOf();
     const cold = await previewCold().catch(() => previewCold());
     console.log(`with a host update, cold: ${cold.wallMs.toFixed(0)} ms, ${cold.cpuMs.toFixed(0)} ms of CPU`);
-    const times: Record<"with" | "without", Spent[]> = { with: [], without: [] };
-    for (let round = 0; round < rounds; round++) {
-      // Forecasts of large fleets hold for half an hour: the first preview in a new one is cold again.
-      if (halfHourOf() !== halfHour) await preview(true);
-      halfHour = halfHourOf();
-      times.without.push(await preview(false));
-      times.with.push(await preview(true));
-    }
-    const middle = (kind: "with" | "without", of: keyof Spent): number => median(times[kind].map((spent) => spent[of]));
+    const measurePairs = async (): Promise<Pairs> => {
+      const pairs: Pairs = { without: [], with: [] };
+      for (let round = 0; round < rounds; round++) {
+        // Forecasts of large fleets hold for half an hour: the first preview in a new one is cold again.
+        if (halfHourOf() !== halfHour) await preview(updated, TRIES);
+        halfHour = halfHourOf();
+        pairs.without.push(await preview(plain, TRIES));
+        pairs.with.push(await preview(updated, TRIES));
+      }
+      return pairs;
+    };
+    const first = await measurePairs();
+    const up = await updated.up();
+    if (up.exitCode !== 0 || !up.stdout.includes("armed")) throw new Error(`not armed: ${up.stdout.slice(0, SHOWN)}`);
+    const armed = await measurePairs();
     const row: PreviewRow = {
-      engine: `${session.kind} ${session.version}`,
-      withMs: Math.round(middle("with", "wallMs")),
-      withoutMs: Math.round(middle("without", "wallMs")),
-      addedMs: Math.round(middle("with", "wallMs") - middle("without", "wallMs")),
-      addedCpuMs: Math.round(middle("with", "cpuMs") - middle("without", "cpuMs")),
+      engine: `${plain.kind} ${plain.version}`,
+      withMs: middle(first.with, "wallMs"),
+      withoutMs: middle(first.without, "wallMs"),
+      addedMs: added(first, "wallMs"),
+      addedCpuMs: added(first, "cpuMs"),
+      armedMs: middle(armed.with, "wallMs"),
+      armedAddedMs: added(armed, "wallMs"),
+      armedAddedCpuMs: added(armed, "cpuMs"),
       coldMs: Math.round(cold.wallMs),
       coldCpuMs: Math.round(cold.cpuMs),
       importMs: Math.round(median(Array.from({ length: Math.max(3, rounds) }, importTime))),
@@ -145,10 +154,47 @@ async function measure(folder: string, size: FleetSize, rounds: number): Promise
     console.log(
       `with ${String(row.withMs)} ms, without ${String(row.withoutMs)} ms: a host update adds ${String(row.addedMs)} ms (goal 2000), ${String(row.addedCpuMs)} ms of CPU; importing it ${String(row.importMs)} ms (goal 200)`,
     );
+    console.log(
+      `armed: with ${String(row.armedMs)} ms, it adds ${String(row.armedAddedMs)} ms (goal 2000), ${String(row.armedAddedCpuMs)} ms of CPU`,
+    );
     return row;
   } finally {
-    await session.close();
+    await plain.close();
+    await updated.close();
   }
+}
+
+/** Previews of both kinds, in turn. */
+interface Pairs {
+  readonly without: Spent[];
+  readonly with: Spent[];
+}
+
+async function preview(session: EngineSession, triesLeft: number): Promise<Spent> {
+  const begun = { wallMs: performance.now(), cpuMs: usedCpuMs() };
+  const result = await session.preview();
+  if (result.exitCode !== 0) throw new Error(result.stdout);
+  // A plan that finds a reason against it ends earlier, and says what: hosts may answer too late on a busy machine.
+  const blocked = /BLOCKED.*/.exec(result.stdout)?.[0];
+  if (blocked !== undefined && triesLeft > 0 && result.stdout.includes("does not answer")) {
+    console.log("a host answered too late, for the machine is busy: once more");
+    return await preview(session, triesLeft - 1);
+  }
+  if (blocked !== undefined) throw new Error(`the plan does not run: ${blocked}\n${result.stdout.slice(0, SHOWN)}`);
+  return { wallMs: performance.now() - begun.wallMs, cpuMs: usedCpuMs() - begun.cpuMs };
+}
+
+function middle(spent: readonly Spent[], of: keyof Spent): number {
+  return Math.round(median(spent.map((one) => one[of])));
+}
+
+function added(pairs: Pairs, of: keyof Spent): number {
+  return middle(pairs.with, of) - middle(pairs.without, of);
+}
+
+/** Cron of the hour that begins in more than five hours and less than six. */
+function opensLater(): string {
+  return `0 ${String(new Date(Date.now() + HOURS_AHEAD * HOUR_MS).getUTCHours())} * * *`;
 }
 
 function halfHourOf(): number {

@@ -98,9 +98,9 @@ export function unitRows(
     outcome === "moved" ? unit : `${outcome} ${reason}`,
   );
   const rows: [string, string][] = [];
-  let left: UnitDecision[] = [];
+  const left: UnitDecision[] = [];
   for (const group of alike.values()) {
-    if (rows.length >= UNIT_ROWS) left = [...left, ...group];
+    if (rows.length >= UNIT_ROWS) left.push(...group);
     else if (group.length > NAMED_HOSTS) rows.push(rowOfMany(group, told));
     else for (const unit of group) rows.push([`${unit.unit} on ${unit.host}`, renderUnit(unit, told)]);
   }
