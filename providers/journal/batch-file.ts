@@ -45,7 +45,7 @@ export function renderBatch(
     previous,
     sums: stored.map(sumOf),
   };
-  return `${JSON.stringify(head).slice(0, -1)},"entries":${body}}\n`;
+  return `${JSON.stringify(head).slice(0, -1)}${BODY}${body}}\n`;
 }
 
 /** The hash by which the next batch names this one. */
@@ -71,7 +71,7 @@ export function parseBatch(run: string, seq: number, text: string, firstEntry?: 
   }
   const entries: unknown = batch["entries"];
   if (!Array.isArray(entries)) return { kind: "damaged", reason: "it has no entries" };
-  if (batch["sha256"] !== checksum(run, seq, JSON.stringify(entries))) {
+  if (batch["sha256"] !== checksum(run, seq, bodyOf(text))) {
     return { kind: "damaged", reason: describeChange(entries, batch["sums"], firstEntry) };
   }
   const foreign: unknown = entries.find((entry: unknown) => !isRecord(entry) || entry["v"] !== ENTRY_VERSION);
@@ -100,6 +100,13 @@ function toStored(entry: JournalEntry): StoredEntry {
 
 function fromStored(entry: StoredEntry): JournalEntry {
   return entry.kind === "created" ? { ...entry, bundle: unpackBundle(entry.bundle) } : entry;
+}
+
+const BODY = ',"entries":';
+
+/** The entries as they were written: no string before them can hold what stands in front of them. */
+function bodyOf(text: string): string {
+  return text.slice(text.indexOf(BODY) + BODY.length, text.lastIndexOf("}"));
 }
 
 /** Bytes of a batch's start that hold its time. */

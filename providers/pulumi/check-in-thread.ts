@@ -7,7 +7,7 @@
 import { join } from "node:path";
 import { askThread, startThread } from "../threads";
 import type { CheckQuestion } from "./check-thread";
-import type { CheckedPlan } from "./plan-for-check";
+import type { CheckAnswer } from "./plan-for-check";
 import type { RunInputs, Sent } from "./run-inputs";
 
 /** Compiled beside this file. */
@@ -17,7 +17,7 @@ const THREAD_ENTRY = join(__dirname, "check-thread.js");
  * Plans as `planForCheck` does.
  * @throws what it throws
  */
-export async function checkInThread(news: Sent<RunInputs>, olds: Partial<Sent<RunInputs>>): Promise<CheckedPlan> {
+export async function checkInThread(news: Sent<RunInputs>, olds: Partial<Sent<RunInputs>>): Promise<CheckAnswer> {
   const thread = startThread(THREAD_ENTRY);
   try {
     return await askThread(thread, { news, olds } satisfies CheckQuestion, `planning ${news.spec.name}`);

@@ -1,25 +1,16 @@
 /** Between the engine's create, update, read and delete, and what the runner does for a HostUpdate. */
 import { createHash } from "node:crypto";
 import * as os from "node:os";
-import {
-  InterruptedError,
-  RunFailedError,
-  canonicalJson,
-  isFinalPhase,
-  isKind,
-  messageOf,
-  type Phase,
-} from "../../sdk/model";
+import { InterruptedError, RunFailedError, isKind, messageOf, type Phase } from "../../sdk/model";
 import { currentOpening, nextOpenings } from "../calendar";
 import { silentProgress, systemClock } from "../clock";
 import { openRunEnvironment, yieldCpu, type RunEnvironment } from "../runner/environment";
 import { giveBackHostUpdate, performHostUpdate, type UpdateCaller, type UpdateOutcome } from "../runner/host-update";
-import { describeRunner, findRunner, listRunners } from "../runner/heartbeat";
-import { nextAction } from "../runner/next-action";
-import { readRequest } from "../runner/requests";
+import { describeRunner, findRunner } from "../runner/heartbeat";
 import { readLatestRun, runFamily } from "../runner/run-family";
 import type { EngineProgress } from "./engine-progress";
 import type { RunInputs, RunOutputs } from "./run-inputs";
+import { lookAtRun, type RunLook } from "./run-look";
 import { RunStoppedError } from "./run-stopped-error";
 import { watchStopSignals } from "./stop-signal";
 
@@ -59,33 +50,12 @@ export async function performRun(
   }
 }
 
-/**
- * True when there is something to do though the inputs are the same: an interrupted run, an open window, a failure to
- * repeat, or the end of a run that a runner has carried out since.
- * @param known phase in the state
- */
-export async function needsAttention(inputs: RunInputs, known: Phase): Promise<boolean> {
-  const environment = await openRunEnvironment(inputs.spec, systemClock);
+/** Looks at the latest run. */
+export async function readRunLook({ spec, urn_ }: RunInputs): Promise<RunLook> {
+  const environment = await openRunEnvironment(spec, systemClock);
   try {
-    const latest = await readLatestRun(environment.store, runFamily(inputs.spec.name, inputs.urn_));
-    if (!latest) return inputs.plan?.decision !== "nothing";
-    const action = nextAction(latest, await readRequest(environment.store, latest.id), systemClock.now());
-    switch (action.kind) {
-      case "none":
-        if (!isFinalPhase(known)) return true;
-        return latest.phase === "failed" && canonicalJson(latest.bundle.spec) === canonicalJson(inputs.spec);
-      case "wait":
-        return false;
-      case "start":
-        if (inputs.spec.startedBy === "runner") return false;
-        break;
-      case "carry-on":
-      case "recover":
-      case "settle":
-    }
-    // What a runner works on is no interrupted run.
-    const runners = await listRunners(environment.store);
-    return !runners.some(({ isAlive, heartbeat }) => isAlive && heartbeat.runs.includes(latest.id));
+    const latest = await readLatestRun(environment.store, runFamily(spec.name, urn_));
+    return await lookAtRun(environment.store, latest, spec);
   } finally {
     await environment.close();
   }

@@ -25,6 +25,7 @@ import type { PlannedStage } from "../runner/stages";
 import { findMistakes } from "../runner/validate-spec";
 import { pageSourcePath, readPageSource, writePageSource } from "./page-source";
 import type { RunInputs } from "./run-inputs";
+import { lookAtRun, type RunLook } from "./run-look";
 
 /** Folder of plan pages, below the program's: the only thing a preview writes. */
 const PLAN_CACHE = path.join(".archipelago", "plans");
@@ -32,9 +33,15 @@ const PLAN_CACHE = path.join(".archipelago", "plans");
 const MOST_PAGES = 50;
 
 /** The plan as rows, and the digest of its envelope. */
-export interface CheckedPlan {
+interface CheckedPlan {
   readonly view: PlanView;
   readonly digest: string;
+}
+
+/** What a check finds out. */
+export interface CheckAnswer extends CheckedPlan {
+  /** For the diff that follows. */
+  readonly look: RunLook;
 }
 
 /**
@@ -42,7 +49,7 @@ export interface CheckedPlan {
  * every host still matches.
  * @throws MistakeError for arguments that only the provider can judge
  */
-export async function planForCheck(news: RunInputs, olds: Partial<RunInputs>): Promise<CheckedPlan> {
+export async function planForCheck(news: RunInputs, olds: Partial<RunInputs>): Promise<CheckAnswer> {
   const { spec } = news;
   const mistakes = findMistakes(spec);
   if (mistakes.length > 0) throw new MistakeError(`HostUpdate "${spec.name}"`, mistakes);
@@ -51,12 +58,14 @@ export async function planForCheck(news: RunInputs, olds: Partial<RunInputs>): P
     const latest = await readLatestRun(environment.store, runFamily(spec.name, news.urn_));
     const sameSpec = olds.spec !== undefined && canonicalJson(olds.spec) === canonicalJson(spec);
     const kept = sameSpec && olds.plan && olds.planDigest ? { view: olds.plan, digest: olds.planDigest } : undefined;
-    if (latest && isBound(latest, spec)) return kept ?? viewOf(latest.plan, spec);
-    const { plan, bundle } = await planNow(environment, AbortSignal.timeout(PLANNING_LIMIT_MS), findPlannedStage);
+    const look = await lookAtRun(environment.store, latest, spec);
+    if (latest && isBound(look)) return { ...(kept ?? viewOf(latest.plan, spec)), look };
+    const signal = AbortSignal.timeout(PLANNING_LIMIT_MS);
+    const { plan, bundle } = await planNow(environment, signal, { plannedStage: findPlannedStage, latest });
     const fresh = viewOf(plan, spec);
-    if (kept && saysTheSame(kept, fresh, latest)) return kept;
+    if (kept && saysTheSame(kept, fresh, latest)) return { ...kept, look };
     await writePlanPage(news.urn_, { bundle, plan, kept: olds.plan?.page });
-    return fresh;
+    return { ...fresh, look };
   } finally {
     await environment.close();
   }
@@ -66,9 +75,9 @@ export async function planForCheck(news: RunInputs, olds: Partial<RunInputs>): P
 const PLANNING_LIMIT_MS = 120_000;
 
 /** True when the plan of this run is what will happen or has: it is under way, or ended without reaching its end. */
-function isBound(run: RunState, spec: HostUpdateSpec): boolean {
-  if (run.phase === "armed" || run.phase === "done" || run.phase === "skipped") return false;
-  return canonicalJson(run.bundle.spec) === canonicalJson(spec);
+function isBound(look: RunLook): boolean {
+  if (!look || look.phase === "armed" || look.phase === "done" || look.phase === "skipped") return false;
+  return look.isOfSpec;
 }
 
 /** True when a fresh plan differs from the stored one in its times at most, so that showing it would be noise. */

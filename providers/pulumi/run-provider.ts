@@ -14,6 +14,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import { canonicalJson, messageOf } from "../../sdk/model";
 import { createEngineProgress } from "./engine-progress";
 import { received, type RunInputs, type RunOutputs, type Sent } from "./run-inputs";
+import type { RunLook } from "./run-look";
 import { RunStoppedError } from "./run-stopped-error";
 import { toState } from "./state";
 import { UNKNOWN, findUnknown } from "./unknown-inputs";
@@ -32,7 +33,8 @@ export const runProvider: pulumi.dynamic.ResourceProvider<Sent<RunInputs>, Sent<
         return { inputs: { ...news, plan: UNKNOWN, planDigest: UNKNOWN, unplanned } as unknown as Sent<RunInputs> };
       }
       const { checkInThread } = await import("./check-in-thread.js");
-      const { view, digest } = await checkInThread(news, olds);
+      const { view, digest, look } = await checkInThread(news, olds);
+      looks.set(news.urn_, look);
       return { inputs: toState({ ...news, plan: view, planDigest: digest }) };
     } catch (error) {
       return failure(messageOf(error));
@@ -41,8 +43,11 @@ export const runProvider: pulumi.dynamic.ResourceProvider<Sent<RunInputs>, Sent<
 
   async diff(_id, olds, news) {
     if (!sameInputs(olds, news)) return {};
-    const { needsAttention } = await import("./perform-run.js");
-    return (await needsAttention(received(news), olds.phase)) ? { changes: true } : {};
+    const inputs = received(news);
+    const look = looks.has(news.urn_) ? looks.get(news.urn_) : await readLook(inputs);
+    looks.delete(news.urn_);
+    const { needsAttention } = await import("./run-look.js");
+    return needsAttention(look, inputs, olds.phase) ? { changes: true } : {};
   },
 
   async create(inputs) {
@@ -67,10 +72,19 @@ export const runProvider: pulumi.dynamic.ResourceProvider<Sent<RunInputs>, Sent<
   },
 };
 
+/** What checks saw of runs, for the diff that the engine asks for right after each. */
+const looks = new Map<string, RunLook>();
+
+async function readLook(inputs: RunInputs): Promise<RunLook> {
+  const { readRunLook } = await import("./perform-run.js");
+  return await readRunLook(inputs);
+}
+
 /** Carries out what there is to do; a run that did not end well is thrown with its state, so that it is kept. */
 async function perform(inputs: Sent<RunInputs>): Promise<{ readonly id: string; readonly outputs: Sent<RunOutputs> }> {
-  const { spec } = inputs;
-  const progress = createEngineProgress(inputs.urn_);
+  const { spec, urn_ } = inputs;
+  looks.delete(urn_);
+  const progress = createEngineProgress(urn_);
   try {
     const { performRun } = await import("./perform-run.js");
     const { id, outputs } = await performRun(received(inputs), progress);

@@ -21,9 +21,17 @@ export interface Learned {
   readonly impact?: UpdateImpact;
 }
 
-/** Learns for an update of a fleet. A run that cannot be read is left out: it is somebody else's business to mend it. */
-export async function learnFromRuns(store: RunStore, spec: HostUpdateSpec, fleet: Fleet): Promise<Learned> {
-  const runs = await readEarlierRuns(store, spec.name);
+/**
+ * Learns for an update of a fleet. A run that cannot be read is left out: it is somebody else's business to mend it.
+ * @param latest a run that was read already: a journal of a large fleet takes longer to read than to learn from
+ */
+export async function learnFromRuns(
+  store: RunStore,
+  spec: HostUpdateSpec,
+  fleet: Fleet,
+  latest?: RunState,
+): Promise<Learned> {
+  const runs = await readEarlierRuns(store, spec.name, latest);
   const { package: update } = spec.update;
   const guessed = guessDuration(update, spec.update.timeoutMs);
   // What the user expects is worth more than what a package's size tells.
@@ -42,7 +50,11 @@ export async function learnFromRuns(store: RunStore, spec: HostUpdateSpec, fleet
 }
 
 /** The newest run of each update, and all of the one that is planned, newest first. */
-async function readEarlierRuns(store: RunStore, name: string): Promise<readonly RunState[]> {
+async function readEarlierRuns(
+  store: RunStore,
+  name: string,
+  latest: RunState | undefined,
+): Promise<readonly RunState[]> {
   const families = await listFamilies(store);
   const newest = families.map(({ run }) => run);
   const own = families.filter(({ family }) => family.startsWith(`${name}-`)).map(({ family }) => `${family}-`);
@@ -51,7 +63,9 @@ async function readEarlierRuns(store: RunStore, name: string): Promise<readonly 
     .filter((run) => own.some((family) => run.startsWith(family)))
     .sort((a, b) => numberOf(b) - numberOf(a));
   const chosen = [...new Set([...ofOwn, ...newest])].slice(0, MOST_RUNS);
-  const read = await Promise.all(chosen.map((run) => readRun(store, run).catch(() => undefined)));
+  const read = await Promise.all(
+    chosen.map(async (run) => (run === latest?.id ? latest : await readRun(store, run).catch(() => undefined))),
+  );
   return read.filter((run) => run !== undefined && isFinalPhase(run.phase)) as readonly RunState[];
 }
 

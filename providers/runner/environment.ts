@@ -15,6 +15,7 @@ import {
   type Forecast,
   type HostUpdateSpec,
   type MigrationPlan,
+  type RunState,
 } from "../../sdk/model";
 import type { Clock } from "../clock";
 import type { Platform } from "../drivers/contracts";
@@ -137,14 +138,21 @@ export function yieldCpu({ platform }: RunEnvironment): void {
   if (platform.singleMachine) setNiceOfAllThreads(BACKGROUND_NICE);
 }
 
+/** What the caller of {@link planNow} knows of runs. */
+export interface KnownRuns {
+  /** Finds plans of stages that no run follows yet. @default there are none */
+  readonly plannedStage?: StageSources["planned"];
+  /** The update's latest run, where it was read already. @default it is read */
+  readonly latest?: RunState | undefined;
+}
+
 /**
  * Observes, forecasts and plans as of now; nothing is changed.
- * @param plannedStage finds plans of stages that no run follows yet. @default there are none
  */
 export async function planNow(
   environment: RunEnvironment,
   signal: AbortSignal,
-  plannedStage?: StageSources["planned"],
+  { plannedStage, latest }: KnownRuns = {},
 ): Promise<{ readonly plan: MigrationPlan; readonly bundle: Bundle }> {
   const { spec, clock, store } = environment;
   const slotMs = planningSlot(clock.now());
@@ -155,7 +163,7 @@ export async function planNow(
   const before = stages ? { stages } : {};
   const [demand, { durations, impact }] = await Promise.all([
     environment.forecast(fleet, slotMs, signal, { readyMs: readyAt(before) }),
-    learnFromRuns(store, spec, fleet),
+    learnFromRuns(store, spec, fleet, latest),
   ]);
   const forecast = impact ? { ...demand, impact } : demand;
   const bundle: Bundle = {
