@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { describe, it } from "mocha";
 import { checkRun } from "../../providers/guard/checker";
 import { sampleFleet, sampleSpec } from "../../providers/testing";
 import { isChange, NO_UPDATE, type DisruptionBudget, type HostUpdateSpec, type JournalEntry } from "../../sdk/model";
-import { assertKept, createRunFixture, RUN, type RunFixture } from "./run-fixture";
+import { assertKept, createRunFixture, RUN, runWithKills, type RunFixture } from "./run-fixture";
 
 /** The sample update, wide, with budgets of its island. */
 function specWith(
@@ -42,12 +43,12 @@ function checkedWith({ store }: RunFixture, approved: object): readonly string[]
 describe("runner: disruption budgets", () => {
   const limits = { hostsAtOnce: 6, hostsPerZone: 6, canaryHosts: 1, soakMs: 60_000, drainMs: 30_000 };
 
-  it("bound the hosts of an island that lanes and failback disrupt at once; the checker reads that from the journal", async () => {
-    const budgets = [{ hosts: { share: 0.4 } }, { hosts: 1, reasons: ["failback" as const] }];
-    // A front on three of six hosts has hosts to go to, so that more than one is updated at once.
+  /** A front on three of six hosts has hosts to go to, so that more than one is updated at once. */
+  function createWide(seed: number): RunFixture {
     const fleet = sampleFleet();
+    const budgets = [{ hosts: { share: 0.4 } }, { hosts: 1, reasons: ["failback" as const] }];
     const spec = specWith(budgets, { limits, failback: "origin" });
-    const fixture = createRunFixture({
+    return createRunFixture({
       fleet: {
         ...fleet,
         workloads: fleet.workloads.map((one) =>
@@ -61,7 +62,12 @@ describe("runner: disruption budgets", () => {
           workloads: island.workloads.map((one) => (one.name === "front" ? { ...one, copies: 3 } : one)),
         })),
       },
+      seed,
     });
+  }
+
+  it("bound the hosts of an island that lanes and failback disrupt at once; the checker reads that from the journal", async () => {
+    const fixture = createWide(1);
     const state = await fixture.run();
     assert.equal(state.phase, "done", JSON.stringify(state.failure ?? state.phaseReason));
     assertKept(fixture);
@@ -73,6 +79,21 @@ describe("runner: disruption budgets", () => {
     assert.match(
       checkedWith(fixture, { update: 1 })[0] ?? "",
       /hosts of shop are disrupted at once for update, 1 were approved/,
+    );
+  });
+
+  it("hold through kills at any moments, with whoever takes the run over", async () => {
+    const kills = fc.array(fc.integer({ min: 1, max: 200_000 }), { minLength: 1, maxLength: 3 });
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 1, max: 10_000 }), kills, async (seed, killsAfterMs) => {
+        const fixture = createWide(seed);
+        await fixture.clock.run(() => fixture.arm());
+        const state = await runWithKills(fixture, killsAfterMs);
+        assert.equal(state.phase, "done", JSON.stringify(state.failure ?? state.phaseReason));
+        assertKept(fixture);
+        assert.ok(mostChanged(fixture.store.entriesOf(RUN)) <= 2);
+      }),
+      { numRuns: 10 },
     );
   });
 

@@ -1,32 +1,8 @@
 import { strict as assert } from "node:assert";
 import { describe, it } from "mocha";
 import fc from "fast-check";
-import { carryOut } from "../../providers/runner/run";
-import { LEASE_TTL_MS } from "../../providers/runner/leases";
-import { SimulatedCrash } from "../../providers/testing";
 import type { Fault } from "../../providers/testing";
-import type { RunState } from "../../sdk/model";
-import { assertKept, createRunFixture, describeEnd, quickFleet, quickSpec, RUN } from "./run-fixture";
-import type { RunFixture } from "./run-fixture";
-
-/** Kills the runner at the given times after the start of each process, then lets a last one carry the run on. */
-async function runWithKills(fixture: RunFixture, killsAfterMs: readonly number[]): Promise<RunState> {
-  return fixture.clock.run(async () => {
-    for (const afterMs of killsAfterMs) {
-      const process = fixture.createProcess();
-      fixture.clock.after(afterMs, () => {
-        process.kill();
-      });
-      try {
-        return await process.run(() => carryOut(RUN, fixture.dependencies(process)));
-      } catch (error) {
-        assert.ok(error instanceof SimulatedCrash, String(error));
-      }
-      await fixture.clock.sleep(LEASE_TTL_MS + 1);
-    }
-    return carryOut(RUN, fixture.dependencies());
-  });
-}
+import { assertKept, createRunFixture, describeEnd, quickFleet, quickSpec, runWithKills } from "./run-fixture";
 
 const seeds = fc.integer({ min: 1, max: 10_000 });
 const kills = fc.array(fc.integer({ min: 1, max: 50_000 }), { minLength: 1, maxLength: 3 });

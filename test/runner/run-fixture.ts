@@ -11,6 +11,7 @@ import { plan } from "../../providers/plan/plan";
 import type { PlanInput } from "../../providers/plan/plan-input";
 import { planningSlot } from "../../providers/plan/plan-input";
 import type { RunDependencies } from "../../providers/runner/run";
+import { LEASE_TTL_MS } from "../../providers/runner/leases";
 import { carryOut, createRun } from "../../providers/runner/run";
 import type {
   MemoryFleet,
@@ -30,6 +31,7 @@ import {
   sampleForecast,
   sampleSpec,
   sampleWorkloads,
+  SimulatedCrash,
 } from "../../providers/testing";
 
 export const RUN = "kernel-1";
@@ -172,6 +174,25 @@ export function quickSpec(overrides: Partial<HostUpdateSpec> = {}, hosts = 6): H
     }),
   }));
   return { ...spec, islands, limits: { ...spec.limits, soakMs: 2000 }, ...overrides };
+}
+
+/** Kills the runner at the given times after the start of each process, then lets a last one carry the run on. */
+export async function runWithKills(fixture: RunFixture, killsAfterMs: readonly number[]): Promise<RunState> {
+  return fixture.clock.run(async () => {
+    for (const afterMs of killsAfterMs) {
+      const process = fixture.createProcess();
+      fixture.clock.after(afterMs, () => {
+        process.kill();
+      });
+      try {
+        return await process.run(() => carryOut(RUN, fixture.dependencies(process)));
+      } catch (error) {
+        assert.ok(error instanceof SimulatedCrash, String(error));
+      }
+      await fixture.clock.sleep(LEASE_TTL_MS + 1);
+    }
+    return carryOut(RUN, fixture.dependencies());
+  });
 }
 
 /** Everything that must hold of every run, whatever happened to it: nothing for the checker, nobody harmed. */
