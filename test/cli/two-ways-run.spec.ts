@@ -5,7 +5,7 @@ import * as path from "node:path";
 import { fleetLayout } from "../../providers/drivers/local-fleet/layout";
 import type { MigrationPlan } from "../../sdk/model";
 import { sealHost } from "../drivers/agent-fleet-fixture";
-import { openSmallFleet, type SmallFleet } from "../fixtures/small-fleet";
+import { openSmallFleet, smallFleetWindow, type SmallFleet } from "../fixtures/small-fleet";
 import { archipelago } from "./command-line";
 
 const SEALED = "host-01";
@@ -31,24 +31,9 @@ describe("an update with a command and an image on a fleet of real processes", f
 
   const windowFile = async (): Promise<string> => {
     const file = path.join(folder, "tool.yaml");
-    await fs.writeFile(
-      file,
-      `v: 1
-name: tool
-islands:
-  shop:
-    hosts: { agents: { inventory: fleet/inventory.json } }
-    workloads:
-      - { name: front, copies: 2, budget: { maxUnavailable: 1 } }
-      - { name: ledger, copies: exclusive }
-    metrics: { recorded: { file: history.csv } }
-windows:
-  any-time: { cron: 0 0 * * *, duration: 1 day }
-update:
-  { probe: cat VERSION, expect: "2", command: "echo 2 > VERSION; echo command > how", undo: "echo 1 > VERSION; rm how", timeout: 1 minute, expected: 2 seconds, image: image-2, replacement: { expected: 5 seconds } }
-limits: { soak: 0 s, drain: 5 seconds }
-`,
-    );
+    const inPlace = 'command: "echo 2 > VERSION; echo command > how", undo: "echo 1 > VERSION; rm how"';
+    const times = "timeout: 1 minute, expected: 2 seconds, replacement: { expected: 5 seconds }";
+    await fs.writeFile(file, smallFleetWindow("tool", `${inPlace}, image: image-2, ${times}`));
     return file;
   };
 

@@ -5,7 +5,7 @@ import * as path from "node:path";
 import { systemClock } from "../../providers/clock";
 import { openFileStore } from "../../providers/journal/file-store";
 import { readRun } from "../../providers/runner/session";
-import { openSmallFleet, type SmallFleet } from "../fixtures/small-fleet";
+import { openSmallFleet, smallFleetWindow, type SmallFleet } from "../fixtures/small-fleet";
 import { archipelago, startArchipelago } from "./command-line";
 
 /** What `recover --json` says. */
@@ -34,21 +34,10 @@ describe("a window file on a fleet of real processes", function () {
 
   const windowFile = async (name: string, change: (text: string) => string = (text) => text): Promise<string> => {
     const file = path.join(folder, `${name}.yaml`);
-    const text = `v: 1
-name: ${name}
-islands:
-  shop:
-    hosts: { agents: { inventory: fleet/inventory.json } }
-    workloads:
-      - { name: front, copies: 2, budget: { maxUnavailable: 1 } }
-      - { name: ledger, copies: exclusive }
-    metrics: { recorded: { file: history.csv } }
-windows:
-  any-time: { cron: 0 0 * * *, duration: 1 day }
-update:
-  { probe: cat VERSION, expect: "2", command: "sleep 2; echo 2 > VERSION", undo: "echo 1 > VERSION", timeout: 1 minute, expected: 2 seconds }
-limits: { soak: 0 s, drain: 5 seconds }
-`;
+    const text = smallFleetWindow(
+      name,
+      'command: "sleep 2; echo 2 > VERSION", undo: "echo 1 > VERSION", timeout: 1 minute, expected: 2 seconds',
+    );
     await fs.writeFile(file, change(text));
     return file;
   };
