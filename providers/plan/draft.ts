@@ -32,6 +32,8 @@ export interface Draft {
   readonly failure?: ScheduleFailure;
   /** Time to a safe state that the schedule needs, and whether the opening has it. */
   readonly neededMs: number;
+  /** How much of it passes before the first wave, until it is quiet. */
+  readonly waitMs: number;
   readonly fits: boolean;
 }
 
@@ -42,7 +44,7 @@ type Effort = Partial<Pick<ScheduleContext, "comparesLanes" | "tried">>;
 export function draftNothing(input: PlanInput, { candidates: [opening] }: Openings): Draft {
   const startMs = startIn(opening, input);
   const problem = createProblem(input, [], startMs, Math.max(startMs + 1, opening?.endMs ?? startMs + 1));
-  return { opening, problem, deferred: [], stays: new Map(), neededMs: 0, fits: false };
+  return { opening, problem, deferred: [], stays: new Map(), neededMs: 0, waitMs: 0, fits: false };
 }
 
 /** Plans for the first opening; when the time left in it is too short, for the first one that is long enough. */
@@ -143,11 +145,11 @@ function draftWith(
   const around = { opening, problem, deferred, stays: context.stays };
   const draftFrom = (waitMs: number): Draft => {
     const result = findSchedule({ ...context, startMs: startMs + waitMs }, hosts);
-    if ("failure" in result) return { ...around, failure: result.failure, neededMs: 0, fits: false };
+    if ("failure" in result) return { ...around, failure: result.failure, neededMs: 0, waitMs: 0, fits: false };
     const neededMs = waitMs + neededTime(result.schedule, input, durations);
     // Without an opening the window's blocker stands; time is not what is missing.
     const fits = opening === undefined || chooseOpening([opening], neededMs, input) !== undefined;
-    return { ...around, schedule: result.schedule, neededMs, fits };
+    return { ...around, schedule: result.schedule, neededMs, waitMs, fits };
   };
   const waitMs = quietWait(context, hosts.length, endMs);
   const quiet = waitMs > 0 ? draftFrom(waitMs) : undefined;

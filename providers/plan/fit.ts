@@ -108,15 +108,15 @@ export function chooseOpening(candidates: readonly Opening[], neededMs: number, 
 export function judgeOpenings(
   candidates: readonly Opening[],
   chosen: Opening | undefined,
-  neededMs: number,
-  fits: boolean,
+  { neededMs, waitMs, fits }: { readonly neededMs: number; readonly waitMs: number; readonly fits: boolean },
   input: PlanInput,
   isUsable: (opening: Opening) => boolean,
 ): readonly JudgedOpening[] {
+  const wait = waitMs > 0 ? `, ${formatDurationShort(waitMs)} of them until it is quiet` : "";
   const takenAt = candidates.findIndex(({ startMs, endMs }) => startMs === chosen?.startMs && endMs === chosen.endMs);
   return candidates.map((opening, index): JudgedOpening => {
     const hasMs = timeIn(opening, input);
-    const numbers = `${formatDurationShort(hasMs)} are left in it, ${formatDurationShort(neededMs)} are needed with the way back (P95)`;
+    const numbers = `${formatDurationShort(hasMs)} are left in it, ${formatDurationShort(neededMs)} are needed with the way back (P95)${wait}`;
     if (index === takenAt) {
       const reason = fits ? `the first that is long enough: ${numbers}` : `none is long enough: ${numbers}`;
       return { opening, isChosen: fits, reason };

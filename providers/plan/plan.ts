@@ -134,9 +134,9 @@ function judgeDraft(
   input: PlanInput,
   scope: HostsToUpdate,
   { candidates }: Openings,
-  { opening, neededMs, fits }: Draft,
+  draft: Draft,
 ): readonly JudgedOpening[] {
-  return judgeOpenings(candidates, opening, neededMs, fits, input, (other) => isUsable(other, input, scope));
+  return judgeOpenings(candidates, draft.opening, draft, input, (other) => isUsable(other, input, scope));
 }
 
 /** Why a unit stays where it is in the plan of an update. */

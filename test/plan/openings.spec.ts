@@ -3,12 +3,14 @@ import assert from "node:assert/strict";
 import { plan, planningSlot, type PlanInput } from "../../providers/plan/plan";
 import {
   createPlanView,
+  formatDurationShort,
   isMovesOnly,
   type HostUpdateSpec,
   type MaintenanceEvent,
   type MigrationPlan,
   type Wave,
 } from "../../sdk/model";
+import { generateFleet } from "../../bench/fleet/generate-fleet";
 import { OPENING_MS, sampleInput, type Sample } from "./sample-fleets";
 
 const MINUTE_MS = 60_000;
@@ -143,6 +145,20 @@ describe("plan, in openings of several calendars", () => {
         assert.ok(wave && wave.endP95Ms <= opening.endMs, String(nowMs - OPENING_MS));
       }
     });
+  });
+
+  it("says how much of the time that is needed passes until it is quiet", () => {
+    const { input } = generateFleet({ hosts: 24, workloads: 120 }, 1);
+    const { opening, openingChoice = [], waves } = plan(input);
+    const waitMs = (waves[0]?.startMs ?? 0) - (opening?.startMs ?? 0);
+    assert.ok(waitMs > 0);
+    const chosen = openingChoice.find(({ isChosen }) => isChosen)?.reason ?? "";
+    assert.ok(
+      chosen.endsWith(`with the way back (P95), ${formatDurationShort(waitMs)} of them until it is quiet`),
+      chosen,
+    );
+    const soonest = plan({ ...input, spec: { ...input.spec, timing: "soonest" } });
+    assert.match(soonest.openingChoice?.[0]?.reason ?? "", /with the way back \(P95\)$/);
   });
 
   it("approves the calendars' limits with the envelope", () => {
