@@ -21,7 +21,11 @@ export class Recording {
       operation,
       exitCode: result.exitCode,
       calls: await this.#project.takeCalls(),
-      steps: result.steps.map(({ op, name, inputs }) => ({ op, name, ...(inputs ? { inputs } : {}) })),
+      steps: inOrder(operation, result.steps).map(({ op, name, inputs }) => ({
+        op,
+        name,
+        ...(inputs ? { inputs } : {}),
+      })),
       messages: result.diagnostics
         .filter((diagnostic) => !isStackFrame(diagnostic))
         .map(renderDiagnostic)
@@ -58,6 +62,11 @@ export class Recording {
       .replaceAll(/\\u001b\[[0-9;]*m/g, "")
       .replaceAll(/(?:\\n {4}at [^"]*?)(?=")/g, "\\n    at <stack>");
   }
+}
+
+/** A refresh takes all resources at the same time: the order in which the CLI tells of them is chance. */
+function inOrder(operation: string, steps: EngineResult["steps"]): EngineResult["steps"] {
+  return operation === "refresh" ? steps.toSorted((a, b) => (a.name < b.name ? -1 : 1)) : steps;
 }
 
 /** What a process prints comes line by line, stack traces too. */
