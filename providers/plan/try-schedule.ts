@@ -37,6 +37,8 @@ const LOADS_OF_CELL = 2;
 const MAXIMUM_TRIES = 4_000;
 /** Up to so many hosts times copies several rules for lanes are tried; more would take too long, and vary less. */
 const MOST_COMPARED = 100_000;
+/** The same for destinations where there are lanes: they rarely come out better there, and take as long as the plan itself. */
+const MOST_REFINED_IN_LANES = 10_000;
 /** Where waves have no lanes a run may take this share longer, when its destinations cost less. */
 const LONGER_WHERE_BETTER_PLACED = 0.05;
 
@@ -107,7 +109,8 @@ function lookCloser(
   style: TryStyle,
   tryWith: (changed: Partial<Pick<Try, "refines" | "rules">>) => ScheduleResult,
 ): Schedule {
-  if (!comparesLanes || hosts.length * problem.copies.length > MOST_COMPARED) return found;
+  const size = hosts.length * problem.copies.length;
+  if (!comparesLanes || size > MOST_COMPARED) return found;
   const hasLanes = found.waves.some(({ kind, lanes }) => kind === "update" && lanes !== undefined);
   let [best, bestRules]: [Schedule, LaneRules] = [found, LANE_RULES[0]];
   for (const rules of hasLanes ? LANE_RULES.slice(1) : []) {
@@ -115,8 +118,9 @@ function lookCloser(
     if ("failure" in result || result.schedule.total.p50Ms >= best.total.p50Ms) continue;
     [best, bestRules] = [result.schedule, rules];
   }
-  const refined = style === "tight" ? undefined : tryWith({ rules: bestRules, refines: true });
-  if (!refined || "failure" in refined) return best;
+  if (style === "tight" || (hasLanes && size > MOST_REFINED_IN_LANES)) return best;
+  const refined = tryWith({ rules: bestRules, refines: true });
+  if ("failure" in refined) return best;
   // Where hosts follow each other, time is what is looked for.
   return isBetterPlaced(refined.schedule, best, hasLanes ? 0 : LONGER_WHERE_BETTER_PLACED) ? refined.schedule : best;
 }
