@@ -5,6 +5,7 @@ import * as fc from "fast-check";
 import { compareEnvelopes } from "../../providers/plan/envelope";
 import { plan } from "../../providers/plan/plan";
 import { isMovesOnly, type PlanStep } from "../../sdk/model";
+import { leastSeen } from "../property-seed";
 import { pickFrom, randomSample, randomWideSample, withImage } from "./random-samples";
 import { sampleInput, type Sample } from "./sample-fleets";
 import { simulate } from "./simulation";
@@ -112,6 +113,9 @@ describe("plan, with an image for its hosts", () => {
       }),
       { numRuns: 60 },
     );
-    assert.ok(replaced > 40 && withLanes > 3, `${String(replaced)} hosts, ${String(withLanes)} with lanes`);
+    assert.ok(
+      replaced >= leastSeen(41) && withLanes >= leastSeen(4),
+      `${String(replaced)} hosts, ${String(withLanes)} with lanes`,
+    );
   });
 });
