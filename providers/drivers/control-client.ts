@@ -139,8 +139,9 @@ export function createControlClient(options: ControlClientOptions): ControlClien
     timeoutMs: number,
     signal: AbortSignal,
   ): Promise<Json> {
-    const batch = gathering ?? new ReadBatch(options);
-    const answer = batch.add({ name, args, timeoutMs, signal });
+    const read = { name, args, timeoutMs, signal };
+    const batch = gathering?.hasRoomFor(read) === true ? gathering : new ReadBatch(options);
+    const answer = batch.add(read);
     if (batch !== gathering) {
       gathering = batch;
       void sendReads(batch);
@@ -152,7 +153,7 @@ export function createControlClient(options: ControlClientOptions): ControlClien
     try {
       const shared = await currentAgent();
       await inTurn(batch.signal, async (onConnected) => {
-        gathering = undefined;
+        if (gathering === batch) gathering = undefined;
         const url = new URL(`/v1/${SEVERAL}?${batch.begin()}`, options.url);
         const asked = { agent: shared, url, method: "GET", body: undefined, signal: batch.signal, onConnected };
         batch.end(

@@ -28,6 +28,9 @@ interface Waiting extends Read {
   readonly onAbort: () => void;
 }
 
+/** Calls go in the URL, percent-encoded up to three times as long: half of what a server takes for its headers. */
+const MOST_CALLS_LENGTH = 10_000;
+
 /** Reads that are gathered, sent once, and answered in any order. */
 export class ReadBatch {
   private readonly server: { readonly subject: string; readonly url: string };
@@ -35,6 +38,7 @@ export class ReadBatch {
   private readonly waiting = new Set<Waiting>();
   private readonly abort = new AbortController();
   private answered = 0;
+  private length = 0;
 
   /** @param server what errors name */
   constructor(server: { readonly subject: string; readonly url: string }) {
@@ -44,6 +48,11 @@ export class ReadBatch {
   /** Aborts once nobody waits for an answer. */
   get signal(): AbortSignal {
     return this.abort.signal;
+  }
+
+  /** True where a read may go along: always into an empty batch. */
+  hasRoomFor(read: Read): boolean {
+    return this.gathered.length === 0 || this.length + lengthOf(read) <= MOST_CALLS_LENGTH;
   }
 
   /** Adds a read; before `begin` only. @throws DriverError, or the reason of the read's own signal */
@@ -60,6 +69,7 @@ export class ReadBatch {
         },
       };
       this.gathered.push(waiting);
+      this.length += lengthOf(read);
       this.waiting.add(waiting);
       if (read.signal.aborted) waiting.onAbort();
       else read.signal.addEventListener("abort", waiting.onAbort, { once: true });
@@ -118,4 +128,8 @@ export class ReadBatch {
     // Where all were answered the answer is at its end, and its connection good for more.
     if (this.waiting.size === 0 && this.answered < this.gathered.length) this.abort.abort();
   }
+}
+
+function lengthOf({ name, args }: Read): number {
+  return JSON.stringify([name, args]).length;
 }

@@ -270,6 +270,16 @@ describe("agent: control server and client", function () {
     assert.equal(server.counters().reads, 2);
   });
 
+  it("asks for long things at the same moment in requests of their own, which a server takes", async () => {
+    // Every character of it is three in a URL.
+    const texts = ["a", "b", "c", "d"].map((mark) => mark + '"'.repeat(4_000));
+    const answers = await Promise.all(texts.map((text) => client.read("echo", { text }, NO_ABORT)));
+    assert.deepEqual(
+      answers,
+      texts.map((text) => ({ text })),
+    );
+  });
+
   it("gives up a read at its deadline or its caller's abort, those beside it none the less answered", async () => {
     gate = new Promise(() => undefined);
     const abort = new AbortController();

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "mocha";
 import { plan } from "../../providers/plan/plan";
-import { writePageSource } from "../../providers/pulumi/page-source";
+import { readPageSource, writePageSource } from "../../providers/pulumi/page-source";
 import { completePreview } from "../../providers/pulumi/preview";
 import { findApprovalBlocker } from "../../providers/runner/approval-blocker";
 import { createMemoryRunStore, createVirtualClock } from "../../providers/testing";
@@ -42,6 +42,25 @@ describe("what a preview shows besides the plan", () => {
     assert.match(html, /<h2[^>]*>Simulated runs/);
     assert.deepEqual((await readdir(folder)).sort(), ["kernel.html", "kernel.json"]);
   }).timeout(60_000);
+
+  it("is no simulation of a large fleet, whose page is kept with what it was made of only where it may change", async () => {
+    const hosts = Array.from({ length: 25 }, (_, at) => `host-${String(at)}`);
+    const plan: MigrationPlan = { ...planned, envelope: { ...planned.envelope, hosts } };
+    const large = { ...view, page: join(folder, "large.html") };
+    await writePageSource(large.page, { urn: "urn", madeAt: 7 }, { plan, bundle });
+    const { simulated } = await completePreview({ spec: bundle.spec, urn: "urn", plan: large });
+    assert.match(simulated ?? "", /^not in previews of more than 24 hosts/);
+    const source = await readPageSource(large.page);
+    assert.equal(source?.parts(), undefined);
+    assert.deepEqual(source?.facts.windows, bundle.spec.windows);
+    assert.deepEqual(
+      source.facts.plan.waves,
+      planned.waves.map(({ startMs, endP95Ms }) => ({ startMs, endP95Ms })),
+    );
+    const approved = { ...bundle, spec: { ...bundle.spec, approval: { keys: {} } } };
+    await writePageSource(large.page, { urn: "urn", madeAt: 7 }, { plan, bundle: approved });
+    assert.equal((await readPageSource(large.page))?.parts()?.plan.digest, planned.digest);
+  });
 
   it("is nothing more for a plan that was kept from elsewhere, and a warning where it cannot be found out", async () => {
     const elsewhere = { ...view, page: join(folder, "other.html") };
