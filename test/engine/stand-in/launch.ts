@@ -93,8 +93,10 @@ export async function launchProvider(
 ): Promise<{ readonly port: number; close(): Promise<void> }> {
   const entry = require.resolve("@pulumi/pulumi/cmd/dynamic-provider", { paths: [options.programDir] });
   // Its standard input stays open: a provider may watch it to learn that the engine is gone.
+  // In a group of its own, as the CLI starts it: the first Ctrl-C in a terminal is not for it.
   const child = spawn(process.execPath, [entry, options.address], {
     cwd: options.programDir,
+    detached: true,
     stdio: ["pipe", "pipe", "pipe"],
     env: {
       ...process.env,
